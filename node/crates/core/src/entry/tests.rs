@@ -1,0 +1,123 @@
+use super::*;
+use crate::{Hash, Policy, chunk::Suite};
+
+fn session() -> SessionId {
+    SessionId::from_random([1; 16])
+}
+
+fn samples() -> Vec<Entry> {
+    let at = Timestamp::from_unix_millis(1);
+    let owner: crate::Owner = "local".parse().unwrap();
+    let policy = Policy::with_suite(Suite::Aes256Gcm);
+    vec![
+        Entry::SessionOpened(SessionOpened {
+            at,
+            kind: Default::default(),
+            media_type: "application/x-tar".parse().unwrap(),
+            owner: owner.clone(),
+            policy,
+            session_id: session(),
+            v: Default::default(),
+        }),
+        Entry::SessionSealed(SessionSealed {
+            at,
+            chunk_count: 2,
+            kind: Default::default(),
+            manifest_hash: Hash::of(b"m"),
+            merkle_root: Hash::of(b"r"),
+            owner,
+            plain_bytes: 9_007_199_254_740_991,
+            policy_hash: policy.hash(),
+            session_id: session(),
+            v: Default::default(),
+        }),
+        Entry::SessionVoided(SessionVoided {
+            at,
+            kind: Default::default(),
+            reason: "gave \"up\"\n\u{7f}é\u{1}".into(),
+            session_id: session(),
+            v: Default::default(),
+        }),
+        Entry::SessionErased(SessionErased {
+            at,
+            kind: Default::default(),
+            session_id: session(),
+            v: Default::default(),
+        }),
+        Entry::NodeEvent(NodeEvent {
+            at,
+            detail: String::new(),
+            event: "log.created".into(),
+            kind: Default::default(),
+            v: Default::default(),
+        }),
+    ]
+}
+
+#[test]
+fn every_kind_is_canonical_and_comes_back() {
+    for entry in samples() {
+        let bytes = entry.to_bytes().unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        let foreign = serde_json_canonicalizer::to_vec(&value).unwrap();
+        assert_eq!(String::from_utf8(bytes.clone()), String::from_utf8(foreign));
+        assert_eq!(Entry::parse(&bytes).unwrap(), entry);
+        assert_eq!(value["kind"], entry.kind());
+        assert_eq!(value["v"], 1);
+    }
+}
+
+#[test]
+fn no_altered_byte_gives_the_same_entry() {
+    for entry in samples() {
+        let bytes = entry.to_bytes().unwrap();
+        for place in 0..bytes.len() {
+            for bit in 0..8 {
+                let mut altered = bytes.clone();
+                altered[place] ^= 1 << bit;
+                if let Ok(other) = Entry::parse(&altered) {
+                    assert_eq!(other.to_bytes().unwrap(), altered, "one encoding of each value");
+                    assert_ne!(other, entry);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn unknown_kinds_are_kept() {
+    let text = r#"{"at":"1970-01-01T00:00:00.001Z","hash":"00","kind":"evm.block","n":5,"v":1}"#;
+    let entry = Entry::parse(text.as_bytes()).unwrap();
+    assert_eq!((entry.kind(), entry.at().unix_millis()), ("evm.block", 1));
+    assert_eq!(entry.to_bytes().unwrap(), text.as_bytes());
+    assert_eq!(entry.session(), None);
+}
+
+#[test]
+fn malformed_entries_are_refused() {
+    let check = |text: &str| Entry::parse(text.as_bytes()).unwrap_err().to_string();
+    let at = r#""at":"1970-01-01T00:00:00.001Z""#;
+    for (text, says) in [
+        (String::new(), "damaged"),
+        ("{}".into(), "damaged"),
+        (format!(r#"{{{at},"kind":"a.b","v":2}}"#), "version 2"),
+        (format!(r#"{{{at},"kind":"ab","v":1}}"#), "kind"),
+        (format!(r#"{{{at},"kind":"A.b","v":1}}"#), "kind"),
+        (format!(r#"{{{at},"kind":"a..b","v":1}}"#), "kind"),
+        (format!(r#"{{{at},"kind":"a.b","n":1.5,"v":1}}"#), "field n"),
+        (format!(r#"{{{at},"kind":"a.b","n":9007199254740992,"v":1}}"#), "field n"),
+        (format!(r#"{{{at},"kind":"a.b","v":1,"é":1}}"#), "the entry"),
+        (format!(r#"{{{at},"kind":"a.b","v":1,"a":1}}"#), "canonical"),
+        (format!(r#"{{{at},"kind":"a.b","v":1 }}"#), "canonical"),
+        (format!(r#"{{{at},"kind":"session.erased","v":1}}"#), "session_id"),
+        (format!(r#"{{{at},"kind":"a.b","t":"{}","v":1}}"#, "x".repeat(65_535)), "65,535"),
+    ] {
+        let message = check(&text);
+        assert!(message.contains(says), "{says:?} not in {message:?}");
+    }
+    let mut long = samples().remove(2);
+    if let Entry::SessionVoided(entry) = &mut long {
+        entry.reason = "x".repeat(1025);
+    }
+    assert!(matches!(long.to_bytes(), Err(EntryError::TextLength { field: "reason", .. })));
+}

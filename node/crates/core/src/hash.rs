@@ -1,0 +1,105 @@
+//! The one hash of every format: SHA-256 (FIPS 180-4), 32 bytes, lower-case hex in JSON and on the
+//! command line.
+
+use core::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+/// A SHA-256 digest, 32 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Hash(pub [u8; 32]);
+
+/// Why a text is no hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a hash is 64 lower-case hex digits")]
+pub struct HashParseError;
+
+impl Hash {
+    /// Bytes in a hash.
+    pub const BYTES: usize = 32;
+
+    /// SHA-256 of `bytes`.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// SHA-256 of the concatenation of `parts`.
+    #[must_use]
+    pub fn of_parts(parts: &[&[u8]]) -> Self {
+        let mut hasher = Sha256::new();
+        for part in parts {
+            hasher.update(part);
+        }
+        Self(hasher.finalize().into())
+    }
+
+    /// The digest's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Hash {
+    type Err = HashParseError;
+
+    fn from_str(text: &str) -> Result<Self, HashParseError> {
+        parse_lower_hex(text).map(Self).ok_or(HashParseError)
+    }
+}
+
+impl Serialize for Hash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Hash {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// `N` bytes from exactly `2 N` lower-case hex digits; upper case is another encoding of the same
+/// value and therefore refused.
+#[must_use]
+pub fn parse_lower_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.bytes().any(|digit| digit.is_ascii_uppercase()) {
+        return None;
+    }
+    let mut bytes = [0; N];
+    hex::decode_to_slice(text, &mut bytes).ok()?;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_encoding_only() {
+        let hash = Hash::of(b"abc");
+        let text = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hash.to_string(), text, "FIPS 180-4, B.1");
+        assert_eq!(text.parse(), Ok(hash));
+        for bad in [&text.to_uppercase(), &text[1..], &format!("{text}0"), "", " "] {
+            assert_eq!(bad.parse::<Hash>(), Err(HashParseError), "{bad}");
+        }
+        assert_eq!(Hash::of_parts(&[b"a", b"", b"bc"]), hash);
+    }
+}

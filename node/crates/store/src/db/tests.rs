@@ -1,0 +1,237 @@
+use std::{fs, path::Path};
+
+use lucid_core::{
+    Policy, Timestamp,
+    chunk::Suite,
+    entry::{SessionErased, SessionOpened, SessionSealed, SessionVoided},
+    merkle::{self, leaf_hash},
+};
+
+use super::{open::Opened, *};
+use crate::testing::session;
+
+/// A log in memory.
+#[derive(Default, Clone)]
+struct Log(Vec<Vec<u8>>);
+
+impl Source for Log {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn root_at(&self, size: u64) -> Result<Hash, StoreError> {
+        let entries = &self.0[..usize::try_from(size).unwrap()];
+        Ok(merkle::root(&entries.iter().map(|entry| leaf_hash(entry)).collect::<Vec<_>>()))
+    }
+
+    fn read_from(
+        &self,
+        from: EntryIndex,
+        each: &mut dyn FnMut(EntryIndex, &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        for index in from.0..self.size() {
+            each(EntryIndex(index), &self.0[usize::try_from(index).unwrap()])?;
+        }
+        Ok(())
+    }
+}
+
+fn time(millis: u64) -> Timestamp {
+    Timestamp::from_unix_millis(millis)
+}
+
+fn opened(seed: u8) -> Entry {
+    Entry::SessionOpened(SessionOpened {
+        at: time(seed.into()),
+        kind: Default::default(),
+        media_type: "video/mp4".parse().unwrap(),
+        owner: if seed % 2 == 0 { "even" } else { "odd" }.parse().unwrap(),
+        policy: Policy::with_suite(Suite::Aes256Gcm),
+        session_id: session(seed),
+        v: Default::default(),
+    })
+}
+
+fn sealed(seed: u8) -> Entry {
+    Entry::SessionSealed(SessionSealed {
+        at: time(100),
+        chunk_count: 3,
+        kind: Default::default(),
+        manifest_hash: Hash::of(b"m"),
+        merkle_root: Hash::of(b"r"),
+        owner: "odd".parse().unwrap(),
+        plain_bytes: 12,
+        policy_hash: Hash::of(b"p"),
+        session_id: session(seed),
+        v: Default::default(),
+    })
+}
+
+fn voided(seed: u8) -> Entry {
+    let (kind, v) = Default::default();
+    let reason = "gone".to_owned();
+    Entry::SessionVoided(SessionVoided { at: time(101), kind, reason, session_id: session(seed), v })
+}
+
+fn erased(seed: u8) -> Entry {
+    let (kind, v) = Default::default();
+    Entry::SessionErased(SessionErased { at: time(102), kind, session_id: session(seed), v })
+}
+
+fn log(entries: impl IntoIterator<Item = Entry>) -> Log {
+    Log(entries.into_iter().map(|entry| entry.to_bytes().unwrap()).collect())
+}
+
+/// Nine sessions: 1 to 6 sealed, of which 5 and 6 erased; 7 voided; 8 and 9 open.
+fn lives() -> Log {
+    log((1..=9)
+        .map(opened)
+        .chain((1..=6).map(sealed))
+        .chain([erased(5), erased(6), voided(7)]))
+}
+
+fn open(folder: &Path, log: &Log) -> Opened {
+    super::open(&folder.join("db"), &Disk::default(), log).unwrap()
+}
+
+fn seeds(database: &Database, filter: &SessionFilter) -> Vec<u8> {
+    let rows = database.list(filter, None, 100).unwrap();
+    rows.iter().map(|row| row.session.as_bytes()[0]).collect()
+}
+
+fn all(database: &Database) -> Vec<SessionRow> {
+    database.list(&SessionFilter::default(), None, 100).unwrap()
+}
+
+#[test]
+fn rows_follow_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let Opened { database, rebuilt } = open(folder.path(), &Log::default());
+    assert!(rebuilt.is_none(), "a new node's database is not a repair");
+    database.catch_up(&lives()).unwrap();
+    let filter = SessionFilter::default;
+    assert_eq!(seeds(&database, &filter()), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    let newest = SessionFilter { order: Order::NewestFirst, ..filter() };
+    assert_eq!(seeds(&database, &newest), [9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    for (state, want) in [
+        (State::Open, [8, 9].as_slice()),
+        (State::Sealed, &[1, 2, 3, 4]),
+        (State::Voided, &[7]),
+        (State::Erased, &[5, 6]),
+    ] {
+        assert_eq!(seeds(&database, &SessionFilter { state: Some(state), ..filter() }), want);
+    }
+    let owner = Some("even".parse().unwrap());
+    assert_eq!(seeds(&database, &SessionFilter { owner, ..filter() }), [2, 4, 6, 8]);
+    let page = |filter: &SessionFilter, after| {
+        let rows = database.list(filter, Some(session(after)), 2).unwrap();
+        rows.iter().map(|row| row.session.as_bytes()[0]).collect::<Vec<_>>()
+    };
+    assert_eq!(page(&filter(), 4), [5, 6]);
+    assert_eq!(page(&newest, 4), [3, 2]);
+    assert_eq!(page(&filter(), 9), []);
+    assert!(database.list(&filter(), Some(session(77)), 2).is_err());
+    let mut unfinished = database.unfinished().unwrap();
+    unfinished.sort();
+    assert_eq!(unfinished, [5, 6, 7, 8, 9].map(session), "open, or perhaps not yet destroyed");
+    let row = database.session(session(5)).unwrap().unwrap();
+    assert_eq!(row.opened, EntryIndex(4));
+    assert_eq!(row.sealed.map(|facts| (facts.entry, facts.chunk_count)), Some((EntryIndex(13), 3)));
+    assert_eq!(row.ended, Some((EntryIndex(15), time(102))));
+}
+
+#[test]
+fn only_possible_lives_are_let_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(folder.path(), &lives()).database;
+    for (entry, good) in [
+        (opened(10), true),
+        (opened(1), false),
+        (opened(7), false),
+        (sealed(8), true),
+        (sealed(1), false),
+        (sealed(7), false),
+        (sealed(5), false),
+        (sealed(10), false),
+        (voided(8), true),
+        (voided(1), false),
+        (voided(7), false),
+        (erased(1), true),
+        (erased(8), false),
+        (erased(5), false),
+        (erased(10), false),
+    ] {
+        let checked = database.check(&entry);
+        assert_eq!(checked.is_ok(), good, "{} {:?}: {checked:?}", entry.kind(), entry.session());
+    }
+}
+
+#[test]
+fn replaying_gives_the_same_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = lives();
+    let database = open(folder.path(), &log).database;
+    let rows = all(&database);
+    for from in (0..log.size()).rev() {
+        let root = log.root_at(from).unwrap();
+        database.set_applied(Applied { size: from, root }).unwrap();
+        database.catch_up(&log).unwrap();
+        assert_eq!(all(&database), rows, "replayed from {from}");
+    }
+}
+
+/// Whether opening after `change` makes the database anew; its rows are the same in any case.
+fn check_reopened(log: &Log, change: impl FnOnce(&Path)) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = {
+        let database = open(folder.path(), &lives()).database;
+        all(&database)
+    };
+    change(&folder.path().join("db"));
+    let Opened { database, rebuilt } = open(folder.path(), log);
+    if log.0 == lives().0 {
+        assert_eq!(all(&database), rows);
+    }
+    if let Some(aside) = rebuilt.as_ref().and_then(|rebuilt| rebuilt.aside.as_ref()) {
+        assert!(aside.exists() && aside.ends_with("db.damaged-1"), "{aside:?}");
+    }
+    drop(database);
+    assert!(open(folder.path(), log).rebuilt.is_none(), "once is enough");
+    rebuilt.map(|rebuilt| rebuilt.to_string())
+}
+
+#[test]
+fn what_cannot_be_trusted_is_made_anew() {
+    assert_eq!(check_reopened(&lives(), |_| ()), None);
+    let missing = check_reopened(&lives(), |db| fs::remove_dir_all(db).unwrap());
+    assert!(missing.unwrap().contains("missing"));
+    let condemned = check_reopened(&lives(), super::open::condemn);
+    assert!(condemned.unwrap().contains("found damaged"));
+    let mut shorter = lives();
+    shorter.0.pop();
+    assert!(check_reopened(&shorter, |_| ()).unwrap().contains("18 entries and the log has 17"));
+    let mut other = lives();
+    other.0[0] = opened(99).to_bytes().unwrap();
+    assert!(check_reopened(&other, |_| ()).unwrap().contains("another log"));
+    let mut longer = lives();
+    longer.0.push(opened(10).to_bytes().unwrap());
+    assert_eq!(check_reopened(&longer, |_| ()), None, "it catches up");
+}
+
+#[test]
+fn damaged_files_are_made_anew_or_caught_up() {
+    let flip = |path: &Path, at: usize| {
+        let mut bytes = fs::read(path).unwrap();
+        let place = at.min(bytes.len() - 1);
+        bytes[place] ^= 0xff;
+        fs::write(path, bytes).unwrap();
+    };
+    check_reopened(&lives(), |db| fs::write(db.join("db"), b"").unwrap());
+    check_reopened(&lives(), |db| fs::write(db.join("db"), vec![0x5a; 200_000]).unwrap());
+    check_reopened(&lives(), |db| fs::write(db.join("conf"), b"garbage, garbage").unwrap());
+    check_reopened(&lives(), |db| flip(&db.join("conf"), 20));
+    check_reopened(&lives(), |db| fs::write(db.join("snap.0000000000000100"), b"bad").unwrap());
+    for at in [0, 4, 30, 100, 500, 1000, 2000, 3000] {
+        check_reopened(&lives(), |db| flip(&db.join("db"), at));
+    }
+}

@@ -1,0 +1,297 @@
+//! The one error of this crate. Messages name the session or the file and what can be done; the cause
+//! is the error's source. None holds a key or a part of one.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+use lucid_core::{ChunkIndex, SessionId, entry::EntryError, keys::KeyError};
+
+use crate::{db::State, log::LogError};
+
+/// What a caller does about an error: its class, for exit codes and HTTP statuses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ErrorKind {
+    /// What was asked for is not there.
+    NotFound,
+    /// What was asked for does not go with the session's state; asking again does not help.
+    Conflict,
+    /// Another process has the data folder.
+    InUse,
+    /// The operator must change something: a path, a key, a file's mode.
+    Config,
+    /// The disk or the operating system failed.
+    Io,
+    /// The disk is full, or so nearly that the ledger would be in danger.
+    DiskFull,
+    /// What is stored is not what was written.
+    Damaged,
+}
+
+/// Why the store did not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// An operation on a file failed.
+    #[error("cannot {doing} {path}")]
+    Io {
+        /// The operation, as a verb.
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+    /// No folder there.
+    #[error("there is no data folder at {path}; make one with: lucid-node init --data {path}")]
+    NoFolder {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A folder, but not one of ours.
+    #[error(
+        "{path} is not a data folder of lucid-node (it has no file named format with the right \
+         content); nothing in it was touched. Make one with: lucid-node init --data DIR"
+    )]
+    NotADataFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder whose creation was interrupted.
+    #[error("the data folder {path} is not complete; finish it with: lucid-node init --data {path}")]
+    Unfinished {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A node is already there.
+    #[error("{path} is a node's data folder already")]
+    AlreadyThere {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder that a newer version made.
+    #[error("the data folder {path} has format {version}; this version of lucid-node reads format 1")]
+    NewerFormat {
+        /// The folder.
+        path: PathBuf,
+        /// Its format.
+        version: u64,
+    },
+    /// Another process has it.
+    #[error("the data folder {path} is in use by {}", match holder {
+        Some(pid) => format!("process {pid}"),
+        None => "another process".to_owned(),
+    })]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// Process id of the holder, where the lock file says it.
+        holder: Option<u32>,
+    },
+    /// A secret that others on this machine can read.
+    #[error("{path} can be read by others (mode {mode:03o}); make it private with: chmod 600 {path}")]
+    SecretMode {
+        /// The secret's file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A secret's file that holds something else.
+    #[error("{path} does not hold a key: 64 lower-case hex digits and a newline")]
+    SecretText {
+        /// The secret's file.
+        path: PathBuf,
+    },
+    /// The wrong master key. Found before anything is written.
+    #[error("wrong master key: this data folder was made with key {expected}; the key given is {given}")]
+    OtherKek {
+        /// Id of the key the folder was made with.
+        expected: String,
+        /// Id of the key at hand.
+        given: String,
+    },
+    /// A master key is needed and there is none.
+    #[error(
+        "the master key {expected} is not here: neither given nor in secrets/master.key; \
+         set MASTER_ENCRYPTION_KEY or put the file back"
+    )]
+    KekMissing {
+        /// Id of the key the folder was made with.
+        expected: String,
+    },
+    /// A write-only node has no master key.
+    #[error("this node is write-only: its sessions are sealed to age recipients and it has no master key")]
+    WriteOnly,
+    /// No such session.
+    #[error("there is no session {0}")]
+    UnknownSession(SessionId),
+    /// An id is used once.
+    #[error("the session id {0} was used before")]
+    SessionExists(SessionId),
+    /// Not in this state.
+    #[error("session {session} is {state}; {wanted}")]
+    State {
+        /// The session.
+        session: SessionId,
+        /// Its state.
+        state: State,
+        /// What the operation wants, as a clause.
+        wanted: &'static str,
+    },
+    /// A chunk's file is not there.
+    #[error("session {session}: the file of chunk {index} is missing: {path}")]
+    ChunkMissing {
+        /// The session.
+        session: SessionId,
+        /// The chunk.
+        index: ChunkIndex,
+        /// Where its file should be.
+        path: PathBuf,
+    },
+    /// A chunk that cannot be acknowledged.
+    #[error("session {session}: {reason}")]
+    Chunk {
+        /// The session.
+        session: SessionId,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A key file is missing: destroyed, or lost.
+    #[error("session {session} has no key file; without it nobody can read the session")]
+    KeyFileMissing {
+        /// The session.
+        session: SessionId,
+    },
+    /// A key file that cannot be read.
+    #[error("the key file {path} cannot be used")]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: KeyError,
+    },
+    /// A file does not hold what was written.
+    #[error("{path} is damaged: {reason}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        reason: String,
+    },
+    /// Too little room for more chunks.
+    #[error(
+        "the disk is nearly full: {free} bytes are free at {path} and {reserve} are kept back for \
+         the ledger"
+    )]
+    DiskFull {
+        /// The data folder.
+        path: PathBuf,
+        /// Free bytes.
+        free: u64,
+        /// Bytes kept back.
+        reserve: u64,
+    },
+    /// An earlier write failed in a way that leaves the file's end unknown.
+    #[error("{path} takes no more writes after a failed one; restart the node to repair it")]
+    Poisoned {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An entry that cannot go into the log.
+    #[error("this cannot be an entry of the ledger")]
+    Entry(#[from] EntryError),
+    /// The ledger log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The database. It is a projection of the log: nothing is lost.
+    #[error("the database {path} failed; nothing in it is lost, it can be made anew from the log")]
+    Database {
+        /// The database's folder.
+        path: PathBuf,
+        /// sled's reason.
+        source: sled::Error,
+    },
+}
+
+impl StoreError {
+    /// The error's class.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Io { source, .. } => kind_of_io(source),
+            Self::NoFolder { .. } | Self::UnknownSession(_) => ErrorKind::NotFound,
+            Self::SessionExists(_) | Self::State { .. } | Self::Chunk { .. } | Self::Entry(_) => {
+                ErrorKind::Conflict
+            }
+            Self::InUse { .. } => ErrorKind::InUse,
+            Self::NotADataFolder { .. }
+            | Self::Unfinished { .. }
+            | Self::AlreadyThere { .. }
+            | Self::NewerFormat { .. }
+            | Self::SecretMode { .. }
+            | Self::SecretText { .. }
+            | Self::OtherKek { .. }
+            | Self::KekMissing { .. }
+            | Self::WriteOnly => ErrorKind::Config,
+            Self::ChunkMissing { .. }
+            | Self::KeyFileMissing { .. }
+            | Self::KeyFile { .. }
+            | Self::Damaged { .. } => ErrorKind::Damaged,
+            Self::DiskFull { .. } => ErrorKind::DiskFull,
+            Self::Poisoned { .. } => ErrorKind::Io,
+            Self::Log(error) => kind_of_log(error),
+            Self::Database { source: sled::Error::Io(source), .. } => kind_of_io(source),
+            Self::Database { .. } => ErrorKind::Damaged,
+        }
+    }
+}
+
+fn kind_of_io(error: &io::Error) -> ErrorKind {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::DiskFull,
+        _ => ErrorKind::Io,
+    }
+}
+
+/// Says what was being done to which file when the operating system refused.
+pub(crate) trait Doing<T> {
+    fn doing(self, doing: &'static str, path: &Path) -> Result<T, StoreError>;
+}
+
+impl<T> Doing<T> for io::Result<T> {
+    fn doing(self, doing: &'static str, path: &Path) -> Result<T, StoreError> {
+        self.map_err(|source| StoreError::Io { doing, path: path.to_owned(), source })
+    }
+}
+
+/// [`StoreError::Damaged`] in one line.
+pub(crate) fn damaged(path: &Path, reason: impl ToString) -> StoreError {
+    StoreError::Damaged { path: path.to_owned(), reason: reason.to_string() }
+}
+
+/// Shows an error with its causes, in one line, where it becomes part of a text.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+fn kind_of_log(error: &LogError) -> ErrorKind {
+    match error {
+        LogError::Io { source, .. } => kind_of_io(source),
+        LogError::Poisoned { .. } => ErrorKind::Io,
+        LogError::NoLog { .. }
+        | LogError::Exists { .. }
+        | LogError::NotCreated { .. }
+        | LogError::Occupied { .. }
+        | LogError::ExportFolder { .. } => ErrorKind::Config,
+        LogError::Beyond { .. } | LogError::Proof { .. } => ErrorKind::NotFound,
+        LogError::Refused { .. } => ErrorKind::Conflict,
+        _ => ErrorKind::Damaged,
+    }
+}

@@ -1,0 +1,415 @@
+//! The full check: every entry, every tile, the root and the signature, and every finding.
+
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+};
+
+use lucid_core::{
+    EntryIndex, Hash,
+    entry::Entry,
+    merkle::{CompactRange, TILE_HEIGHT, TILE_WIDTH, TilePath, decode_bundle, leaf_hash, root},
+    note::{Checkpoint, VerifierKey},
+};
+
+use super::{
+    error::{LogError, Repair, chain},
+    open,
+    tail::{Scan, Tail},
+    tiles::{Edge, full_bundle, full_tile, read_tile},
+};
+
+/// Something that a full check came upon.
+#[derive(Debug)]
+pub enum Finding {
+    /// Something is lost or was changed, and the log itself cannot give it back.
+    Damage(LogError),
+    /// A tile is damaged, and the entries it was made from are whole.
+    Tile(LogError),
+    /// What a crash leaves: nothing that was acknowledged is missing.
+    Unfinished(Repair),
+    /// A file that is no part of the log. It does no harm.
+    Stray(PathBuf),
+}
+
+/// What there is to do about a [`Finding`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Put the named file back from a backup or an export, and keep the damaged one as evidence.
+    Restore,
+    /// [`rebuild_tiles`](super::rebuild_tiles).
+    RebuildTiles,
+    /// [`Log::open`](super::Log::open), as every start of the node does.
+    Open,
+    /// Nothing.
+    None,
+}
+
+impl Finding {
+    /// What there is to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Damage(_) => Remedy::Restore,
+            Self::Tile(_) => Remedy::RebuildTiles,
+            Self::Unfinished(_) => Remedy::Open,
+            Self::Stray(_) => Remedy::None,
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damage(error) | Self::Tile(error) => f.write_str(&chain(error)),
+            Self::Unfinished(repair) => write!(f, "at the next start: {repair}"),
+            Self::Stray(path) => write!(f, "{} is no part of the log", path.display()),
+        }
+    }
+}
+
+/// The result of a full check.
+#[derive(Debug)]
+pub struct CheckReport {
+    /// The checkpoint, where it could be read and its signature verified.
+    pub checkpoint: Option<Checkpoint>,
+    /// Entries that were read and found right in themselves.
+    pub entries: u64,
+    /// All findings, in the order of the log: tail, bundles and tiles, root, stray files.
+    pub findings: Vec<Finding>,
+}
+
+impl CheckReport {
+    /// Whether all that the checkpoint covers is there and right, tiles included.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        !self.findings.iter().any(|it| matches!(it, Finding::Damage(_) | Finding::Tile(_)))
+    }
+}
+
+/// A tile and a bundle that disagree, with no tile above to say which is right.
+struct Undecided {
+    bundle: u64,
+    position: usize,
+}
+
+/// What was found so far, and the tree as it grows.
+struct Checker<'a> {
+    dir: &'a Path,
+    entries: u64,
+    damage: Vec<LogError>,
+    /// Findings about tiles, which are damage too unless the entries give the signed root.
+    tiles: Vec<LogError>,
+    undecided: Vec<Undecided>,
+    /// The level 1 tile last read, by its index.
+    above: Option<(u64, Option<Vec<Hash>>)>,
+    edge: Edge,
+    /// The tree over the entries, and whether all of them could be read.
+    by_entries: CompactRange,
+    entries_whole: bool,
+    /// The tree over the stored leaf hashes.
+    by_tiles: CompactRange,
+}
+
+/// Checks everything in the log's folder `dir`, changing nothing: each bundle and entry parses, each
+/// entry gives the leaf hash in its tile, each tile's hashes are the roots of what they cover, and the
+/// root is the signed one. Does not stop at what it finds, and needs no log that opens.
+///
+/// `progress` is told, after each bundle, the entries done and the total. Memory: a few tiles and a
+/// bundle, and the findings.
+#[must_use = "the findings are what was asked for"]
+pub fn check(
+    dir: &Path,
+    key: &VerifierKey,
+    progress: &mut dyn FnMut(u64, u64),
+) -> CheckReport {
+    let mut checker = Checker {
+        dir,
+        entries: 0,
+        damage: Vec::new(),
+        tiles: Vec::new(),
+        undecided: Vec::new(),
+        above: None,
+        edge: Edge::default(),
+        by_entries: CompactRange::new(),
+        entries_whole: true,
+        by_tiles: CompactRange::new(),
+    };
+    let mut repairs = Vec::new();
+    let checkpoint = checker.checkpoint(key);
+    let scan = checker.tail(checkpoint.as_ref(), &mut repairs);
+    let size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
+    let settled = scan.as_ref().map_or(size - size % TILE_WIDTH, |scan| scan.tail.start());
+    let total = size.max(scan.as_ref().map_or(0, |scan| scan.tail.end()));
+    for index in 0..settled / TILE_WIDTH {
+        let known = checker.bundle(index);
+        // Without a checkpoint that covers it, a tail's header may claim any number of bundles.
+        if !known && (index + 1) * TILE_WIDTH > size {
+            break;
+        }
+        progress((index + 1) * TILE_WIDTH, total);
+    }
+    let signed = checkpoint.as_ref().filter(|_| settled <= size);
+    let rebuildable = checker.root(signed, scan.as_ref());
+    progress(total, total);
+    let (damaged, mended) = if rebuildable {
+        (Vec::new(), checker.tiles)
+    } else {
+        (checker.tiles, Vec::new())
+    };
+    let mut findings: Vec<Finding> = checker.damage.into_iter().map(Finding::Damage).collect();
+    findings.extend(damaged.into_iter().map(Finding::Damage));
+    findings.extend(mended.into_iter().map(Finding::Tile));
+    let leftovers = open::find_leftovers(dir, settled, &mut repairs).err();
+    findings.extend(leftovers.map(Finding::Damage));
+    let end = scan.as_ref().map_or(settled, |scan| scan.tail.end());
+    findings.extend(strays(dir, end, &repairs));
+    findings.extend(repairs.into_iter().map(Finding::Unfinished));
+    CheckReport { checkpoint, entries: checker.entries, findings }
+}
+
+impl Checker<'_> {
+    fn checkpoint(&mut self, key: &VerifierKey) -> Option<Checkpoint> {
+        match open::read_checkpoint(self.dir, key) {
+            Ok(Some((checkpoint, _))) => Some(checkpoint),
+            Ok(None) => None,
+            Err(error) => {
+                self.damage.push(error);
+                None
+            }
+        }
+    }
+
+    /// Reads the tail, each of its entries, and holds it against the checkpoint.
+    fn tail(
+        &mut self,
+        checkpoint: Option<&Checkpoint>,
+        repairs: &mut Vec<Repair>,
+    ) -> Option<Scan> {
+        let path = open::tail_path(self.dir);
+        let (mut entries, mut malformed) = (0, Vec::new());
+        let scan = Tail::scan_with(&path, |index, entry| match Entry::parse(entry) {
+            Ok(_) => entries += 1,
+            Err(source) => {
+                malformed.push(LogError::EntryMalformed { path: path.clone(), index, source });
+            }
+        });
+        self.entries += entries;
+        self.damage.append(&mut malformed);
+        let scan = match scan {
+            Ok(scan) => scan,
+            Err(error) => {
+                self.damage.push(error);
+                return None;
+            }
+        };
+        let judged = match checkpoint {
+            Some(checkpoint) => {
+                open::judge_tail(self.dir, scan.as_ref(), checkpoint.size, repairs)
+            }
+            // A checkpoint that is there and refused was already found.
+            None if open::checkpoint_path(self.dir).exists() => Ok(()),
+            None => Err(open::without_checkpoint(self.dir, scan.as_ref())),
+        };
+        self.damage.extend(judged.err());
+        let forward = scan.as_ref().map(|scan| open::check_not_rolled_back(self.dir, &scan.tail));
+        self.damage.extend(forward.and_then(Result::err));
+        scan
+    }
+
+    /// Checks the bundle at `index` and the tiles that it fills. False where nothing is there.
+    fn bundle(&mut self, index: u64) -> bool {
+        let by_entries = self.read_bundle(index);
+        let by_tile = match read_tile(self.dir, full_tile(0, index)) {
+            Ok(leaves) => Some(leaves),
+            Err(error) => {
+                self.tiles.push(error);
+                None
+            }
+        };
+        let above = self.hash_above(index);
+        let roots = (by_entries.as_deref().map(root), by_tile.as_deref().map(root));
+        if let (Some(entries), Some(tile)) = (&by_entries, &by_tile)
+            && let Some(position) = entries.iter().zip(tile).position(|(a, b)| a != b)
+        {
+            let found = Undecided { bundle: index, position };
+            match above {
+                Some(hash) if Some(hash) == roots.0 => self.tiles.push(self.tile_differs(&found)),
+                Some(hash) if Some(hash) == roots.1 => {
+                    let wrong = entries.iter().zip(tile).enumerate().filter(|(_, (a, b))| a != b);
+                    let places: Vec<usize> = wrong.map(|(position, _)| position).collect();
+                    for position in places {
+                        let damaged = self.entry_differs(&Undecided { bundle: index, position });
+                        self.damage.push(damaged);
+                    }
+                }
+                _ => self.undecided.push(found),
+            }
+        }
+        self.entries_whole &= by_entries.is_some();
+        let right = match (roots, above) {
+            ((Some(_), Some(by_tile)), Some(above)) if above == by_tile => by_tile,
+            ((Some(by_entries), _), _) => by_entries,
+            ((None, Some(by_tile)), _) => by_tile,
+            ((None, None), above) => above.unwrap_or_default(),
+        };
+        grow(&mut self.by_entries, roots.0.unwrap_or(right));
+        grow(&mut self.by_tiles, roots.1.unwrap_or(right));
+        self.tiles_above(index, right);
+        by_entries.is_some() || by_tile.is_some()
+    }
+
+    /// The leaf hashes of a bundle's entries, where the bundle is whole.
+    fn read_bundle(&mut self, index: u64) -> Option<Vec<Hash>> {
+        let path = self.dir.join(full_bundle(index).path());
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.damage.push(LogError::read(&path)(error));
+                return None;
+            }
+        };
+        let entries = match decode_bundle(&bytes, TILE_WIDTH as usize) {
+            Ok(entries) => entries,
+            Err(source) => {
+                self.damage.push(LogError::Bundle { path, source });
+                return None;
+            }
+        };
+        for (position, entry) in (0..).zip(&entries) {
+            match Entry::parse(entry) {
+                Ok(_) => self.entries += 1,
+                Err(source) => {
+                    let index = EntryIndex(index * TILE_WIDTH + position);
+                    let path = path.clone();
+                    self.damage.push(LogError::EntryMalformed { path, index, source });
+                }
+            }
+        }
+        Some(entries.into_iter().map(leaf_hash).collect())
+    }
+
+    /// The hash that the stored level 1 tile has for the level 0 tile at `index`, where there is one.
+    fn hash_above(&mut self, index: u64) -> Option<Hash> {
+        let above = index / TILE_WIDTH;
+        if self.above.as_ref().is_none_or(|(cached, _)| *cached != above) {
+            // Where it should be there and is not, `tiles_above` reports it.
+            self.above = Some((above, read_tile(self.dir, full_tile(1, above)).ok()));
+        }
+        let (_, hashes) = self.above.as_ref()?;
+        hashes.as_ref().map(|hashes| hashes[(index % TILE_WIDTH) as usize])
+    }
+
+    /// Compares the stored tiles that the level 0 tile at `index` completes with what they cover.
+    fn tiles_above(&mut self, index: u64, hash: Hash) {
+        let (dir, tiles) = (self.dir, &mut self.tiles);
+        let pushed = self.edge.push(index, hash, |tile, hashes| {
+            match read_tile(dir, tile) {
+                Err(error) => tiles.push(error),
+                Ok(stored) => {
+                    let position = stored.iter().zip(hashes).position(|(a, b)| a != b);
+                    let path = dir.join(tile.path());
+                    tiles.extend(position.map(|position| LogError::TileDiffers { path, position }));
+                }
+            }
+            Ok::<_, std::convert::Infallible>(())
+        });
+        let Ok(()) = pushed;
+    }
+
+    /// Compares the root with the signed one, decides what was undecided, and says whether the entries
+    /// give the signed root: then whatever is wrong with tiles can be rebuilt.
+    fn root(&mut self, signed: Option<&Checkpoint>, scan: Option<&Scan>) -> bool {
+        let tail = scan.map_or(&[][..], |scan| scan.tail.leaves());
+        let settled = self.by_entries.len();
+        let covered = signed.and_then(|it| tail.get(..(it.size.checked_sub(settled)?) as usize));
+        let roots = signed.zip(covered).map(|(checkpoint, tail)| {
+            let of = |settled: &CompactRange| {
+                let mut range = settled.clone();
+                range.extend(tail.iter().copied());
+                range.root()
+            };
+            (checkpoint, of(&self.by_entries), of(&self.by_tiles))
+        });
+        let rebuildable =
+            self.entries_whole && roots.is_some_and(|(signed, entries, _)| entries == signed.root);
+        for found in std::mem::take(&mut self.undecided) {
+            match roots {
+                _ if rebuildable => self.tiles.push(self.tile_differs(&found)),
+                Some((signed, _, by_tiles)) if by_tiles == signed.root => {
+                    self.damage.push(self.entry_differs(&found));
+                }
+                _ => self.damage.push(LogError::Disagree {
+                    bundle: self.dir.join(full_bundle(found.bundle).path()),
+                    tile: self.dir.join(full_tile(0, found.bundle).path()),
+                    index: found.index(),
+                }),
+            }
+        }
+        if let Some((checkpoint, computed, by_tiles)) = roots
+            && computed != checkpoint.root
+            && by_tiles != checkpoint.root
+        {
+            let path = open::checkpoint_path(self.dir);
+            let (size, signed) = (checkpoint.size, checkpoint.root);
+            self.damage.push(LogError::RootMismatch { path, size, signed, computed });
+        }
+        rebuildable
+    }
+
+    fn tile_differs(&self, found: &Undecided) -> LogError {
+        let path = self.dir.join(full_tile(0, found.bundle).path());
+        LogError::TileDiffers { path, position: found.position }
+    }
+
+    fn entry_differs(&self, found: &Undecided) -> LogError {
+        let path = self.dir.join(full_bundle(found.bundle).path());
+        LogError::EntryDiffers { path, index: found.index() }
+    }
+}
+
+impl Undecided {
+    fn index(&self) -> EntryIndex {
+        EntryIndex(self.bundle * TILE_WIDTH + self.position as u64)
+    }
+}
+
+/// Appends a level 0 tile's root to a range of whole tiles.
+pub(super) fn grow(range: &mut CompactRange, tile_root: Hash) {
+    range
+        .append_subtree(TILE_HEIGHT, tile_root)
+        .expect("the range has whole tiles only, and fewer than 2^56 of them");
+}
+
+/// Files below `dir` that belong to no log of `end` entries and that opening does not remove.
+fn strays(dir: &Path, end: u64, repairs: &[Repair]) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        // What cannot be listed was found when something in it could not be read.
+        let Ok(items) = fs::read_dir(&folder) else { continue };
+        for path in items.flatten().map(|item| item.path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(dir).ok().and_then(Path::to_str).unwrap_or_default();
+            let ours = matches!(name, "checkpoint" | "tail") || is_settled(name, end);
+            let leftover = Repair::Leftover { path: path.clone() };
+            if !ours && !repairs.contains(&leftover) {
+                found.push(Finding::Stray(path));
+            }
+        }
+    }
+    found
+}
+
+/// Whether `name` is a full tile or bundle of a log of `end` entries.
+fn is_settled(name: &str, end: u64) -> bool {
+    let (index, width, level) = match name.parse() {
+        Ok(TilePath::Entries(bundle)) => (bundle.index(), bundle.width(), 0),
+        Ok(TilePath::Hashes(tile)) => (tile.index(), tile.width(), tile.level()),
+        Err(_) => return false,
+    };
+    u64::from(width) == TILE_WIDTH && index < super::tiles::hashes_at(end, level) / TILE_WIDTH
+}

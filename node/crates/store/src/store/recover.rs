@@ -1,0 +1,247 @@
+//! What a start repairs, before anybody else sees the store.
+//!
+//! The work is bounded by what was unfinished when the node stopped: marks in `opening/`, and the
+//! sessions that the database lists as unfinished (open ones, and those whose destruction is not
+//! known to be complete). Sealed sessions are not looked at.
+
+use std::{
+    ffi::OsStr,
+    fmt, fs,
+    path::{Path, PathBuf},
+};
+
+use lucid_core::{ChunkIndex, SessionId, Timestamp};
+
+use super::{Store, Summarise, node_event};
+use crate::{
+    data::DataFolder,
+    db::State,
+    disk::Disk,
+    error::{Doing, StoreError, chain},
+    log,
+};
+
+/// Repairs that get an entry of their own at one start; more than that share one.
+const ENTRIES_MAX: usize = 100;
+
+/// What a start found.
+#[derive(Default, Debug)]
+pub struct Recovery {
+    /// What was repaired; each is a `store.repaired` event in the log too.
+    pub repairs: Vec<Repair>,
+    /// Sessions that are damaged in a way that nothing here may repair, and how. They are left as
+    /// they are; the others work. Each is a `store.damaged` event in the log.
+    pub damaged: Vec<(SessionId, String)>,
+}
+
+impl Recovery {
+    /// Whether there was nothing to do.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.repairs.is_empty() && self.damaged.is_empty()
+    }
+}
+
+/// One thing that a start repaired.
+#[derive(Debug)]
+pub enum Repair {
+    /// In the log.
+    Log(log::Repair),
+    /// The database was made anew from the log; the text says why.
+    Database(String),
+    /// A file that was never finished is removed.
+    Leftover(PathBuf),
+    /// A session whose opening was interrupted: its id was never answered.
+    Discarded(SessionId),
+    /// The end of a session's index was no record; it is cut off.
+    IndexCut {
+        /// The session.
+        session: SessionId,
+        /// Bytes cut off.
+        bytes: u64,
+    },
+    /// Whole chunk files beyond the index: they are acknowledged now.
+    Adopted {
+        /// The session.
+        session: SessionId,
+        /// The first of them.
+        first: ChunkIndex,
+        /// How many.
+        count: u32,
+    },
+    /// A chunk file beyond the index that cannot follow it is set aside under another name.
+    Quarantined {
+        /// Its name now.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A manifest without its entry that does not agree with the index is set aside.
+    ManifestAside {
+        /// Its name now.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A sealing was interrupted; its entry is written.
+    Sealed(SessionId),
+    /// A session in the log that has no files is voided.
+    Voided {
+        /// The session.
+        session: SessionId,
+        /// What is missing.
+        reason: String,
+    },
+    /// The destruction of a session's keys and chunks was interrupted; it is complete.
+    Destroyed {
+        /// The session.
+        session: SessionId,
+        /// Voided or erased.
+        state: State,
+    },
+}
+
+impl fmt::Display for Repair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log(repair) => write!(f, "log: {repair}"),
+            Self::Database(text) => f.write_str(text),
+            Self::Leftover(path) => {
+                write!(f, "{}, which was never finished, is removed", path.display())
+            }
+            Self::Discarded(session) => {
+                write!(f, "session {session} was never opened: what was made for it is removed")
+            }
+            Self::IndexCut { session, bytes } => {
+                write!(f, "session {session}: {bytes} bytes of an unfinished record are cut off")
+            }
+            Self::Adopted { session, first, count } => write!(
+                f,
+                "session {session}: {count} whole chunks from {first} on, not acknowledged before, \
+                 are kept"
+            ),
+            Self::Quarantined { path, reason } => {
+                write!(f, "a chunk file is set aside as {}: {reason}", path.display())
+            }
+            Self::ManifestAside { path, reason } => {
+                write!(f, "a manifest is set aside as {}: {reason}", path.display())
+            }
+            Self::Sealed(session) => write!(f, "session {session}: its sealing is finished"),
+            Self::Voided { session, reason } => write!(f, "session {session} is voided: {reason}"),
+            Self::Destroyed { session, state } => {
+                write!(f, "session {session} is {state}: its keys and chunks are destroyed")
+            }
+        }
+    }
+}
+
+impl Store {
+    /// Repairs what a crash left, and writes into the log what that was.
+    pub(super) fn recover(
+        &self,
+        recovery: &mut Recovery,
+        at: Timestamp,
+        summarise: Summarise<'_>,
+    ) -> Result<(), StoreError> {
+        self.recover_openings(recovery)?;
+        for session in self.db.unfinished()? {
+            match self.session(session)?.state() {
+                State::Open => match self.recover_open(session, recovery, at, summarise) {
+                    // One session's damage does not stop the others.
+                    Err(error @ (StoreError::Damaged { .. } | StoreError::KeyFile { .. })) => {
+                        recovery.damaged.push((session, chain(&error)));
+                    }
+                    done => done?,
+                },
+                State::Sealed => self.db.finished(session)?,
+                state => self.finish_destruction(session, state, recovery)?,
+            }
+        }
+        self.tell(recovery, at)?;
+        self.db.flush()
+    }
+
+    /// What stands in `opening/`: of a session in the log only the mark is left over; of another, all
+    /// there is.
+    fn recover_openings(&self, recovery: &mut Recovery) -> Result<(), StoreError> {
+        let folder = self.folder.join("opening");
+        for entry in fs::read_dir(&folder).doing("read", &folder)? {
+            let name = entry.doing("read", &folder)?.file_name();
+            let Some(session) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+            if self.db.session(session)?.is_some() {
+                self.unmark_opening(session);
+            } else {
+                self.discard_files(session)?;
+                recovery.repairs.push(Repair::Discarded(session));
+            }
+        }
+        Ok(())
+    }
+
+    fn finish_destruction(
+        &self,
+        session: SessionId,
+        state: State,
+        recovery: &mut Recovery,
+    ) -> Result<(), StoreError> {
+        // A database made anew lists every ended session: most have nothing left to destroy.
+        let left = self.keys.exists(session)
+            || self.chunks.folder(session).exists()
+            || (state == State::Voided && self.sessions.folder(session).exists());
+        if left {
+            match state {
+                State::Voided => self.void(session, "", Timestamp::default())?,
+                _ => self.erase(session, Timestamp::default())?,
+            }
+            recovery.repairs.push(Repair::Destroyed { session, state });
+        }
+        self.db.finished(session)
+    }
+
+    /// Writes what was found into the log.
+    fn tell(&self, recovery: &Recovery, at: Timestamp) -> Result<(), StoreError> {
+        let Recovery { repairs, damaged } = recovery;
+        let repaired = repairs.iter().map(|repair| ("store.repaired", repair.to_string()));
+        let damaged = damaged
+            .iter()
+            .map(|(session, text)| ("store.damaged", format!("session {session}: {text}")));
+        let found: Vec<_> = repaired.chain(damaged).collect();
+        let mut entries: Vec<_> = found
+            .iter()
+            .take(ENTRIES_MAX)
+            .map(|(event, text)| node_event(event, text.clone(), at))
+            .collect();
+        if let Some(more @ 1..) = found.len().checked_sub(ENTRIES_MAX) {
+            entries.push(node_event("store.repaired", format!("{more} more repairs"), at));
+        }
+        if entries.is_empty() { Ok(()) } else { self.append(&entries).map(|_| ()) }
+    }
+}
+
+/// Removes the temporary files that stand beside the format mark and the secrets. Those of a
+/// session are found with it, those of the log are the log's.
+pub(super) fn remove_leftovers(
+    folder: &DataFolder,
+    disk: &Disk,
+    recovery: &mut Recovery,
+) -> Result<(), StoreError> {
+    for folder in [folder.path(), &folder.join("secrets")] {
+        for path in temporary_files(folder)? {
+            disk.remove(&path).doing("remove", &path)?;
+            recovery.repairs.push(Repair::Leftover(path));
+        }
+    }
+    Ok(())
+}
+
+/// The files in `folder` that were never given their name.
+pub(super) fn temporary_files(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).doing("read", folder)? {
+        let path = entry.doing("read", folder)?.path();
+        if path.extension() == Some(OsStr::new("tmp")) {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}

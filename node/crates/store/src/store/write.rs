@@ -1,0 +1,213 @@
+//! Opening a session and filling it.
+
+use std::{fs, io};
+
+use lucid_core::{
+    ChunkIndex, SessionId,
+    chunk::ChunkSummary,
+    entry::{Entry, SessionOpened},
+    keys::KeyFile,
+    manifest::Totals,
+};
+
+use super::{Committed, Live, Store, ledger::opened_entry};
+use crate::{
+    chunks::ChunkWriter,
+    db::State,
+    error::{Doing, StoreError, damaged},
+    sessions::SessionIndex,
+};
+
+impl Store {
+    /// Opens a session: when this returns, its key's wraps, its folders and its `session.opened`
+    /// entry are durable, and its id may be answered.
+    ///
+    /// # Errors
+    /// [`StoreError::SessionExists`] for an id used before, [`StoreError::DiskFull`], the log's, the
+    /// disk's. Nothing of the session is then left, at the latest after the next start; only where
+    /// the log failed may it come to be, and then as a whole.
+    pub fn open_session(
+        &self,
+        opened: SessionOpened,
+        keys: &KeyFile,
+    ) -> Result<Committed, StoreError> {
+        self.check_room()?;
+        let session = opened.session_id;
+        if self.db.session(session)?.is_some() {
+            return Err(StoreError::SessionExists(session));
+        }
+        self.mark_opening(session)?;
+        if let Err(error) = self.make_files(session, keys) {
+            // Best effort: the mark stays, so that the next start looks again.
+            let _ = self.discard_files(session);
+            return Err(error);
+        }
+        let committed = self.commit(&[Entry::SessionOpened(opened)])?;
+        self.unmark_opening(session);
+        Ok(committed)
+    }
+
+    /// Puts the mark of a session whose files are being made. It is not synced: file systems that
+    /// keep the order of names have it whenever they have the files, and elsewhere a power cut
+    /// leaves at worst an empty folder and a key to nothing.
+    fn mark_opening(&self, session: SessionId) -> Result<(), StoreError> {
+        let mark = self.folder.join("opening").join(session.to_string());
+        match fs::OpenOptions::new().write(true).create_new(true).open(&mark) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(StoreError::SessionExists(session))
+            }
+            file => file.map(|_| ()).doing("create", &mark),
+        }
+    }
+
+    /// A mark that cannot be removed is removed at the next start, when the log has the session.
+    pub(super) fn unmark_opening(&self, session: SessionId) {
+        let _ = fs::remove_file(self.folder.join("opening").join(session.to_string()));
+    }
+
+    fn make_files(&self, session: SessionId, keys: &KeyFile) -> Result<(), StoreError> {
+        self.chunks.make_folder(session)?;
+        self.sessions.make(session)?;
+        self.keys.put(session, keys)
+    }
+
+    /// Removes the files of a session that is not in the log.
+    pub(super) fn discard_files(&self, session: SessionId) -> Result<(), StoreError> {
+        self.keys.destroy(session)?;
+        self.chunks.destroy(session)?;
+        self.sessions.destroy(session)?;
+        self.unmark_opening(session);
+        Ok(())
+    }
+
+    /// Begins the file of a chunk. Writers of different chunks work at the same time.
+    ///
+    /// # Errors
+    /// [`StoreError::DiskFull`] before the ledger is in danger, [`StoreError::State`] unless the
+    /// session is open, the disk's.
+    pub fn chunk_writer(
+        &self,
+        session: SessionId,
+        index: ChunkIndex,
+    ) -> Result<ChunkWriter, StoreError> {
+        self.check_room()?;
+        self.check_open(session)?;
+        self.chunks.writer(session, index)
+    }
+
+    /// Acknowledges the next chunks, whose files were committed: when this returns, no power cut
+    /// takes them away. Gives the sums over all acknowledged chunks.
+    ///
+    /// # Errors
+    /// [`StoreError::State`] unless the session is open and not being sealed, [`StoreError::Chunk`]
+    /// where a chunk cannot follow those before it or goes against the session's policy,
+    /// [`StoreError::ChunkMissing`], the disk's. What of `chunks` was acknowledged, [`Store::totals`]
+    /// says.
+    pub fn acknowledge(
+        &self,
+        session: SessionId,
+        chunks: &[ChunkSummary],
+    ) -> Result<Totals, StoreError> {
+        self.with_open(session, |live| {
+            if live.closing {
+                return Err(closing(session));
+            }
+            let (index, opened) = self.opened_index(session, live)?;
+            for chunk in chunks {
+                check_policy(chunk, opened)?;
+                let found = self.chunks.file_bytes(session, chunk.header.index)?;
+                chunk.layout().check_file_bytes(found).map_err(|error| {
+                    damaged(&self.chunks.path(session, chunk.header.index), error)
+                })?;
+            }
+            self.chunks.sync_folder(session)?;
+            index.append(chunks)?;
+            Ok(*index.totals())
+        })
+    }
+
+    /// Sums over an open session's acknowledged chunks: where an upload goes on.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownSession`], [`StoreError::State`] unless it is open,
+    /// [`StoreError::Damaged`].
+    pub fn totals(&self, session: SessionId) -> Result<Totals, StoreError> {
+        self.with_open(session, |live| Ok(*self.opened_index(session, live)?.0.totals()))
+    }
+
+    /// Runs `work` on an open session under its lock.
+    pub(super) fn with_open<T>(
+        &self,
+        session: SessionId,
+        work: impl FnOnce(&mut Live) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.check_open(session)?;
+        self.with_lock(session, |live| {
+            // It may have ended while this waited.
+            self.check_open(session)?;
+            work(live)
+        })
+    }
+
+    /// Runs `work` on a session under its lock.
+    pub(super) fn with_lock<T>(
+        &self,
+        session: SessionId,
+        work: impl FnOnce(&mut Live) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let live = self.live(session);
+        let mut live = live.lock().unwrap_or_else(|poisoned| {
+            // Whoever panicked may have left the index half changed: it is read from disk again.
+            let mut live = poisoned.into_inner();
+            live.open = None;
+            live
+        });
+        work(&mut live)
+    }
+
+    fn check_open(&self, session: SessionId) -> Result<(), StoreError> {
+        match self.session(session)?.state() {
+            State::Open => Ok(()),
+            state => {
+                let wanted = "only an open session takes chunks or an end";
+                Err(StoreError::State { session, state, wanted })
+            }
+        }
+    }
+
+    /// The session's index and `session.opened` entry, read once.
+    pub(super) fn opened_index<'a>(
+        &self,
+        session: SessionId,
+        live: &'a mut Live,
+    ) -> Result<(&'a mut SessionIndex, &'a SessionOpened), StoreError> {
+        if live.open.is_none() {
+            let row = self.session(session)?;
+            let opened = self.with_log(|log| opened_entry(log, row.opened))?;
+            let path = self.sessions.index_path(session);
+            live.open = Some((SessionIndex::open(&path, session, &self.disk)?, opened));
+        }
+        let (index, opened) = live.open.as_mut().expect("it was just put there");
+        Ok((index, opened))
+    }
+}
+
+fn closing(session: SessionId) -> StoreError {
+    let wanted = "but its end has begun: it takes no more chunks";
+    StoreError::State { session, state: State::Open, wanted }
+}
+
+/// A session is recorded under the policy in its `session.opened` entry, or not at all.
+pub(super) fn check_policy(chunk: &ChunkSummary, opened: &SessionOpened) -> Result<(), StoreError> {
+    let (header, policy, session) = (&chunk.header, &opened.policy, opened.session_id);
+    let reason = if header.session != session {
+        format!("the chunk's header names session {}", header.session)
+    } else if header.suite != policy.suite {
+        format!("chunk {} is not of the suite of the session's policy", header.index)
+    } else if header.plain_bytes > policy.chunk_bytes {
+        format!("chunk {} is larger than the session's policy allows", header.index)
+    } else {
+        return Ok(());
+    };
+    Err(StoreError::Chunk { session, reason })
+}

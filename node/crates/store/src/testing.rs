@@ -1,0 +1,153 @@
+//! What this crate's tests share: scripted disks, and chunk files that are sound in form.
+
+use std::{
+    fs, io,
+    path::Path,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use lucid_core::{
+    ChunkIndex, Hash, NodeId, SessionId, Timestamp,
+    chunk::{
+        ChunkHeader, ChunkSummary, Codec, Commitment, PREFIX_BYTES, SEALED_SEGMENT_BYTES,
+        SEGMENT_BYTES, Salt, Suite,
+    },
+    manifest::{Manifest, ManifestChunk, Streamed, Totals},
+    merkle,
+};
+
+use crate::disk::{Faults, Op};
+
+/// A disk's script: which operations fail.
+#[derive(Default)]
+pub(crate) struct Script {
+    always: Mutex<Vec<Op>>,
+    nth: Mutex<Option<(u64, bool)>>,
+    count: AtomicU64,
+}
+
+impl Script {
+    /// From now on these operations fail, and no others.
+    pub(crate) fn fail(&self, ops: &[Op]) {
+        *self.always.lock().unwrap() = ops.to_vec();
+    }
+
+    /// The `nth` operation from now on (counted from zero) fails; where `dead`, so do all after it,
+    /// as if the process had been killed there.
+    pub(crate) fn fail_nth(&self, nth: u64, dead: bool) {
+        *self.nth.lock().unwrap() = Some((self.count.load(Ordering::SeqCst) + nth, dead));
+    }
+
+    /// Operations so far.
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::SeqCst)
+    }
+}
+
+impl Faults for Script {
+    fn before(&self, op: Op, path: &Path) -> io::Result<()> {
+        let count = self.count.fetch_add(1, Ordering::SeqCst);
+        let scripted = match *self.nth.lock().unwrap() {
+            Some((nth, dead)) => count == nth || (dead && count > nth),
+            None => false,
+        };
+        if scripted || self.always.lock().unwrap().contains(&op) {
+            return Err(io::Error::other(format!("scripted fault: {op:?} {}", path.display())));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn session(seed: u8) -> SessionId {
+    SessionId::from_random([seed; 16])
+}
+
+fn header(session: SessionId, index: u32, plain_bytes: u32) -> ChunkHeader {
+    ChunkHeader {
+        suite: Suite::Aes256Gcm,
+        codec: Codec::Stored,
+        session,
+        index: ChunkIndex(index),
+        plain_bytes,
+        payload_bytes: plain_bytes,
+    }
+}
+
+/// A chunk's summary without a file behind it.
+pub(crate) fn summary(session: SessionId, index: u32, plain_bytes: u32) -> ChunkSummary {
+    ChunkSummary {
+        header: header(session, index, plain_bytes),
+        salt: Salt([index as u8; 24]),
+        commitment: Commitment([7; 32]),
+        chunk_root: Hash::of(&index.to_be_bytes()),
+    }
+}
+
+/// A chunk file of the right form, whose segments are no ciphertext of anything.
+pub(crate) fn chunk_bytes(
+    session: SessionId,
+    index: u32,
+    plain_bytes: u32,
+) -> (ChunkSummary, Vec<u8>) {
+    let mut chunk = summary(session, index, plain_bytes);
+    let mut bytes = chunk.header.to_bytes().to_vec();
+    bytes.extend_from_slice(&chunk.salt.0);
+    bytes.extend_from_slice(&chunk.commitment.0);
+    bytes.resize(usize::try_from(chunk.layout().file_bytes()).unwrap(), index as u8);
+    chunk.chunk_root = chunk_root(&bytes);
+    (chunk, bytes)
+}
+
+fn chunk_root(file: &[u8]) -> Hash {
+    let leaves: Vec<Hash> =
+        file[PREFIX_BYTES..].chunks(SEALED_SEGMENT_BYTES).map(merkle::leaf_hash).collect();
+    merkle::root(&leaves)
+}
+
+/// What the pipeline does for recovery: the summary of the chunk file at `path`.
+pub(crate) fn summarise(path: &Path) -> Result<ChunkSummary, String> {
+    let bytes = fs::read(path).map_err(|error| error.to_string())?;
+    let prefix: &[u8; PREFIX_BYTES] = bytes.first_chunk().ok_or("it is too short")?;
+    let header = ChunkHeader::parse(prefix.first_chunk().unwrap()).map_err(|e| e.to_string())?;
+    header.layout().check_file_bytes(bytes.len() as u64).map_err(|error| error.to_string())?;
+    Ok(ChunkSummary {
+        header,
+        salt: Salt(prefix[48..72].try_into().unwrap()),
+        commitment: Commitment(prefix[72..].try_into().unwrap()),
+        chunk_root: chunk_root(&bytes),
+    })
+}
+
+/// A manifest of these chunks.
+pub(crate) fn manifest(
+    session: SessionId,
+    chunks: impl Iterator<Item = io::Result<ManifestChunk>>,
+) -> Manifest<Streamed<impl Iterator<Item = io::Result<ManifestChunk>>>> {
+    let chunks: Vec<_> = chunks.collect();
+    let mut totals = Totals::default();
+    for chunk in chunks.iter().flatten() {
+        totals.add(&chunk.header(session, Suite::Aes256Gcm)).unwrap();
+    }
+    Manifest {
+        chunk_count: totals.chunk_count,
+        chunks: Streamed::new(chunks.into_iter()),
+        complete: true,
+        created_at: Timestamp::from_unix_millis(1),
+        media_type: "application/octet-stream".parse().unwrap(),
+        merkle_root: merkle::EMPTY_ROOT,
+        node_id: NodeId::of_public_key(&[0; 32]),
+        owner: "local".parse().unwrap(),
+        plain_bytes: totals.plain_bytes,
+        policy_hash: Hash::of(b"policy"),
+        sealed_at: Timestamp::from_unix_millis(2),
+        segment_bytes: SEGMENT_BYTES as u32,
+        session_id: session,
+        software: "lucid-store tests".into(),
+        stored_bytes: totals.stored_bytes,
+        suite: Suite::Aes256Gcm,
+        version: 1,
+    }
+}
