@@ -152,7 +152,11 @@ fn detect() -> [(Feature, bool); 4] {
         (Feature::Neon, has!("neon")),
         (Feature::ArmAes, has!("aes")),
         (Feature::Pmull, has!("pmull")),
-        (Feature::ArmSha2, has!("sha2")),
+        // The kernel is written for little-endian vectors, as every supported system has them.
+        (
+            Feature::ArmSha2,
+            cfg!(target_endian = "little") && has!("sha2"),
+        ),
     ]
 }
 

@@ -31,7 +31,9 @@ fn entry(index: u64) -> Vec<u8> {
 fn make(dir: &Path, count: u64) -> Result<(), LogError> {
     let mut log = Log::create(dir, key(), Disk::default())?;
     while log.size() < count {
-        let group: Vec<_> = (log.size()..count.min(log.size() + GROUP)).map(entry).collect();
+        let group: Vec<_> = (log.size()..count.min(log.size() + GROUP))
+            .map(entry)
+            .collect();
         log.append(&group)?;
     }
     Ok(())
@@ -57,7 +59,11 @@ fn run(dir: &Path, count: u64) -> Result<(), LogError> {
         println!("made {count} entries in {:?}", start.elapsed());
     }
     let (log, elapsed) = open(dir)?;
-    println!("opened {} entries in {elapsed:?}, peak memory {}", log.size(), peak_memory());
+    println!(
+        "opened {} entries in {elapsed:?}, peak memory {}",
+        log.size(),
+        peak_memory()
+    );
     let start = Instant::now();
     let samples = 1000.min(log.size());
     for sample in 0..samples {
@@ -81,7 +87,10 @@ fn main() -> ExitCode {
     match run(Path::new(dir), count) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}: {:?}", std::error::Error::source(&error).map(ToString::to_string));
+            eprintln!(
+                "{error}: {:?}",
+                std::error::Error::source(&error).map(ToString::to_string)
+            );
             ExitCode::from(74)
         }
     }

@@ -5,7 +5,7 @@
 //!
 //! Invariants:
 //! - a file under its final name is whole and its data is on the disk;
-//! - its name is on the disk after [`ChunkFiles::sync_folder`], which comes before the chunk is
+//! - its name is on the disk after its folder was synced, which comes before the chunk is
 //!   acknowledged. A crash loses chunks that were not, and leaves `*.tmp` files behind.
 
 use std::{
@@ -16,7 +16,7 @@ use std::{
 
 use lucid_core::{
     ChunkIndex, SessionId,
-    chunk::{ChunkHeader, Commitment, PREFIX_BYTES, SALT_BYTES, Salt},
+    chunk::{COMMITMENT_BYTES, ChunkHeader, Commitment, PREFIX_BYTES, SALT_BYTES, Salt},
 };
 
 use crate::{
@@ -153,18 +153,19 @@ impl ChunkFiles {
             }
             read => read.doing("read", &path)?,
         }
-        let (header, rest) = prefix.split_first_chunk().expect("a prefix begins with a header");
-        let header = ChunkHeader::parse(header).map_err(|error| damaged(&path, error))?;
+        let mut header = [0; ChunkHeader::BYTES];
+        let (mut salt, mut commitment) = (Salt([0; SALT_BYTES]), Commitment([0; COMMITMENT_BYTES]));
+        header.copy_from_slice(&prefix[..ChunkHeader::BYTES]);
+        salt.0.copy_from_slice(&prefix[ChunkHeader::BYTES..][..SALT_BYTES]);
+        commitment.0.copy_from_slice(&prefix[ChunkHeader::BYTES + SALT_BYTES..]);
+        let header = ChunkHeader::parse(&header).map_err(|error| damaged(&path, error))?;
         if (header.session, header.index) != (session, index) {
             let (session, index) = (header.session, header.index);
             let reason = format!("its header is that of chunk {index} of session {session}");
             return Err(damaged(&path, reason));
         }
         header.layout().check_file_bytes(bytes).map_err(|error| damaged(&path, error))?;
-        let (salt, commitment) =
-            rest.split_first_chunk::<SALT_BYTES>().expect("a prefix has a salt");
-        let commitment = commitment.try_into().expect("a prefix ends with a commitment");
-        Ok(ChunkPrefix { header, salt: Salt(*salt), commitment: Commitment(commitment) })
+        Ok(ChunkPrefix { header, salt, commitment })
     }
 
     /// What is in a session's folder; nothing where there is no folder.

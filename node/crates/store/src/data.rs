@@ -140,9 +140,9 @@ fn read_format(path: &Path) -> Result<Mark, StoreError> {
     if text == FORMAT.as_bytes() {
         return Ok(Mark::Ours);
     }
-    let version = std::str::from_utf8(&text).ok().and_then(|text| {
-        text.strip_prefix(FORMAT_NAME)?.strip_suffix('\n')?.parse::<u64>().ok()
-    });
+    let version = std::str::from_utf8(&text)
+        .ok()
+        .and_then(|text| text.strip_prefix(FORMAT_NAME)?.strip_suffix('\n')?.parse::<u64>().ok());
     match version {
         Some(version) => Err(StoreError::NewerFormat { path: path.to_owned(), version }),
         None => Err(StoreError::NotADataFolder { path: path.to_owned() }),
@@ -233,7 +233,8 @@ mod tests {
         let check = |name: &str, text: &str, want: fn(&StoreError) -> bool| {
             fs::write(path.join(name), text).unwrap();
             let before: Vec<_> = names(path);
-            for error in [refused(path), DataFolder::create(path, &Disk::default()).err().unwrap()] {
+            for error in [refused(path), DataFolder::create(path, &Disk::default()).err().unwrap()]
+            {
                 assert!(want(&error), "{name}: {error}");
             }
             assert_eq!(names(path), before, "{name}: nothing was touched");

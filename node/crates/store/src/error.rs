@@ -2,6 +2,7 @@
 //! is the error's source. None holds a key or a part of one.
 
 use std::{
+    fmt::Display,
     io,
     path::{Path, PathBuf},
 };
@@ -58,7 +59,9 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// A folder whose creation was interrupted.
-    #[error("the data folder {path} is not complete; finish it with: lucid-node init --data {path}")]
+    #[error(
+        "the data folder {path} is not complete; finish it with: lucid-node init --data {path}"
+    )]
     Unfinished {
         /// The folder.
         path: PathBuf,
@@ -70,7 +73,9 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// A folder that a newer version made.
-    #[error("the data folder {path} has format {version}; this version of lucid-node reads format 1")]
+    #[error(
+        "the data folder {path} has format {version}; this version of lucid-node reads format 1"
+    )]
     NewerFormat {
         /// The folder.
         path: PathBuf,
@@ -89,7 +94,9 @@ pub enum StoreError {
         holder: Option<u32>,
     },
     /// A secret that others on this machine can read.
-    #[error("{path} can be read by others (mode {mode:03o}); make it private with: chmod 600 {path}")]
+    #[error(
+        "{path} can be read by others (mode {mode:03o}); make it private with: chmod 600 {path}"
+    )]
     SecretMode {
         /// The secret's file.
         path: PathBuf,
@@ -103,7 +110,9 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The wrong master key. Found before anything is written.
-    #[error("wrong master key: this data folder was made with key {expected}; the key given is {given}")]
+    #[error(
+        "wrong master key: this data folder was made with key {expected}; the key given is {given}"
+    )]
     OtherKek {
         /// Id of the key the folder was made with.
         expected: String,
@@ -120,7 +129,9 @@ pub enum StoreError {
         expected: String,
     },
     /// A write-only node has no master key.
-    #[error("this node is write-only: its sessions are sealed to age recipients and it has no master key")]
+    #[error(
+        "this node is write-only: its sessions are sealed to age recipients and it has no master key"
+    )]
     WriteOnly,
     /// No such session.
     #[error("there is no session {0}")]
@@ -218,7 +229,9 @@ impl StoreError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Io { source, .. } => kind_of_io(source),
+            Self::Io { source, .. } | Self::Database { source: sled::Error::Io(source), .. } => {
+                kind_of_io(source)
+            }
             Self::NoFolder { .. } | Self::UnknownSession(_) => ErrorKind::NotFound,
             Self::SessionExists(_) | Self::State { .. } | Self::Chunk { .. } | Self::Entry(_) => {
                 ErrorKind::Conflict
@@ -236,12 +249,11 @@ impl StoreError {
             Self::ChunkMissing { .. }
             | Self::KeyFileMissing { .. }
             | Self::KeyFile { .. }
-            | Self::Damaged { .. } => ErrorKind::Damaged,
+            | Self::Damaged { .. }
+            | Self::Database { .. } => ErrorKind::Damaged,
             Self::DiskFull { .. } => ErrorKind::DiskFull,
             Self::Poisoned { .. } => ErrorKind::Io,
             Self::Log(error) => kind_of_log(error),
-            Self::Database { source: sled::Error::Io(source), .. } => kind_of_io(source),
-            Self::Database { .. } => ErrorKind::Damaged,
         }
     }
 }
@@ -265,7 +277,7 @@ impl<T> Doing<T> for io::Result<T> {
 }
 
 /// [`StoreError::Damaged`] in one line.
-pub(crate) fn damaged(path: &Path, reason: impl ToString) -> StoreError {
+pub(crate) fn damaged(path: &Path, reason: impl Display) -> StoreError {
     StoreError::Damaged { path: path.to_owned(), reason: reason.to_string() }
 }
 

@@ -236,7 +236,9 @@ mod tests {
         let message = refused(Secrets::load(folder.path(), Some(wrong.clone()))).to_string();
         assert!(message.contains(&right.id()) && message.contains(&wrong.id()), "{message}");
         let without = Secrets::load(folder.path(), None).unwrap();
-        assert!(matches!(without.kek(), Err(StoreError::KekMissing { expected }) if expected == right.id()));
+        assert!(
+            matches!(without.kek(), Err(StoreError::KekMissing { expected }) if expected == right.id())
+        );
         let other = KekSource::Given(wrong);
         let error = refused(Secrets::create(folder.path(), &Disk::default(), other));
         assert!(matches!(error, StoreError::OtherKek { .. }));

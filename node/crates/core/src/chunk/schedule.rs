@@ -115,7 +115,7 @@ pub(crate) fn hkdf_expand_sha512(key: &[u8], info: &[&[u8]], output: &mut [u8]) 
     assert!(output.len() <= 255 * 64, "RFC 5869 §2.3: L <= 255 * HashLen");
     let keyed = Hmac::<Sha512>::new_from_slice(key).expect("HMAC takes a key of any length");
     let mut previous = [0_u8; 64];
-    for (counter, block) in (1_u8..).zip(output.chunks_mut(64)) {
+    for (counter, block) in (1..=u8::MAX).zip(output.chunks_mut(64)) {
         let mut mac = keyed.clone();
         if counter > 1 {
             mac.update(&previous);

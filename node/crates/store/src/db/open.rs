@@ -78,7 +78,7 @@ pub(crate) fn open(folder: &Path, disk: &Disk, log: &dyn Source) -> Result<Opene
         Ok(database) => database,
         Err(Refusal::Failed(error)) => return Err(error),
         Err(Refusal::Anew(reason)) => {
-            let source = sled::Error::ReportableBug(reason);
+            let source = sled::Error::Unsupported(reason);
             return Err(StoreError::Database { path: folder.to_owned(), source });
         }
     };
@@ -137,6 +137,10 @@ fn try_open(folder: &Path, disk: &Disk, log: &dyn Source) -> Result<Database, Re
     }
     check_agreement(&database, log)?;
     database.catch_up(log)?;
+    // What the start is about to ask for.
+    for session in database.unfinished()? {
+        database.session(session)?;
+    }
     Ok(database)
 }
 
@@ -184,7 +188,7 @@ fn move_aside(folder: &Path, disk: &Disk) -> Result<Option<PathBuf>, StoreError>
         return Ok(None);
     }
     let name = |n: u32| folder.with_extension(format!("damaged-{n}"));
-    let aside = (1..).map(name).find(|path| !path.exists());
+    let aside = (1..=u32::MAX).map(name).find(|path| !path.exists());
     let aside = aside.expect("fewer than 2^32 folders are there");
     disk.rename(folder, &aside).doing("rename", folder)?;
     disk.sync_folder(parent(folder)).doing("sync", parent(folder))?;

@@ -3,7 +3,7 @@
 use lucid_core::{EntryIndex, Owner, SessionId};
 
 use super::{Database, SessionRow, State};
-use crate::error::{StoreError, damaged};
+use crate::error::StoreError;
 
 /// In which order sessions are listed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -39,13 +39,8 @@ impl Database {
         let Some(bytes) = self.sled(self.sessions.get(session.as_bytes()))? else {
             return Ok(None);
         };
-        match SessionRow::parse(session, &bytes) {
-            Some(row) => Ok(Some(row)),
-            None => {
-                super::open::condemn(&self.path);
-                Err(damaged(&self.path, format!("the row of session {session} is none")))
-            }
-        }
+        let row = SessionRow::parse(session, &bytes);
+        row.map(Some).ok_or_else(|| self.unsound(format!("the row of session {session} is none")))
     }
 
     /// At most `limit` sessions that `filter` takes, beginning after the session `after`.
@@ -68,9 +63,7 @@ impl Database {
                 Box::new(self.by_order.range(key(EntryIndex(place.0.saturating_add(1)))..))
             }
             (Order::NewestFirst, None) => Box::new(self.by_order.iter().rev()),
-            (Order::NewestFirst, Some(place)) => {
-                Box::new(self.by_order.range(..key(place)).rev())
-            }
+            (Order::NewestFirst, Some(place)) => Box::new(self.by_order.range(..key(place)).rev()),
         };
         let mut rows = Vec::new();
         for place in places {

@@ -34,7 +34,9 @@ impl Log {
     /// until then every append gives [`LogError::Poisoned`].
     pub fn append<E: AsRef<[u8]>>(&mut self, entries: &[E]) -> Result<Range<EntryIndex>, LogError> {
         if let Some(cause) = &self.poisoned {
-            return Err(LogError::Poisoned { cause: cause.clone() });
+            return Err(LogError::Poisoned {
+                cause: cause.clone(),
+            });
         }
         let first = self.size();
         if entries.is_empty() {
@@ -48,7 +50,8 @@ impl Log {
             tail::encode_record(&mut records, entry);
             leaves.push((entry.len(), leaf_hash(entry)));
         }
-        self.commit(&records, leaves).inspect_err(|error| self.poisoned = Some(chain(error)))?;
+        self.commit(&records, leaves)
+            .inspect_err(|error| self.poisoned = Some(chain(error)))?;
         let appended = EntryIndex(first)..EntryIndex(self.size());
         if let Err(error) = self.settle() {
             let cause = chain(&error);
@@ -76,11 +79,17 @@ impl Log {
     /// Signs for `range`, whose entries are durable, and makes the checkpoint durable.
     fn sign(&mut self, range: CompactRange) -> Result<(), LogError> {
         let origin = self.key.name().clone();
-        let checkpoint = Checkpoint { origin, size: range.len(), root: range.root() };
+        let checkpoint = Checkpoint {
+            origin,
+            size: range.len(),
+            root: range.root(),
+        };
         assert!(checkpoint.size >= self.size(), "a log does not shrink");
         let text = checkpoint.sign(&self.key)?;
         let path = checkpoint_path(self.dir());
-        self.disk.write_file(&path, text.as_bytes()).map_err(LogError::io("write", &path))?;
+        self.disk
+            .write_file(&path, text.as_bytes())
+            .map_err(LogError::io("write", &path))?;
         self.reader.range = range;
         self.reader.checkpoint = checkpoint;
         self.reader.checkpoint_text = text;
@@ -97,18 +106,24 @@ impl Log {
         if bundles == 0 {
             return Ok(());
         }
-        assert!(tail.end() <= self.reader.size(), "only what is signed for is settled");
+        assert!(
+            tail.end() <= self.reader.size(),
+            "only what is signed for is settled"
+        );
         let mut edge = self.reader.edge.clone();
         let dir = self.reader.dir.as_path();
         let mut writer = Writer::new(&self.disk, dir, &mut self.durable);
         for (bundle, leaves) in tail.leaves().chunks_exact(TILE_WIDTH as usize).enumerate() {
             let first = bundle * TILE_WIDTH as usize;
             let entries = tail.entries(first..first + TILE_WIDTH as usize)?;
-            let bytes = encode_bundle(&entries).expect("256 entries, each as long as an entry may be");
+            let bytes =
+                encode_bundle(&entries).expect("256 entries, each as long as an entry may be");
             let index = tail.start() / TILE_WIDTH + bundle as u64;
             writer.put(&full_bundle(index).path(), &bytes)?;
             writer.put_tile(full_tile(0, index), leaves)?;
-            edge.push(index, root(leaves), |tile, hashes| writer.put_tile(tile, hashes))?;
+            edge.push(index, root(leaves), |tile, hashes| {
+                writer.put_tile(tile, hashes)
+            })?;
         }
         writer.finish()?;
         let settled = bundles * TILE_WIDTH as usize;
@@ -119,14 +134,27 @@ impl Log {
         Ok(())
     }
 
-    /// Replaces the tail by one that begins at `start` and holds `records`.
+    /// Replaces the tail by one that begins at `start` and holds `records`, and reads it back.
     fn renew_tail(&mut self, start: u64, records: &[u8]) -> Result<(), LogError> {
         let path = tail_path(self.dir());
         let bytes = [tail::header(start).as_slice(), records].concat();
-        self.disk.write_file(&path, &bytes).map_err(LogError::io("write", &path))?;
-        let tail_end = self.disk.append_to(&path).map_err(LogError::io("open", &path))?;
+        self.disk
+            .write_file(&path, &bytes)
+            .map_err(LogError::io("write", &path))?;
+        let tail_end = self
+            .disk
+            .append_to(&path)
+            .map_err(LogError::io("open", &path))?;
         let scan = Tail::scan(&path)?.ok_or_else(|| LogError::Missing { path: path.clone() })?;
-        assert_eq!(scan.tail.end(), self.reader.tail.end(), "the new tail ends as the old one did");
+        let old = &self.reader.tail;
+        if scan.tail.leaves() != &old.leaves()[(start - old.start()) as usize..] {
+            let (offset, index) = (scan.tail.end_offset(), EntryIndex(scan.tail.end()));
+            return Err(LogError::TailChanged {
+                path,
+                offset,
+                index,
+            });
+        }
         self.tail_end = tail_end;
         self.reader.tail = scan.tail;
         Ok(())
@@ -144,7 +172,8 @@ pub(super) fn repair(reader: LogReader, key: SigningKey, disk: Disk) -> Result<L
             Repair::TornTail { .. } | Repair::Unsigned { .. } => renew = true,
             Repair::TailRecreated { path } => {
                 let header = tail::header(reader.tail.start());
-                disk.write_file(path, &header).map_err(LogError::io("write", path))?;
+                disk.write_file(path, &header)
+                    .map_err(LogError::io("write", path))?;
                 renew = true;
             }
             // The settled tail replaces the old one.
@@ -154,7 +183,14 @@ pub(super) fn repair(reader: LogReader, key: SigningKey, disk: Disk) -> Result<L
     let path = tail_path(reader.dir());
     let tail_end = disk.append_to(&path).map_err(LogError::io("open", &path))?;
     let durable = HashSet::from([reader.dir.clone()]);
-    let mut log = Log { reader, key, disk, tail_end, durable, poisoned: None };
+    let mut log = Log {
+        reader,
+        key,
+        disk,
+        tail_end,
+        durable,
+        poisoned: None,
+    };
     if renew {
         let tail = &log.reader.tail;
         let (start, records) = (tail.start(), tail.raw(0..tail.len())?);
@@ -179,12 +215,13 @@ pub(super) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(
-        disk: &'a Disk,
-        dir: &'a Path,
-        durable: &'a mut HashSet<PathBuf>,
-    ) -> Self {
-        Self { disk, dir, durable, touched: BTreeSet::new() }
+    pub(super) fn new(disk: &'a Disk, dir: &'a Path, durable: &'a mut HashSet<PathBuf>) -> Self {
+        Self {
+            disk,
+            dir,
+            durable,
+            touched: BTreeSet::new(),
+        }
     }
 
     /// Writes the file at `path` below the log's folder unless it is there with these bytes.
@@ -214,7 +251,9 @@ impl<'a> Writer<'a> {
     pub(super) fn replace(&mut self, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
         let folder = parent(path);
         self.make_folders(folder)?;
-        self.disk.write_file_unsynced_name(path, bytes).map_err(LogError::io("write", path))?;
+        self.disk
+            .write_file_unsynced_name(path, bytes)
+            .map_err(LogError::io("write", path))?;
         self.touched.insert(folder.to_owned());
         Ok(())
     }
@@ -240,7 +279,9 @@ impl<'a> Writer<'a> {
     /// Brings the names of all files written to the disk.
     pub(super) fn finish(self) -> Result<(), LogError> {
         self.touched.iter().try_for_each(|folder| {
-            self.disk.sync_folder(folder).map_err(LogError::io("sync", folder))
+            self.disk
+                .sync_folder(folder)
+                .map_err(LogError::io("sync", folder))
         })
     }
 }

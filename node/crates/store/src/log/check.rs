@@ -1,9 +1,6 @@
 //! The full check: every entry, every tile, the root and the signature, and every finding.
 
-use std::{
-    fmt, fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use lucid_core::{
     EntryIndex, Hash,
@@ -13,79 +10,12 @@ use lucid_core::{
 };
 
 use super::{
-    error::{LogError, Repair, chain},
+    error::{LogError, Repair},
+    finding::{CheckReport, Finding},
     open,
     tail::{Scan, Tail},
     tiles::{Edge, full_bundle, full_tile, read_tile},
 };
-
-/// Something that a full check came upon.
-#[derive(Debug)]
-pub enum Finding {
-    /// Something is lost or was changed, and the log itself cannot give it back.
-    Damage(LogError),
-    /// A tile is damaged, and the entries it was made from are whole.
-    Tile(LogError),
-    /// What a crash leaves: nothing that was acknowledged is missing.
-    Unfinished(Repair),
-    /// A file that is no part of the log. It does no harm.
-    Stray(PathBuf),
-}
-
-/// What there is to do about a [`Finding`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remedy {
-    /// Put the named file back from a backup or an export, and keep the damaged one as evidence.
-    Restore,
-    /// [`rebuild_tiles`](super::rebuild_tiles).
-    RebuildTiles,
-    /// [`Log::open`](super::Log::open), as every start of the node does.
-    Open,
-    /// Nothing.
-    None,
-}
-
-impl Finding {
-    /// What there is to do about it.
-    #[must_use]
-    pub fn remedy(&self) -> Remedy {
-        match self {
-            Self::Damage(_) => Remedy::Restore,
-            Self::Tile(_) => Remedy::RebuildTiles,
-            Self::Unfinished(_) => Remedy::Open,
-            Self::Stray(_) => Remedy::None,
-        }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Damage(error) | Self::Tile(error) => f.write_str(&chain(error)),
-            Self::Unfinished(repair) => write!(f, "at the next start: {repair}"),
-            Self::Stray(path) => write!(f, "{} is no part of the log", path.display()),
-        }
-    }
-}
-
-/// The result of a full check.
-#[derive(Debug)]
-pub struct CheckReport {
-    /// The checkpoint, where it could be read and its signature verified.
-    pub checkpoint: Option<Checkpoint>,
-    /// Entries that were read and found right in themselves.
-    pub entries: u64,
-    /// All findings, in the order of the log: tail, bundles and tiles, root, stray files.
-    pub findings: Vec<Finding>,
-}
-
-impl CheckReport {
-    /// Whether all that the checkpoint covers is there and right, tiles included.
-    #[must_use]
-    pub fn is_sound(&self) -> bool {
-        !self.findings.iter().any(|it| matches!(it, Finding::Damage(_) | Finding::Tile(_)))
-    }
-}
 
 /// A tile and a bundle that disagree, with no tile above to say which is right.
 struct Undecided {
@@ -118,11 +48,7 @@ struct Checker<'a> {
 /// `progress` is told, after each bundle, the entries done and the total. Memory: a few tiles and a
 /// bundle, and the findings.
 #[must_use = "the findings are what was asked for"]
-pub fn check(
-    dir: &Path,
-    key: &VerifierKey,
-    progress: &mut dyn FnMut(u64, u64),
-) -> CheckReport {
+pub fn check(dir: &Path, key: &VerifierKey, progress: &mut dyn FnMut(u64, u64)) -> CheckReport {
     let mut checker = Checker {
         dir,
         entries: 0,
@@ -139,14 +65,16 @@ pub fn check(
     let checkpoint = checker.checkpoint(key);
     let scan = checker.tail(checkpoint.as_ref(), &mut repairs);
     let size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
-    let settled = scan.as_ref().map_or(size - size % TILE_WIDTH, |scan| scan.tail.start());
+    let settled = scan
+        .as_ref()
+        .map_or(size - size % TILE_WIDTH, |scan| scan.tail.start());
     let total = size.max(scan.as_ref().map_or(0, |scan| scan.tail.end()));
     for index in 0..settled / TILE_WIDTH {
-        let known = checker.bundle(index);
-        // Without a checkpoint that covers it, a tail's header may claim any number of bundles.
-        if !known && (index + 1) * TILE_WIDTH > size {
+        // Beyond the checkpoint, a tail's damaged header may claim any number of bundles.
+        if (index + 1) * TILE_WIDTH > size && !dir.join(full_bundle(index).path()).exists() {
             break;
         }
+        checker.bundle(index);
         progress((index + 1) * TILE_WIDTH, total);
     }
     let signed = checkpoint.as_ref().filter(|_| settled <= size);
@@ -165,7 +93,11 @@ pub fn check(
     let end = scan.as_ref().map_or(settled, |scan| scan.tail.end());
     findings.extend(strays(dir, end, &repairs));
     findings.extend(repairs.into_iter().map(Finding::Unfinished));
-    CheckReport { checkpoint, entries: checker.entries, findings }
+    CheckReport {
+        checkpoint,
+        entries: checker.entries,
+        findings,
+    }
 }
 
 impl Checker<'_> {
@@ -181,17 +113,17 @@ impl Checker<'_> {
     }
 
     /// Reads the tail, each of its entries, and holds it against the checkpoint.
-    fn tail(
-        &mut self,
-        checkpoint: Option<&Checkpoint>,
-        repairs: &mut Vec<Repair>,
-    ) -> Option<Scan> {
+    fn tail(&mut self, checkpoint: Option<&Checkpoint>, repairs: &mut Vec<Repair>) -> Option<Scan> {
         let path = open::tail_path(self.dir);
         let (mut entries, mut malformed) = (0, Vec::new());
         let scan = Tail::scan_with(&path, |index, entry| match Entry::parse(entry) {
             Ok(_) => entries += 1,
             Err(source) => {
-                malformed.push(LogError::EntryMalformed { path: path.clone(), index, source });
+                malformed.push(LogError::EntryMalformed {
+                    path: path.clone(),
+                    index,
+                    source,
+                });
             }
         });
         self.entries += entries;
@@ -204,21 +136,21 @@ impl Checker<'_> {
             }
         };
         let judged = match checkpoint {
-            Some(checkpoint) => {
-                open::judge_tail(self.dir, scan.as_ref(), checkpoint.size, repairs)
-            }
+            Some(checkpoint) => open::judge_tail(self.dir, scan.as_ref(), checkpoint.size, repairs),
             // A checkpoint that is there and refused was already found.
             None if open::checkpoint_path(self.dir).exists() => Ok(()),
             None => Err(open::without_checkpoint(self.dir, scan.as_ref())),
         };
         self.damage.extend(judged.err());
-        let forward = scan.as_ref().map(|scan| open::check_not_rolled_back(self.dir, &scan.tail));
+        let forward = scan
+            .as_ref()
+            .map(|scan| open::check_not_rolled_back(self.dir, &scan.tail));
         self.damage.extend(forward.and_then(Result::err));
         scan
     }
 
-    /// Checks the bundle at `index` and the tiles that it fills. False where nothing is there.
-    fn bundle(&mut self, index: u64) -> bool {
+    /// Checks the bundle at `index` and the tiles that it fills.
+    fn bundle(&mut self, index: u64) {
         let by_entries = self.read_bundle(index);
         let by_tile = match read_tile(self.dir, full_tile(0, index)) {
             Ok(leaves) => Some(leaves),
@@ -228,18 +160,31 @@ impl Checker<'_> {
             }
         };
         let above = self.hash_above(index);
-        let roots = (by_entries.as_deref().map(root), by_tile.as_deref().map(root));
+        let roots = (
+            by_entries.as_deref().map(root),
+            by_tile.as_deref().map(root),
+        );
         if let (Some(entries), Some(tile)) = (&by_entries, &by_tile)
             && let Some(position) = entries.iter().zip(tile).position(|(a, b)| a != b)
         {
-            let found = Undecided { bundle: index, position };
+            let found = Undecided {
+                bundle: index,
+                position,
+            };
             match above {
                 Some(hash) if Some(hash) == roots.0 => self.tiles.push(self.tile_differs(&found)),
                 Some(hash) if Some(hash) == roots.1 => {
-                    let wrong = entries.iter().zip(tile).enumerate().filter(|(_, (a, b))| a != b);
+                    let wrong = entries
+                        .iter()
+                        .zip(tile)
+                        .enumerate()
+                        .filter(|(_, (a, b))| a != b);
                     let places: Vec<usize> = wrong.map(|(position, _)| position).collect();
                     for position in places {
-                        let damaged = self.entry_differs(&Undecided { bundle: index, position });
+                        let damaged = self.entry_differs(&Undecided {
+                            bundle: index,
+                            position,
+                        });
                         self.damage.push(damaged);
                     }
                 }
@@ -256,7 +201,6 @@ impl Checker<'_> {
         grow(&mut self.by_entries, roots.0.unwrap_or(right));
         grow(&mut self.by_tiles, roots.1.unwrap_or(right));
         self.tiles_above(index, right);
-        by_entries.is_some() || by_tile.is_some()
     }
 
     /// The leaf hashes of a bundle's entries, where the bundle is whole.
@@ -282,7 +226,11 @@ impl Checker<'_> {
                 Err(source) => {
                     let index = EntryIndex(index * TILE_WIDTH + position);
                     let path = path.clone();
-                    self.damage.push(LogError::EntryMalformed { path, index, source });
+                    self.damage.push(LogError::EntryMalformed {
+                        path,
+                        index,
+                        source,
+                    });
                 }
             }
         }
@@ -292,12 +240,18 @@ impl Checker<'_> {
     /// The hash that the stored level 1 tile has for the level 0 tile at `index`, where there is one.
     fn hash_above(&mut self, index: u64) -> Option<Hash> {
         let above = index / TILE_WIDTH;
-        if self.above.as_ref().is_none_or(|(cached, _)| *cached != above) {
+        if self
+            .above
+            .as_ref()
+            .is_none_or(|(cached, _)| *cached != above)
+        {
             // Where it should be there and is not, `tiles_above` reports it.
             self.above = Some((above, read_tile(self.dir, full_tile(1, above)).ok()));
         }
         let (_, hashes) = self.above.as_ref()?;
-        hashes.as_ref().map(|hashes| hashes[(index % TILE_WIDTH) as usize])
+        hashes
+            .as_ref()
+            .map(|hashes| hashes[(index % TILE_WIDTH) as usize])
     }
 
     /// Compares the stored tiles that the level 0 tile at `index` completes with what they cover.
@@ -352,19 +306,30 @@ impl Checker<'_> {
         {
             let path = open::checkpoint_path(self.dir);
             let (size, signed) = (checkpoint.size, checkpoint.root);
-            self.damage.push(LogError::RootMismatch { path, size, signed, computed });
+            self.damage.push(LogError::RootMismatch {
+                path,
+                size,
+                signed,
+                computed,
+            });
         }
         rebuildable
     }
 
     fn tile_differs(&self, found: &Undecided) -> LogError {
         let path = self.dir.join(full_tile(0, found.bundle).path());
-        LogError::TileDiffers { path, position: found.position }
+        LogError::TileDiffers {
+            path,
+            position: found.position,
+        }
     }
 
     fn entry_differs(&self, found: &Undecided) -> LogError {
         let path = self.dir.join(full_bundle(found.bundle).path());
-        LogError::EntryDiffers { path, index: found.index() }
+        LogError::EntryDiffers {
+            path,
+            index: found.index(),
+        }
     }
 }
 
@@ -387,13 +352,19 @@ fn strays(dir: &Path, end: u64, repairs: &[Repair]) -> Vec<Finding> {
     let mut folders = vec![dir.to_owned()];
     while let Some(folder) = folders.pop() {
         // What cannot be listed was found when something in it could not be read.
-        let Ok(items) = fs::read_dir(&folder) else { continue };
+        let Ok(items) = fs::read_dir(&folder) else {
+            continue;
+        };
         for path in items.flatten().map(|item| item.path()) {
             if path.is_dir() {
                 folders.push(path);
                 continue;
             }
-            let name = path.strip_prefix(dir).ok().and_then(Path::to_str).unwrap_or_default();
+            let name = path
+                .strip_prefix(dir)
+                .ok()
+                .and_then(Path::to_str)
+                .unwrap_or_default();
             let ours = matches!(name, "checkpoint" | "tail") || is_settled(name, end);
             let leftover = Repair::Leftover { path: path.clone() };
             if !ours && !repairs.contains(&leftover) {

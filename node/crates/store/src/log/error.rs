@@ -66,17 +66,19 @@ pub enum LogError {
         /// What is wrong with it.
         source: NoteError,
     },
-    /// The checkpoint says less than was settled under a later one.
+    /// The checkpoint says less than was settled under a later one, or the tail's header is wrong.
     #[error(
-        "{path} is older than the log: it speaks of {size} entries, and {settled} are in full \
-         bundles; put back the later checkpoint"
+        "{path} speaks of {size} entries, and {tail} begins at entry {settled}: one is of another \
+         time than the other, or damaged; put back those of one time, the latest"
     )]
     CheckpointBehind {
         /// The checkpoint's path.
         path: PathBuf,
         /// Entries it covers.
         size: u64,
-        /// Entries in full bundles.
+        /// The tail's path.
+        tail: PathBuf,
+        /// Entries in full bundles, by the tail's header.
         settled: u64,
     },
     /// Bundles are there that neither checkpoint nor tail know of.
@@ -138,7 +140,10 @@ pub enum LogError {
         index: EntryIndex,
     },
     /// A full tile or bundle is gone.
-    #[error("{path} is missing; `ledger check` says what can be rebuilt")]
+    #[error(
+        "{path} is missing: a tile can be rebuilt from the entries, a bundle must be put back from \
+         a backup or an export"
+    )]
     Missing {
         /// The file.
         path: PathBuf,
@@ -293,7 +298,11 @@ impl LogError {
     /// Wraps the operating system's error in what was tried on which file.
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { doing, path, source }
+        move |source| Self::Io {
+            doing,
+            path,
+            source,
+        }
     }
 
     /// The same for a file that belongs to the log and must be there.
@@ -301,7 +310,11 @@ impl LogError {
         let path = path.to_owned();
         move |source| match source.kind() {
             io::ErrorKind::NotFound => Self::Missing { path },
-            _ => Self::Io { doing: "read", path, source },
+            _ => Self::Io {
+                doing: "read",
+                path,
+                source,
+            },
         }
     }
 }

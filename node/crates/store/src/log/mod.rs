@@ -56,14 +56,12 @@ mod append;
 mod check;
 mod error;
 mod export;
+mod finding;
 mod open;
 mod read;
 mod rebuild;
 mod tail;
 mod tiles;
-
-#[cfg(test)]
-mod tests;
 
 use std::{
     collections::HashSet,
@@ -78,9 +76,10 @@ use lucid_core::{
 };
 
 pub use self::{
-    check::{CheckReport, Finding, Remedy, check},
+    check::check,
     error::{LogError, Repair, TailFault},
     export::ExportReport,
+    finding::{CheckReport, Finding, Remedy},
     read::{Entries, LogReader},
     rebuild::{RebuildReport, rebuild_tiles},
 };
@@ -112,17 +111,35 @@ impl Log {
             .map_err(LogError::io("create", dir))?;
         match open::load(dir, key.verifier_key()) {
             Err(LogError::NoLog { .. } | LogError::NotCreated { .. }) => {}
-            Err(LogError::Io { doing, path, source }) => {
-                return Err(LogError::Io { doing, path, source });
+            Err(LogError::Io {
+                doing,
+                path,
+                source,
+            }) => {
+                return Err(LogError::Io {
+                    doing,
+                    path,
+                    source,
+                });
             }
-            _ => return Err(LogError::Exists { dir: dir.to_owned() }),
+            _ => {
+                return Err(LogError::Exists {
+                    dir: dir.to_owned(),
+                });
+            }
         }
         let tail = open::tail_path(dir);
-        disk.write_file(&tail, &tail::header(0)).map_err(LogError::io("write", &tail))?;
-        let empty = Checkpoint { origin: key.name().clone(), size: 0, root: EMPTY_ROOT };
+        disk.write_file(&tail, &tail::header(0))
+            .map_err(LogError::io("write", &tail))?;
+        let empty = Checkpoint {
+            origin: key.name().clone(),
+            size: 0,
+            root: EMPTY_ROOT,
+        };
         let path = open::checkpoint_path(dir);
         let text = empty.sign(&key)?;
-        disk.write_file(&path, text.as_bytes()).map_err(LogError::io("write", &path))?;
+        disk.write_file(&path, text.as_bytes())
+            .map_err(LogError::io("write", &path))?;
         Self::open(dir, key, disk)
     }
 

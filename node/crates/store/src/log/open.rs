@@ -57,11 +57,18 @@ pub(super) fn without_checkpoint(dir: &Path, scan: Option<&Scan>) -> LogError {
     let entries = scan.map_or(0, |scan| scan.tail.end());
     let torn = scan.is_some_and(|scan| scan.torn_bytes > 0);
     if entries > 0 || torn || has_tiles(dir) {
-        LogError::CheckpointMissing { path: checkpoint_path(dir), entries }
+        LogError::CheckpointMissing {
+            path: checkpoint_path(dir),
+            entries,
+        }
     } else if scan.is_some() {
-        LogError::NotCreated { dir: dir.to_owned() }
+        LogError::NotCreated {
+            dir: dir.to_owned(),
+        }
     } else {
-        LogError::NoLog { dir: dir.to_owned() }
+        LogError::NoLog {
+            dir: dir.to_owned(),
+        }
     }
 }
 
@@ -77,33 +84,64 @@ pub(super) fn judge_tail(
 ) -> Result<(), LogError> {
     let path = tail_path(dir);
     let last = EntryIndex(size.saturating_sub(1));
-    let Some(&Scan { ref tail, fault, torn_bytes }) = scan else {
+    let Some(&Scan {
+        ref tail,
+        fault,
+        torn_bytes,
+    }) = scan
+    else {
         if !size.is_multiple_of(TILE_WIDTH) {
             let from = EntryIndex(size - size % TILE_WIDTH);
-            return Err(LogError::TailMissing { path, from, to: last });
+            return Err(LogError::TailMissing {
+                path,
+                from,
+                to: last,
+            });
         }
         repairs.push(Repair::TailRecreated { path });
         return Ok(());
     };
     let (settled, end, offset) = (tail.start(), tail.end(), tail.end_offset());
     if settled > size {
-        return Err(LogError::CheckpointBehind { path: checkpoint_path(dir), size, settled });
+        let (path, tail) = (checkpoint_path(dir), path);
+        return Err(LogError::CheckpointBehind {
+            path,
+            size,
+            tail,
+            settled,
+        });
     }
     if end < size {
         let from = EntryIndex(end);
-        return Err(LogError::TailDamaged { path, offset, fault, from, to: last });
+        return Err(LogError::TailDamaged {
+            path,
+            offset,
+            fault,
+            from,
+            to: last,
+        });
     }
     // Beyond the checkpoint nothing was acknowledged. A crash may have kept the later pages of one
     // write and lost the earlier, so all that follows the first fault goes with it.
     if fault != TailFault::Ends {
-        repairs.push(Repair::TornTail { path, offset, bytes: torn_bytes });
+        repairs.push(Repair::TornTail {
+            path,
+            offset,
+            bytes: torn_bytes,
+        });
     }
     if end > size {
-        repairs.push(Repair::Unsigned { from: EntryIndex(size), count: end - size });
+        repairs.push(Repair::Unsigned {
+            from: EntryIndex(size),
+            count: end - size,
+        });
     }
     let bundles = tail.len() as u64 / TILE_WIDTH;
     if bundles > 0 {
-        repairs.push(Repair::Unsettled { from: settled / TILE_WIDTH, count: bundles });
+        repairs.push(Repair::Unsettled {
+            from: settled / TILE_WIDTH,
+            count: bundles,
+        });
     }
     Ok(())
 }
@@ -116,14 +154,19 @@ pub(super) fn judge_tail(
 pub(super) fn check_not_rolled_back(dir: &Path, tail: &Tail) -> Result<(), LogError> {
     let path = dir.join(full_bundle(tail.end() / TILE_WIDTH).path());
     if path.exists() {
-        return Err(LogError::RolledBack { path, size: tail.end() });
+        return Err(LogError::RolledBack {
+            path,
+            size: tail.end(),
+        });
     }
     Ok(())
 }
 
 /// Whether the last settled bundle is there. The others are missed when they are read.
 fn check_last_bundle(dir: &Path, tail: &Tail) -> Result<(), LogError> {
-    let Some(last) = (tail.start() / TILE_WIDTH).checked_sub(1) else { return Ok(()) };
+    let Some(last) = (tail.start() / TILE_WIDTH).checked_sub(1) else {
+        return Ok(());
+    };
     let path = dir.join(full_bundle(last).path());
     fs::metadata(&path).map(drop).map_err(LogError::read(&path))
 }
@@ -133,10 +176,18 @@ fn check_last_bundle(dir: &Path, tail: &Tail) -> Result<(), LogError> {
 ///
 /// # Errors
 /// [`LogError::Io`].
-pub(super) fn find_leftovers(dir: &Path, settled: u64, repairs: &mut Vec<Repair>) -> Result<(), LogError> {
+pub(super) fn find_leftovers(
+    dir: &Path,
+    settled: u64,
+    repairs: &mut Vec<Repair>,
+) -> Result<(), LogError> {
     let mut folders = vec![dir.to_owned()];
     let next = settled / TILE_WIDTH;
-    folders.extend(dir.join(full_bundle(next).path()).parent().map(Path::to_owned));
+    folders.extend(
+        dir.join(full_bundle(next).path())
+            .parent()
+            .map(Path::to_owned),
+    );
     let levels = (0..u8::MAX).take_while(|&level| level == 0 || hashes_at(settled, level) > 0);
     folders.extend(levels.filter_map(|level| {
         let path = dir.join(full_tile(level, hashes_at(settled, level + 1)).path());
@@ -163,9 +214,8 @@ pub(super) fn find_leftovers(dir: &Path, settled: u64, repairs: &mut Vec<Repair>
 /// All that say what is wrong with the files; see [`LogReader::open`].
 pub(super) fn load(dir: &Path, key: &VerifierKey) -> Result<LogReader, LogError> {
     let scan = Tail::scan(&tail_path(dir));
-    let (checkpoint, checkpoint_text) = match read_checkpoint(dir, key)? {
-        Some(checkpoint) => checkpoint,
-        None => return Err(without_checkpoint(dir, scan?.as_ref())),
+    let Some((checkpoint, checkpoint_text)) = read_checkpoint(dir, key)? else {
+        return Err(without_checkpoint(dir, scan?.as_ref()));
     };
     let mut repairs = Vec::new();
     let (scan, size) = (scan?, checkpoint.size);
@@ -191,7 +241,12 @@ pub(super) fn load(dir: &Path, key: &VerifierKey) -> Result<LogReader, LogError>
     let (signed, computed) = (reader.checkpoint.root, reader.range.root());
     if signed != computed {
         let (path, size) = (checkpoint_path(dir), reader.size());
-        return Err(LogError::RootMismatch { path, size, signed, computed });
+        return Err(LogError::RootMismatch {
+            path,
+            size,
+            signed,
+            computed,
+        });
     }
     Ok(reader)
 }

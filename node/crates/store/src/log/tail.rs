@@ -70,13 +70,19 @@ pub(super) struct Scan {
 
 /// The header of a tail whose first entry is `start`.
 pub(super) fn header(start: u64) -> Vec<u8> {
-    assert!(start.is_multiple_of(TILE_WIDTH), "a tail begins where a bundle does");
+    assert!(
+        start.is_multiple_of(TILE_WIDTH),
+        "a tail begins where a bundle does"
+    );
     [&MAGIC[..], &[VERSION, 0, 0, 0], &start.to_be_bytes()].concat()
 }
 
 /// Appends the record of `entry` to `out`.
 pub(super) fn encode_record(out: &mut Vec<u8>, entry: &[u8]) {
-    assert!(entry.len() <= ENTRY_BYTES_MAX, "whoever appends has checked the entry");
+    assert!(
+        entry.len() <= ENTRY_BYTES_MAX,
+        "whoever appends has checked the entry"
+    );
     let length = (entry.len() as u32).to_be_bytes();
     out.extend_from_slice(&length);
     out.extend_from_slice(&checksum(length, entry).to_be_bytes());
@@ -96,10 +102,17 @@ fn checksum(length: [u8; 4], entry: &[u8]) -> u32 {
 fn read_record(reader: &mut impl Read, entry: &mut Vec<u8>) -> io::Result<Result<(), TailFault>> {
     entry.clear();
     let mut head = Vec::with_capacity(RECORD_HEAD_BYTES);
-    reader.by_ref().take(RECORD_HEAD_BYTES as u64).read_to_end(&mut head)?;
+    reader
+        .by_ref()
+        .take(RECORD_HEAD_BYTES as u64)
+        .read_to_end(&mut head)?;
     let Ok([l0, l1, l2, l3, c0, c1, c2, c3]) = <[u8; RECORD_HEAD_BYTES]>::try_from(head.as_slice())
     else {
-        return Ok(Err(if head.is_empty() { TailFault::Ends } else { TailFault::Short }));
+        return Ok(Err(if head.is_empty() {
+            TailFault::Ends
+        } else {
+            TailFault::Short
+        }));
     };
     let length = u32::from_be_bytes([l0, l1, l2, l3]);
     if length as usize > ENTRY_BYTES_MAX {
@@ -158,9 +171,13 @@ impl Tail {
         let io = || LogError::io("read", path);
         let file_bytes = file.metadata().map_err(io())?.len();
         let mut reader = BufReader::new(&file);
-        let start = read_header(&mut reader)
-            .map_err(io())?
-            .map_err(|why| LogError::TailHeader { path: path.to_owned(), why })?;
+        let start =
+            read_header(&mut reader)
+                .map_err(io())?
+                .map_err(|why| LogError::TailHeader {
+                    path: path.to_owned(),
+                    why,
+                })?;
         let (mut ends, mut leaves) = (Vec::new(), Vec::new());
         let (mut end, mut entry) = (HEADER_BYTES, Vec::new());
         let fault = loop {
@@ -172,13 +189,29 @@ impl Tail {
             ends.push(end);
             leaves.push(leaf_hash(&entry));
         };
-        let tail = Self { path: path.to_owned(), file: Some(file), start, ends, leaves };
-        Ok(Some(Scan { tail, fault, torn_bytes: file_bytes.saturating_sub(end) }))
+        let tail = Self {
+            path: path.to_owned(),
+            file: Some(file),
+            start,
+            ends,
+            leaves,
+        };
+        Ok(Some(Scan {
+            tail,
+            fault,
+            torn_bytes: file_bytes.saturating_sub(end),
+        }))
     }
 
     /// The tail that stands in for a missing file.
     pub(super) fn absent(path: &Path, start: u64) -> Self {
-        Self { path: path.to_owned(), file: None, start, ends: Vec::new(), leaves: Vec::new() }
+        Self {
+            path: path.to_owned(),
+            file: None,
+            start,
+            ends: Vec::new(),
+            leaves: Vec::new(),
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -212,13 +245,16 @@ impl Tail {
 
     /// Where the record at `position` begins.
     fn offset(&self, position: usize) -> u64 {
-        position.checked_sub(1).map_or(HEADER_BYTES, |before| self.ends[before])
+        position
+            .checked_sub(1)
+            .map_or(HEADER_BYTES, |before| self.ends[before])
     }
 
     /// Notes records that were written to the file, by their entries' lengths and leaf hashes.
     pub(super) fn extend(&mut self, records: impl IntoIterator<Item = (usize, Hash)>) {
         for (entry_bytes, leaf) in records {
-            self.ends.push(self.end_offset() + record_bytes(entry_bytes));
+            self.ends
+                .push(self.end_offset() + record_bytes(entry_bytes));
             self.leaves.push(leaf);
         }
     }
@@ -266,89 +302,4 @@ impl Tail {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn file(records: &[&[u8]]) -> Vec<u8> {
-        let mut bytes = header(512);
-        records.iter().for_each(|entry| encode_record(&mut bytes, entry));
-        bytes
-    }
-
-    #[test]
-    fn layout() {
-        let bytes = file(&[b"a"]);
-        assert_eq!(crc32c::crc32c(b"123456789"), 0xe306_9283, "the check value of CRC-32C");
-        let crc = crc32c::crc32c(&[0, 0, 0, 1, b'a']).to_be_bytes();
-        let want = [b"LUCT\x01\0\0\0\0\0\0\0\0\0\x02\0\0\0\0\x01".as_slice(), &crc, b"a"].concat();
-        assert_eq!(bytes, want);
-        assert_ne!(crc32c::crc32c(&[0; 4]), 0, "zeros are no record");
-    }
-
-    /// How many whole records a file of `bytes` has, what follows, and how long that is.
-    fn check(bytes: &[u8], want: (usize, TailFault, u64)) {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("tail");
-        std::fs::write(&path, bytes).unwrap();
-        let scan = Tail::scan(&path).unwrap().unwrap();
-        assert_eq!((scan.tail.len(), scan.fault, scan.torn_bytes), want);
-        assert_eq!(scan.tail.end(), 512 + want.0 as u64);
-    }
-
-    #[test]
-    fn whole_records_are_read_up_to_the_first_fault() {
-        let bytes = file(&[b"first", b"", b"third"]);
-        check(&bytes, (3, TailFault::Ends, 0));
-        check(&file(&[]), (0, TailFault::Ends, 0));
-        for cut in 1..=12 {
-            check(&bytes[..bytes.len() - cut], (2, TailFault::Short, 13 - cut as u64));
-        }
-        check(&bytes[..bytes.len() - 13], (2, TailFault::Ends, 0));
-        let mut wrong = bytes.clone();
-        wrong[25] ^= 1;
-        check(&wrong, (0, TailFault::Checksum, 34));
-        wrong = bytes.clone();
-        wrong[17] ^= 1;
-        check(&wrong, (0, TailFault::Length, 34));
-        let mut zeros = bytes;
-        zeros.extend([0; 4096]);
-        check(&zeros, (3, TailFault::Checksum, 4096));
-    }
-
-    #[test]
-    fn headers_that_are_none_are_refused() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("tail");
-        assert!(Tail::scan(&path).unwrap().is_none());
-        for (place, says) in
-            [(0, "magic"), (3, "magic"), (4, "version"), (5, "zero"), (7, "zero"), (15, "256")]
-        {
-            let mut bytes = header(256);
-            bytes[place] ^= 0x40;
-            std::fs::write(&path, &bytes).unwrap();
-            let Err(error) = Tail::scan(&path) else { panic!("byte {place}") };
-            assert!(error.to_string().contains(says), "{error}");
-        }
-        std::fs::write(&path, &header(256)[..15]).unwrap();
-        assert!(matches!(Tail::scan(&path), Err(LogError::TailHeader { .. })));
-    }
-
-    #[test]
-    fn entries_come_back_and_a_change_is_noticed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("tail");
-        let mut bytes = file(&[b"first", b"", b"third"]);
-        std::fs::write(&path, &bytes).unwrap();
-        let mut seen = Vec::new();
-        let scan = Tail::scan_with(&path, |index, entry| seen.push((index.0, entry.to_vec())));
-        let tail = scan.unwrap().unwrap().tail;
-        assert_eq!(seen[2], (514, b"third".to_vec()));
-        assert_eq!(tail.entries(1..3).unwrap(), [b"".to_vec(), b"third".to_vec()]);
-        assert_eq!(tail.raw(2..3).unwrap().len(), 13);
-        *bytes.last_mut().unwrap() ^= 1;
-        std::fs::write(&path, &bytes).unwrap();
-        assert!(tail.entries(0..2).is_ok());
-        let changed = tail.entries(0..3);
-        assert!(matches!(changed, Err(LogError::TailChanged { index: EntryIndex(514), .. })));
-    }
-}
+mod tests;

@@ -52,7 +52,7 @@ pub const BATCH_RECORDS_MAX: usize = 64;
 /// this file alone. Fixed lengths, so that the record of a chunk is found without reading others.
 ///
 /// The header is durable before the file has its name, so it is never torn. A torn end is whatever
-/// follows the last record that is whole and in its place; [`scan`] finds it.
+/// follows the last record that is whole and in its place.
 pub struct SessionIndex {
     path: PathBuf,
     disk: Disk,

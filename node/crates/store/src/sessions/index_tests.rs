@@ -62,9 +62,6 @@ fn chunks_out_of_place_are_refused_whole() {
     assert!(matches!(index.append(&gap), Err(StoreError::Chunk { .. })));
     assert!(matches!(index.append(&chunks(1)), Err(StoreError::Chunk { .. })));
     assert_eq!(read(&path), chunks(2), "nothing of a refused batch is written");
-    index.append(&[summary(session(1), 2, 10)]).unwrap();
-    let after = index.append(&[summary(session(1), 3, 10)]);
-    assert!(matches!(after, Err(StoreError::Chunk { .. })), "nothing follows a shorter chunk");
 }
 
 /// The tail after the file was cut to `bytes`.
@@ -106,8 +103,8 @@ fn a_flipped_bit_is_found_wherever_it_is() {
         let found = scan(&path, session(1)).unwrap();
         assert_eq!(u64::from(found.totals.chunk_count), record);
         assert_eq!(found.tail.unwrap().later_records, 2 - record);
-        let reader = IndexReader::open(&path, session(1)).unwrap();
-        let error = reader.filter_map(Result::err).next().unwrap().to_string();
+        let mut reader = IndexReader::open(&path, session(1)).unwrap();
+        let error = reader.find_map(Result::err).unwrap().to_string();
         assert!(error.contains(&format!("record {record}")), "{error}");
     }
 }

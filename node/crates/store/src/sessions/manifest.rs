@@ -116,7 +116,10 @@ impl Write for Writer<'_> {
 /// # Errors
 /// [`StoreError::Damaged`] where its hash is not `expected` (if one is) or its content is no sound
 /// manifest, the operating system's.
-pub(crate) fn read(path: &Path, expected: Option<Hash>) -> Result<Option<ManifestFile>, StoreError> {
+pub(crate) fn read(
+    path: &Path,
+    expected: Option<Hash>,
+) -> Result<Option<ManifestFile>, StoreError> {
     let bytes = match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         bytes => bytes.doing("read", path)?,
@@ -139,6 +142,7 @@ mod tests {
     use super::*;
     use crate::{
         disk::Op,
+        error::chain,
         testing::{Script, manifest, session, summary},
     };
 
@@ -183,7 +187,7 @@ mod tests {
         }
         let broken = chunks(3).chain([Err(io::Error::other("a damaged record"))]);
         let error = write(&path, &manifest(session(1), broken), &Disk::default()).unwrap_err();
-        assert!(error.to_string().contains("a damaged record"), "{error}");
+        assert!(chain(&error).contains("a damaged record"), "{error:?}");
         assert!(!path.exists());
     }
 }

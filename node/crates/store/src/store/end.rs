@@ -71,6 +71,10 @@ impl Store {
     }
 
     /// Puts the `session.sealed` entry into the log, whose manifest is durable.
+    #[expect(
+        clippy::default_trait_access,
+        reason = "the types of these fields have no public names"
+    )]
     pub(super) fn commit_sealed(
         &self,
         opened: &SessionOpened,
@@ -146,12 +150,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::State`] unless it is open or voided, the log's, the disk's. Once the entry is
     /// in the log, the next start finishes the rest.
-    pub fn void(
-        &self,
-        session: SessionId,
-        reason: &str,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub fn void(&self, session: SessionId, reason: &str, at: Timestamp) -> Result<(), StoreError> {
         self.session(session)?;
         self.with_lock(session, |live| {
             if self.session(session)?.state() != State::Voided {

@@ -1,6 +1,6 @@
 //! The one way into the log, and from there into the database.
 
-use std::sync::MutexGuard;
+use std::{path::Path, sync::MutexGuard};
 
 use lucid_core::{
     EntryIndex, Hash,
@@ -9,7 +9,7 @@ use lucid_core::{
 
 use super::Store;
 use crate::{
-    db::Source,
+    db::{Each, Source},
     error::{StoreError, chain, damaged},
     log::{Log, LogError, LogReader},
 };
@@ -54,6 +54,10 @@ impl Store {
 }
 
 impl Source for LogReader {
+    fn path(&self) -> &Path {
+        self.dir()
+    }
+
     fn size(&self) -> u64 {
         LogReader::size(self)
     }
@@ -62,11 +66,7 @@ impl Source for LogReader {
         Ok(LogReader::root_at(self, size)?)
     }
 
-    fn read_from(
-        &self,
-        from: EntryIndex,
-        each: &mut dyn FnMut(EntryIndex, &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    fn read_from(&self, from: EntryIndex, each: Each<'_>) -> Result<(), StoreError> {
         let entries = self.entries(from..EntryIndex(LogReader::size(self)))?;
         for (index, entry) in (from.0..).map(EntryIndex).zip(entries) {
             each(index, &entry?)?;

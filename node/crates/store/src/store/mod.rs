@@ -18,7 +18,7 @@
 //! - the log never holds an impossible life: what an entry needs is checked under the lock under
 //!   which it is appended.
 //!
-//! Locks, in the order they are taken: a session's ([`Live`]), then the log's. Chunk writers take
+//! Locks, in the order they are taken: a session's, then the log's. Chunk writers take
 //! neither.
 
 mod end;
@@ -343,13 +343,20 @@ impl Store {
 }
 
 /// An entry about the node itself; a text over the limit is cut.
+#[expect(clippy::default_trait_access, reason = "the types of these fields have no public names")]
 pub(crate) fn node_event(event: &str, mut detail: String, at: Timestamp) -> Entry {
     const DETAIL_BYTES_MAX: usize = 1024;
     if detail.len() > DETAIL_BYTES_MAX {
         detail.truncate(detail.floor_char_boundary(DETAIL_BYTES_MAX));
     }
     let event = event.to_owned();
-    Entry::NodeEvent(NodeEvent { at, detail, event, kind: Default::default(), v: Default::default() })
+    Entry::NodeEvent(NodeEvent {
+        at,
+        detail,
+        event,
+        kind: Default::default(),
+        v: Default::default(),
+    })
 }
 
 #[cfg(test)]

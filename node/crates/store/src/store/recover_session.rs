@@ -71,10 +71,13 @@ impl Store {
             let count = found.adopted.len() as u32;
             recovery.repairs.push(Repair::Adopted { session, first, count });
         }
-        match found.manifest {
+        let finished = match found.manifest {
             Some(manifest) => self.finish_sealing(session, &manifest, recovery),
             None => Ok(()),
-        }
+        };
+        // Its index is opened again when somebody goes on with it.
+        self.forget(session);
+        finished
     }
 
     /// Why an open session never came to be, where it has neither key nor chunks. With chunks there
@@ -93,7 +96,8 @@ impl Store {
         }
         let reason = format!("it has no {}", missing.join(" and no "));
         let index = self.sessions.index_path(session);
-        let acknowledged = index.exists() && sessions::scan(&index, session)?.totals.chunk_count > 0;
+        let acknowledged =
+            index.exists() && sessions::scan(&index, session)?.totals.chunk_count > 0;
         if acknowledged || !self.chunks.list(session)?.chunks.is_empty() {
             return Err(damaged(&self.sessions.folder(session), reason));
         }
@@ -119,7 +123,8 @@ impl Store {
             return Err(damaged(&self.chunks.folder(session), reason));
         }
         let manifest = self.read_manifest(session, recovery)?;
-        let (adopted, stray) = self.judge(session, &index, &listing, manifest.as_ref(), summarise)?;
+        let (adopted, stray) =
+            self.judge(session, &index, &listing, manifest.as_ref(), summarise)?;
         // Whole records beyond a bad one are a batch that a power cut tore, whose chunk files are all
         // there, or damage to what was acknowledged.
         if let Some(tail) = index.tail
@@ -249,7 +254,6 @@ impl Store {
             let reason = "it is not the manifest of what was acknowledged".to_owned();
             return self.set_manifest_aside(session, reason, recovery);
         }
-        self.forget(session);
         recovery.repairs.push(Repair::Sealed(session));
         Ok(())
     }

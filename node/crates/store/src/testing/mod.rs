@@ -1,5 +1,7 @@
 //! What this crate's tests share: scripted disks, and chunk files that are sound in form.
 
+mod power;
+
 use std::{
     fs, io,
     path::Path,
@@ -19,6 +21,7 @@ use lucid_core::{
     merkle,
 };
 
+pub(crate) use self::power::PowerCut;
 use crate::disk::{Faults, Op};
 
 /// A disk's script: which operations fail.
@@ -59,6 +62,13 @@ impl Faults for Script {
         }
         Ok(())
     }
+}
+
+/// A folder for a test that makes hundreds of data folders: in memory, where a sync costs nothing.
+pub(crate) fn folder_in_memory() -> tempfile::TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+    folder.unwrap()
 }
 
 pub(crate) fn session(seed: u8) -> SessionId {

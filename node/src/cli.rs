@@ -1,0 +1,148 @@
+//! The command line: what can be asked, and who answers.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use lucid_core::SessionId;
+
+use crate::{
+    commands,
+    config::{Config, Overrides},
+    context::Context,
+    failure::{Class, Outcome},
+    output::{Output, notice},
+    progress::Mode,
+    telemetry,
+};
+
+/// Records sessions, keeps them private, proves them later.
+#[derive(Parser, Debug)]
+#[command(name = "lucid-node", version, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done, 1 the check failed (not verified, not found), \
+    64 usage or configuration, 70 internal, 74 input or output")]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+struct Global {
+    #[command(flatten)]
+    overrides: Overrides,
+    /// Print one JSON object instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    /// Show progress on standard error
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "HOW")]
+    progress: Mode,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Make a data folder
+    Init,
+    /// Record a file, a folder (as a tar archive) or standard input (-) as a session
+    Ingest(commands::ingest::Ingest),
+    /// Run a command in a terminal and record it as an asciicast session
+    Record(commands::record::Record),
+    /// Seal an open session as it is, as incomplete
+    Seal(commands::seal::Seal),
+    /// Give up an open session: its keys and chunks are destroyed
+    Void(commands::seal::Void),
+    /// List sessions
+    List(commands::list::List),
+    /// Show a session
+    Show(commands::show::Show),
+    /// Check a session, every session, or an evidence file
+    Verify(commands::verify::Verify),
+    /// Give back what was recorded
+    Restore(commands::restore::Restore),
+    /// Write an evidence file about a session
+    Prove(commands::prove::Prove),
+    /// Destroy a session's keys and chunks; that it was there stays provable
+    Erase(commands::erase::Erase),
+    /// The ledger log
+    #[command(subcommand)]
+    Ledger(commands::ledger::Ledger),
+    /// Check this machine, the configuration and the data folder, and say what to do
+    Doctor(commands::doctor::Doctor),
+    /// The configuration
+    #[command(subcommand)]
+    Config(commands::config::ConfigCommand),
+}
+
+/// Parses the arguments, runs the command, and gives the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; clap prints them to standard output.
+            let _ = error.print();
+            let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if asked { ExitCode::SUCCESS } else { Class::Usage.into() };
+        }
+    };
+    match run(cli) {
+        Ok(code) => code,
+        Err(failure) => {
+            notice(&format!("{:#}", failure.error));
+            failure.class.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Outcome<ExitCode> {
+    let Cli { global, command } = cli;
+    let output = Output { json: global.json };
+    if let Command::Config(command) = command {
+        // Shows and checks configurations that are not sound, too.
+        return command.run(&global.overrides, output);
+    }
+    let config = Config::load(&global.overrides)?;
+    telemetry::start(&config);
+    let context = Context { config, output, progress: global.progress, cancel: Arc::default() };
+    match command {
+        Command::Init => commands::init::run(&context),
+        Command::Ingest(command) => command.run(&context),
+        Command::Record(command) => command.run(&context),
+        Command::Seal(command) => command.run(&context),
+        Command::Void(command) => command.run(&context),
+        Command::List(command) => command.run(&context),
+        Command::Show(command) => command.run(&context),
+        Command::Verify(command) => command.run(&context),
+        Command::Restore(command) => command.run(&context),
+        Command::Prove(command) => command.run(&context),
+        Command::Erase(command) => command.run(&context),
+        Command::Ledger(command) => command.run(&context),
+        Command::Doctor(command) => command.run(&context),
+        Command::Config(command) => command.run(&global.overrides, output),
+    }
+}
+
+/// The command line's definition, for completions and manual pages.
+#[must_use]
+pub fn definition() -> clap::Command {
+    Cli::command()
+}
+
+/// A session on the command line.
+#[derive(Args, Debug)]
+pub struct SessionArg {
+    /// The session's id
+    #[arg(value_name = "ID")]
+    pub session: SessionId,
+}
+
+/// A file to write.
+#[derive(Args, Debug)]
+pub struct OutputArg {
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Replace the file if it is there
+    #[arg(long, requires = "output")]
+    pub force: bool,
+}

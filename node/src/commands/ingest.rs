@@ -1,0 +1,149 @@
+//! `ingest`: records a file, a folder or standard input as a session.
+
+use std::{
+    fs::File,
+    io,
+    os::fd::AsFd,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Args;
+use lucid_core::{MediaType, SessionId};
+use lucid_pipeline::source::{ReadSource, Source};
+
+use super::session::{OpenSession, Recorded};
+use crate::{
+    context::Context,
+    failure::{Failure, Outcome},
+    output::notice,
+    progress::Unit,
+    source::{PollSource, TarSource},
+};
+
+/// Arguments of `ingest`.
+#[derive(Args, Debug)]
+pub struct Ingest {
+    /// A file, a folder, or - for standard input
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// What the stream is [default: by the kind of PATH]
+    #[arg(long, value_name = "TYPE")]
+    media_type: Option<MediaType>,
+    /// Go on with an interrupted session; PATH must hold what it held then
+    #[arg(long, value_name = "ID", conflicts_with = "media_type")]
+    resume: Option<SessionId>,
+}
+
+/// The input, by what it is.
+enum Input {
+    File(ReadSource<File>),
+    Folder(TarSource),
+    Pipe(PollSource),
+}
+
+impl Input {
+    fn open(path: &Path, context: &Context) -> io::Result<Self> {
+        if path.as_os_str() == "-" {
+            let descriptor = io::stdin().as_fd().try_clone_to_owned()?;
+            let cancel = std::sync::Arc::clone(&context.cancel);
+            let flush_after = context.config.flush_after;
+            return Ok(Self::Pipe(PollSource::new(descriptor, flush_after, cancel)));
+        }
+        let file = File::open(path)?;
+        match file.metadata()?.file_type() {
+            kind if kind.is_dir() => Ok(Self::Folder(TarSource::spawn(path)?)),
+            kind if kind.is_file() => Ok(Self::File(ReadSource(file))),
+            // A named pipe, a terminal, a device.
+            _ => {
+                let cancel = std::sync::Arc::clone(&context.cancel);
+                let flush_after = context.config.flush_after;
+                Ok(Self::Pipe(PollSource::new(file.into(), flush_after, cancel)))
+            }
+        }
+    }
+
+    fn source(&mut self) -> &mut dyn Source {
+        match self {
+            Self::File(source) => source,
+            Self::Folder(source) => source,
+            Self::Pipe(source) => source,
+        }
+    }
+
+    fn media_type(&self, path: &Path) -> &'static str {
+        match self {
+            Self::Folder(_) => MediaType::TAR,
+            Self::File(_) if path.extension().is_some_and(|e| e == "cast") => MediaType::ASCIICAST,
+            Self::File(_) | Self::Pipe(_) => MediaType::OCTETS,
+        }
+    }
+
+    fn total_bytes(&self) -> Option<u64> {
+        match self {
+            Self::File(ReadSource(file)) => file.metadata().ok().map(|metadata| metadata.len()),
+            Self::Folder(_) | Self::Pipe(_) => None,
+        }
+    }
+}
+
+impl Ingest {
+    /// Records the input as a new session, or goes on with one.
+    ///
+    /// # Errors
+    /// The input's, the store's; what was acknowledged is then kept, and the message says how to go
+    /// on.
+    pub fn run(self, context: &Context) -> Outcome<ExitCode> {
+        let mut input = Input::open(&self.path, context).map_err(|error| {
+            Failure::io(format!("the input {} cannot be read: {error}", self.path.display()))
+        })?;
+        context.catch_signals()?;
+        let store = context.open_or_create_store()?;
+        let session = match self.resume {
+            Some(session) => OpenSession::resume(context, &store, session)?,
+            None => {
+                let media_type = self.media_type.clone();
+                let guessed = input.media_type(&self.path).parse();
+                let guessed = guessed.expect("the constants are media types");
+                OpenSession::begin(context, &store, media_type.unwrap_or(guessed))?
+            }
+        };
+        let progress = context.progress("acknowledged", Unit::Bytes, input.total_bytes());
+        progress.event(&session.opened_event());
+        if self.resume.is_some() {
+            session.compare(input.source())?;
+            progress.set(session.plain_bytes());
+        }
+        let filled = session.fill(context, input.source(), &progress);
+        drop(progress);
+        let filled = filled.map_err(|failure| self.advise(failure, &session))?;
+        let mut recorded: Recorded = session.seal(filled, true)?;
+        if let Input::Folder(folder) = &input {
+            for path in folder.skipped() {
+                notice(&format!("left out, as it holds no bytes: {}", path.display()));
+            }
+            recorded.skipped = Some(folder.skipped().len());
+        }
+        recorded.print(context)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Says what is kept after a failure, and how to go on.
+    fn advise(&self, failure: Failure, session: &OpenSession<'_>) -> Failure {
+        let id = session.id();
+        let kept = match session.acknowledged() {
+            Ok(totals) => format!(
+                "{} bytes in {} chunks of session {id} are acknowledged and kept",
+                totals.plain_bytes, totals.chunk_count
+            ),
+            Err(_) => format!("what was acknowledged of session {id} is kept"),
+        };
+        let path = self.path.display();
+        let Failure { class, error } = failure;
+        let message = format!(
+            "{error:#}\n{kept}; go on with: lucid-node ingest {path} --resume {id}\n\
+             or close it as incomplete with: lucid-node seal {id}"
+        );
+        Failure { class, error: anyhow::Error::msg(message) }
+    }
+}

@@ -1,0 +1,146 @@
+//! `list`: the sessions of this node.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use lucid_core::{Hash, MediaType, Owner, SessionId, Timestamp};
+use lucid_store::{Order, SessionFilter, SessionRow, State};
+use serde::Serialize;
+
+use crate::{
+    config::Origin,
+    context::Context,
+    failure::{Failure, Outcome},
+    output::human_bytes,
+};
+
+/// Arguments of `list`. The owner is the configuration's `--owner`, where it is on the command line.
+#[derive(Args, Debug)]
+pub struct List {
+    /// Only sessions in this state
+    #[arg(long, value_enum, value_name = "STATE")]
+    state: Option<StateName>,
+    /// Begin after this session
+    #[arg(long, value_name = "ID")]
+    after: Option<SessionId>,
+    /// At most this many
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: usize,
+    /// The last one opened first
+    #[arg(long)]
+    newest: bool,
+}
+
+/// A state on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum StateName {
+    Open,
+    Sealed,
+    Voided,
+    Erased,
+}
+
+impl From<StateName> for State {
+    fn from(name: StateName) -> Self {
+        match name {
+            StateName::Open => Self::Open,
+            StateName::Sealed => Self::Sealed,
+            StateName::Voided => Self::Voided,
+            StateName::Erased => Self::Erased,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Listed {
+    sessions: Vec<Row>,
+    /// What to give to `--after` for those that follow; absent where none do.
+    next: Option<SessionId>,
+}
+
+/// What the log says about a session.
+#[derive(Serialize)]
+pub(super) struct Row {
+    pub(super) session_id: SessionId,
+    pub(super) owner: Owner,
+    pub(super) state: &'static str,
+    pub(super) media_type: MediaType,
+    pub(super) created_at: Timestamp,
+    pub(super) sealed_at: Option<Timestamp>,
+    /// When it was voided or erased.
+    pub(super) ended_at: Option<Timestamp>,
+    pub(super) chunk_count: Option<u32>,
+    pub(super) plain_bytes: Option<u64>,
+    pub(super) merkle_root: Option<Hash>,
+    pub(super) manifest_hash: Option<Hash>,
+}
+
+impl From<&SessionRow> for Row {
+    fn from(row: &SessionRow) -> Self {
+        let sealed = row.sealed.as_ref();
+        Self {
+            session_id: row.session,
+            owner: row.owner.clone(),
+            state: row.state().as_str(),
+            media_type: row.media_type.clone(),
+            created_at: row.created_at,
+            sealed_at: sealed.map(|sealed| sealed.at),
+            ended_at: row.ended.map(|(_, at)| at),
+            chunk_count: sealed.map(|sealed| sealed.chunk_count),
+            plain_bytes: sealed.map(|sealed| sealed.plain_bytes),
+            merkle_root: sealed.map(|sealed| sealed.merkle_root),
+            manifest_hash: sealed.map(|sealed| sealed.manifest_hash),
+        }
+    }
+}
+
+impl List {
+    /// Lists sessions.
+    ///
+    /// # Errors
+    /// The store's; an id after which nothing can begin.
+    pub fn run(&self, context: &Context) -> Outcome<ExitCode> {
+        if self.limit == 0 {
+            return Err(Failure::usage("--limit 0 lists nothing: it is a number from 1"));
+        }
+        let by_owner = context.config.origin("owner") == Origin::CommandLine;
+        let filter = SessionFilter {
+            owner: by_owner.then(|| context.config.owner.clone()),
+            state: self.state.map(State::from),
+            order: if self.newest { Order::NewestFirst } else { Order::OldestFirst },
+        };
+        let store = context.open_store()?;
+        // One more than asked for tells whether any follow.
+        let rows = store.sessions(&filter, self.after, self.limit.saturating_add(1))?;
+        let more = rows.len() > self.limit;
+        let sessions: Vec<_> = rows.iter().take(self.limit).map(Row::from).collect();
+        let next = if more { sessions.last().map(|last| last.session_id) } else { None };
+        context.output.print(&Listed { sessions, next }, text)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn text(listed: &Listed) -> String {
+    if listed.sessions.is_empty() {
+        return "no sessions".to_owned();
+    }
+    let owners = listed.sessions.iter().map(|row| row.owner.as_str().len());
+    let owner_width = owners.max().unwrap_or(0).max("OWNER".len());
+    let mut lines = format!(
+        "{:36}  {:6}  {:24}  {:>10}  {:owner_width$}  TYPE\n",
+        "SESSION", "STATE", "OPENED", "SIZE", "OWNER"
+    );
+    for row in &listed.sessions {
+        let Row { session_id, state, owner, media_type, .. } = row;
+        let size = row.plain_bytes.map_or_else(|| "-".to_owned(), human_bytes);
+        let created_at = row.created_at.to_string();
+        lines.push_str(&format!(
+            "{session_id}  {state:6}  {created_at}  {size:>10}  {:owner_width$}  {media_type}\n",
+            owner.as_str()
+        ));
+    }
+    if let Some(next) = listed.next {
+        lines.push_str(&format!("more with: --after {next}\n"));
+    }
+    lines
+}

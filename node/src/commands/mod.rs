@@ -1,0 +1,18 @@
+//! One module a command: its arguments, what it does, what it prints.
+
+pub mod config;
+pub mod doctor;
+pub mod erase;
+pub mod ingest;
+pub mod init;
+pub mod ledger;
+pub mod list;
+pub mod prove;
+pub mod record;
+pub mod restore;
+pub mod seal;
+pub mod session;
+pub mod show;
+pub mod verify;
+pub mod verify_evidence;
+pub mod verify_session;

@@ -1,0 +1,88 @@
+//! `record`: runs a command in a terminal and records it as an asciicast session.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::Args;
+use lucid_core::MediaType;
+use lucid_record::{RecordError, RecordOptions};
+
+use super::session::OpenSession;
+use crate::{
+    context::{Context, now},
+    failure::{Class, Failure, Outcome},
+    output::notice,
+    progress::{Mode, Progress, Unit},
+    source::ChannelSource,
+};
+
+/// Arguments of `record`.
+#[derive(Args, Debug)]
+pub struct Record {
+    /// A title, kept in the recording
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    /// Record what is typed too, passwords included
+    #[arg(long)]
+    input: bool,
+    /// The command and its arguments [default: $SHELL]
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<OsString>,
+}
+
+impl Record {
+    /// Records the command's terminal until it ends.
+    ///
+    /// # Errors
+    /// Where the command cannot be run; the store's. What was acknowledged is kept.
+    pub fn run(self, context: &Context) -> Outcome<ExitCode> {
+        let store = context.open_or_create_store()?;
+        let shell = || vec![std::env::var_os("SHELL").unwrap_or("/bin/sh".into())];
+        let command = if self.command.is_empty() { shell() } else { self.command };
+        let mut options = RecordOptions::new(command, now().unix_millis() / 1000);
+        options.title = self.title;
+        options.capture_input = self.input;
+        // First the session, then the command: nothing runs that could not be recorded.
+        let media_type = MediaType::ASCIICAST.parse().expect("the constant is a media type");
+        let session = OpenSession::begin(context, &store, media_type)?;
+        let id = session.id();
+        let recording = match lucid_record::spawn(options) {
+            Ok(recording) => recording,
+            Err(error) => {
+                store.void(id, "the command could not be started", now())?;
+                return Err(record_failure(error));
+            }
+        };
+        let mut source = ChannelSource::spawn(recording, context.config.flush_after)?;
+        // The terminal belongs to the command: only programs are told of progress meanwhile.
+        let mode = if context.progress == Mode::Json { Mode::Json } else { Mode::None };
+        let progress = Progress::new(mode, "acknowledged", Unit::Bytes, None);
+        progress.event(&session.opened_event());
+        let filled = session.fill(context, &mut source, &progress);
+        let ended = source.into_reader().map_err(Failure::from).and_then(|recording| {
+            recording.finish().map_err(record_failure)
+        });
+        let advise = |failure: Failure| {
+            failure.context(format!(
+                "what was acknowledged of session {id} is kept; close it with: lucid-node seal {id}"
+            ))
+        };
+        let filled = filled.map_err(advise)?;
+        let ended = ended.map_err(advise)?;
+        let mut recorded = session.seal(filled, ended.stopped.is_none())?;
+        if ended.stopped.is_some() {
+            notice("the recording was stopped from outside; it is sealed as incomplete");
+        }
+        recorded.exit_status = Some(ended.status.to_string());
+        recorded.print(context)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn record_failure(error: RecordError) -> Failure {
+    let class = match &error {
+        RecordError::NoCommand | RecordError::CommandNotFound { .. } => Class::Usage,
+        RecordError::NotExecutable { .. } => Class::Usage,
+        _ => Class::Io,
+    };
+    Failure { class, error: error.into() }
+}

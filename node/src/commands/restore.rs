@@ -1,0 +1,244 @@
+//! `restore`: gives back what was recorded, whole or a range of it.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, IsTerminal, Write},
+    ops::Range,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    str::FromStr,
+    time::Instant,
+};
+
+use clap::Args;
+use lucid_core::{Hash, SessionId};
+use lucid_pipeline::restore::{self, RestoreContext};
+use serde::Serialize;
+
+use crate::{
+    cli::{OutputArg, SessionArg},
+    context::Context,
+    failure::{Failure, Outcome},
+    output::human_bytes,
+    ports::SessionPort,
+    progress::Unit,
+};
+
+/// Arguments of `restore`.
+#[derive(Args, Debug)]
+pub struct Restore {
+    #[command(flatten)]
+    session: SessionArg,
+    #[command(flatten)]
+    output: OutputArg,
+    /// Only the plaintext bytes A to B, both included, counted from 0; A- for all from A on
+    #[arg(long, value_name = "A-B")]
+    range: Option<ByteRange>,
+    /// An age identity file, for sessions whose key is wrapped to an age recipient
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+}
+
+/// A range of plaintext bytes as in HTTP's Range header: `A-B`, both included, or `A-`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ByteRange {
+    first: u64,
+    last: Option<u64>,
+}
+
+impl FromStr for ByteRange {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, &'static str> {
+        let wanted = "a range is A-B or A-, in bytes from 0, with A no larger than B";
+        let number = |text: &str| {
+            let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+            digits.then(|| text.parse::<u64>().ok()).flatten().ok_or(wanted)
+        };
+        let (first, last) = text.split_once('-').ok_or(wanted)?;
+        let first = number(first)?;
+        let last = if last.is_empty() { None } else { Some(number(last)?) };
+        match last {
+            Some(last) if last < first => Err(wanted),
+            last => Ok(Self { first, last }),
+        }
+    }
+}
+
+impl ByteRange {
+    /// The range within a session of `plain_bytes` bytes.
+    ///
+    /// # Errors
+    /// Where it does not lie within it.
+    pub fn within(self, plain_bytes: u64) -> Outcome<Range<u64>> {
+        let end = self.last.map_or(Some(plain_bytes), |last| last.checked_add(1));
+        match end {
+            Some(end) if self.first < end && end <= plain_bytes => Ok(self.first..end),
+            _ => Err(Failure::usage(format!(
+                "the range is not within the session, which has {plain_bytes} bytes"
+            ))),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Restored {
+    session_id: SessionId,
+    output: String,
+    plain_bytes: u64,
+    merkle_root: Hash,
+    complete: bool,
+    seconds: f64,
+}
+
+impl Restore {
+    /// Writes the plaintext. Every byte was authenticated before it is written.
+    ///
+    /// # Errors
+    /// Where the session is not sealed or cannot be read; the chunk that is damaged; the output's.
+    pub fn run(self, context: &Context) -> Outcome<ExitCode> {
+        let started = Instant::now();
+        context.catch_signals()?;
+        let store = context.open_store()?;
+        let session = self.session.session;
+        let manifest = store.manifest(session)?.manifest;
+        let range = match self.range {
+            Some(range) => range.within(manifest.plain_bytes)?,
+            None => 0..manifest.plain_bytes,
+        };
+        let dek = context.session_key(&store, session, self.identity.as_deref())?;
+        let pieces = restore::pieces(manifest.placed(), &range);
+        let mut target = Target::open(&self.output)?;
+        let progress = context.progress("restored", Unit::Bytes, Some(range.end - range.start));
+        let restore_context = RestoreContext { session, suite: manifest.suite, dek: &dek };
+        let port = SessionPort { store: &store, session };
+        let writer = target.writer();
+        context.with_control(&progress, |control| {
+            restore::restore(&restore_context, &port, &pieces, writer, control)
+        })?;
+        drop(progress);
+        let Some(output) = target.finish()? else { return Ok(ExitCode::SUCCESS) };
+        let restored = Restored {
+            session_id: session,
+            output: output.display().to_string(),
+            plain_bytes: range.end - range.start,
+            merkle_root: manifest.merkle_root,
+            complete: manifest.complete,
+            seconds: started.elapsed().as_secs_f64(),
+        };
+        context.output.print(&restored, |restored| {
+            let rate = human_bytes((restored.plain_bytes as f64 / restored.seconds) as u64);
+            let Restored { plain_bytes, output, seconds, .. } = restored;
+            format!("restored {plain_bytes} bytes to {output} in {seconds:.2} s, {rate}/s")
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Where a result goes: standard output, or a file that appears under its name only when it is whole.
+pub enum Target {
+    /// Standard output.
+    Stdout(io::Stdout),
+    /// A file in the making.
+    File {
+        /// The file under its temporary name.
+        file: File,
+        /// Its name for now; removed if it is never finished.
+        part: PartFile,
+        /// Its name when it is whole.
+        path: PathBuf,
+    },
+}
+
+/// A temporary file that is removed unless it was renamed.
+pub struct PartFile(Option<PathBuf>);
+
+impl Drop for PartFile {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // It is left behind only where it cannot be removed; its name says what it is.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Target {
+    /// Opens the target.
+    ///
+    /// # Errors
+    /// Where the file is there already and may not be replaced; the operating system's.
+    pub fn open(argument: &OutputArg) -> Outcome<Self> {
+        let Some(path) = argument.output.clone() else {
+            if io::stdout().is_terminal() {
+                return Err(Failure::usage(
+                    "standard output is a terminal: give a file with -o FILE, or pipe it",
+                ));
+            }
+            return Ok(Self::Stdout(io::stdout()));
+        };
+        if path.exists() && !argument.force {
+            let path = path.display();
+            return Err(Failure::usage(format!("{path} is there already; --force replaces it")));
+        }
+        let part = part_name(&path);
+        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&part);
+        let file = file.map_err(|error| {
+            Failure::io(format!("{} cannot be written: {error}", part.display()))
+        })?;
+        Ok(Self::File { file, part: PartFile(Some(part)), path })
+    }
+
+    /// What to write to.
+    pub fn writer(&mut self) -> &mut (dyn Write + Send) {
+        match self {
+            Self::Stdout(stdout) => stdout,
+            Self::File { file, .. } => file,
+        }
+    }
+
+    /// Everything was written: gives the file its name, which is `None` for standard output.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn finish(self) -> Outcome<Option<PathBuf>> {
+        match self {
+            Self::Stdout(mut stdout) => {
+                stdout.flush()?;
+                Ok(None)
+            }
+            Self::File { file, mut part, path } => {
+                file.sync_all()?;
+                std::fs::rename(part_name(&path), &path)?;
+                part.0 = None;
+                Ok(Some(path))
+            }
+        }
+    }
+}
+
+fn part_name(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".part");
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_those_of_http() {
+        let within = |text: &str, bytes| {
+            text.parse::<ByteRange>().ok().and_then(|range| range.within(bytes).ok())
+        };
+        assert_eq!(within("0-0", 10), Some(0..1));
+        assert_eq!(within("3-9", 10), Some(3..10));
+        assert_eq!(within("3-", 10), Some(3..10));
+        for (text, bytes) in [("0-10", 10), ("10-", 10), ("0-0", 0), ("0-18446744073709551615", 10)] {
+            assert_eq!(within(text, bytes), None, "{text} of {bytes}");
+        }
+        for bad in ["", "-", "5", "-5", "5-4", "a-b", "+1-2", "1-2-3", "99999999999999999999-"] {
+            assert!(bad.parse::<ByteRange>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Checks an evidence file, with nothing but the file: no data folder, no network, no trust in the
+//! node beyond its key.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use lucid_core::{
+    ChunkIndex, Hash,
+    chunk::PREFIX_BYTES,
+    evidence::{ChunkEvidence, Claims, EVIDENCE_BYTES_MAX, Evidence},
+    merkle,
+    note::{TlogProof, VerifierKey},
+};
+use lucid_pipeline::open::{ChunkError, ChunkOpener};
+use serde::Serialize;
+
+use super::restore::Target;
+use crate::{
+    cli::OutputArg,
+    failure::{Failure, Outcome},
+    output::table,
+};
+
+/// What is checked.
+pub struct Request {
+    /// The evidence file.
+    pub path: PathBuf,
+    /// The node's key, as the verifier knows it.
+    pub key: Option<VerifierKey>,
+    /// Chunk files that it speaks of.
+    pub chunk_files: Vec<PathBuf>,
+    /// Where the plaintext of disclosed chunks goes.
+    pub extract: Option<PathBuf>,
+}
+
+/// What the file proves.
+#[derive(Serialize, Debug)]
+pub struct Report {
+    /// True: what does not hold is an error.
+    pub verified: bool,
+    /// The key that signed the checkpoint.
+    pub key: String,
+    /// Whether that is the key the verifier gave.
+    pub key_pinned: bool,
+    /// Place of the entry in the log.
+    pub log_index: u64,
+    /// Size of the log at the checkpoint.
+    pub log_size: u64,
+    /// Root of the log at the checkpoint.
+    pub log_root: Hash,
+    /// The `session.sealed` entry, or whatever entry a `.tlog-proof` carries.
+    pub entry: serde_json::Value,
+    /// Whether the session had its owner's end mark, where the file says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub complete: Option<bool>,
+    /// The chunks the file speaks of.
+    pub chunks: Vec<ChunkReport>,
+    /// Plaintext bytes written by `--extract`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extracted_bytes: Option<u64>,
+}
+
+/// What is proved of one chunk.
+#[derive(Serialize, Debug)]
+pub struct ChunkReport {
+    index: ChunkIndex,
+    plain_bytes: u32,
+    /// First and last plaintext byte, where the file says so.
+    plain_range: Option<(u64, u64)>,
+    /// Whether its key is in the file, and right.
+    disclosed: bool,
+    /// Whether its sealed bytes are in the file or were given beside it, and right.
+    content_checked: bool,
+    segments: Vec<u32>,
+}
+
+/// Checks the file.
+///
+/// # Errors
+/// Class check: what does not hold. Class I/O: what cannot be read.
+pub fn verify(request: &Request) -> Outcome<Report> {
+    let text = read(&request.path)?;
+    if text.starts_with("c2sp.org/tlog-proof@") {
+        return verify_tlog_proof(&text, request);
+    }
+    let evidence = Evidence::parse(&text).map_err(|e| named(&request.path, e.into()))?;
+    let claims = evidence.verify(request.key.as_ref()).map_err(|e| named(&request.path, e.into()))?;
+    let files = check_chunk_files(&evidence, &request.chunk_files)?;
+    let extracted_bytes = match &request.extract {
+        Some(path) => Some(extract(&evidence, &files, path)?),
+        None => None,
+    };
+    report(&evidence, claims, &files, request.key.is_some(), extracted_bytes)
+}
+
+fn named(path: &Path, failure: Failure) -> Failure {
+    failure.context(path.display().to_string())
+}
+
+fn read(path: &Path) -> Outcome<String> {
+    let unreadable =
+        |error: io::Error| Failure::io(format!("{} cannot be read: {error}", path.display()));
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            Failure::check(format!("{} is neither a session's id nor a file", path.display()))
+        }
+        _ => unreadable(error),
+    })?;
+    file.take(EVIDENCE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > EVIDENCE_BYTES_MAX {
+        return Err(Failure::check(format!("{} is too large for evidence", path.display())));
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::check(format!("{}: not an evidence file: no text", path.display())))
+}
+
+fn verify_tlog_proof(text: &str, request: &Request) -> Outcome<Report> {
+    let proof = TlogProof::parse(text).map_err(|e| named(&request.path, e.into()))?;
+    let Some(key) = &request.key else {
+        return Err(Failure::usage("a .tlog-proof names no key: give the node's with --key VKEY"));
+    };
+    if request.extract.is_some() || !request.chunk_files.is_empty() {
+        return Err(Failure::usage("a .tlog-proof speaks of no chunks: use a .lucid-proof"));
+    }
+    let entry = proof.extra().ok_or_else(|| {
+        Failure::check("the .tlog-proof has no extra line with its entry; nothing can be checked")
+    })?;
+    let checkpoint = proof.verify(merkle::leaf_hash(entry), key);
+    let checkpoint = checkpoint.map_err(|e| named(&request.path, e.into()))?;
+    let entry = serde_json::from_slice(entry)
+        .map_err(|error| Failure::check(format!("the proved entry is no JSON: {error}")))?;
+    Ok(Report {
+        verified: true,
+        key: key.to_string(),
+        key_pinned: true,
+        log_index: proof.index(),
+        log_size: checkpoint.size,
+        log_root: checkpoint.root,
+        entry,
+        complete: None,
+        chunks: Vec::new(),
+        extracted_bytes: None,
+    })
+}
+
+/// The chunk files given beside the evidence, each of which it must speak of.
+fn check_chunk_files(
+    evidence: &Evidence,
+    paths: &[PathBuf],
+) -> Outcome<Vec<(ChunkIndex, PathBuf)>> {
+    let mut opener = ChunkOpener::new();
+    let mut files = Vec::with_capacity(paths.len());
+    for path in paths {
+        let wrong = |error: &dyn std::fmt::Display| {
+            Failure::check(format!("{}: {error}", path.display()))
+        };
+        let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let (file_bytes, mut file) = opened.map_err(|e| wrong(&ChunkError::from(e)))?;
+        let summary = opener.scan(&mut file, file_bytes, None).map_err(|e| wrong(&e))?;
+        let index = summary.header.index;
+        let chunk = evidence.chunks.iter().find(|chunk| chunk.summary.header.index == index);
+        match chunk {
+            Some(chunk) if chunk.summary == summary => files.push((index, path.clone())),
+            Some(_) => return Err(wrong(&format!("it is not chunk {index} of the evidence"))),
+            None => return Err(wrong(&format!("the evidence does not speak of chunk {index}"))),
+        }
+    }
+    Ok(files)
+}
+
+/// Writes the plaintext of every disclosed chunk, in order.
+fn extract(evidence: &Evidence, files: &[(ChunkIndex, PathBuf)], path: &Path) -> Outcome<u64> {
+    let disclosed: Vec<_> =
+        evidence.chunks.iter().filter(|chunk| chunk.disclosed.is_some()).collect();
+    if disclosed.is_empty() {
+        return Err(Failure::usage("the evidence discloses no key: there is nothing to extract"));
+    }
+    let mut target = Target::open(&OutputArg { output: Some(path.to_owned()), force: false })?;
+    let mut opener = ChunkOpener::new();
+    let mut bytes = 0;
+    for chunk in disclosed {
+        let index = chunk.summary.header.index;
+        let plain = open_chunk(&mut opener, chunk, files)?;
+        let plain = plain.map_err(|error| Failure::check(format!("chunk {index}: {error}")))?;
+        target.writer().write_all(plain)?;
+        bytes += plain.len() as u64;
+    }
+    target.finish()?;
+    Ok(bytes)
+}
+
+fn open_chunk<'a>(
+    opener: &'a mut ChunkOpener,
+    chunk: &ChunkEvidence,
+    files: &[(ChunkIndex, PathBuf)],
+) -> Outcome<Result<&'a [u8], ChunkError>> {
+    let header = &chunk.summary.header;
+    let index = header.index;
+    let key = chunk.disclosed.clone();
+    let key = |_: &_| key.expect("only disclosed chunks are opened");
+    let attached = chunk.sealed.as_ref().map(|sealed| {
+        let (salt, commitment) = (&chunk.summary.salt.0, &chunk.summary.commitment.0);
+        let mut prefix = Vec::with_capacity(PREFIX_BYTES);
+        prefix.extend_from_slice(&header.to_bytes());
+        prefix.extend_from_slice(salt);
+        prefix.extend_from_slice(commitment);
+        io::Cursor::new(prefix).chain(&sealed[..])
+    });
+    let file_bytes = header.layout().file_bytes();
+    let opened = match attached {
+        Some(mut reader) => opener.open(&mut reader, file_bytes, Some(header), key),
+        None => {
+            let file = files.iter().find(|(place, _)| *place == index).ok_or_else(|| {
+                Failure::usage(format!(
+                    "the sealed bytes of chunk {index} are not in the evidence: give its file with \
+                     --chunk-file {index:08}.lck"
+                , index = index.0))
+            })?;
+            opener.open(&mut File::open(&file.1)?, file_bytes, Some(header), key)
+        }
+    };
+    Ok(opened.map(|(_, plain)| plain))
+}
+
+fn report(
+    evidence: &Evidence,
+    claims: Claims,
+    files: &[(ChunkIndex, PathBuf)],
+    key_pinned: bool,
+    extracted_bytes: Option<u64>,
+) -> Outcome<Report> {
+    let entry = serde_json::from_slice(&evidence.entry)
+        .map_err(|error| Failure::check(format!("the entry is no JSON: {error}")))?;
+    let chunks = claims.chunks.iter().map(|claim| ChunkReport {
+        index: claim.index,
+        plain_bytes: claim.plain_bytes,
+        plain_range: claim.plain_range.clone().map(|range| (range.start, range.end - 1)),
+        disclosed: claim.disclosed,
+        content_checked: claim.attached || files.iter().any(|(index, _)| *index == claim.index),
+        segments: claim.segments.iter().map(|segment| segment.index.0).collect(),
+    });
+    Ok(Report {
+        verified: true,
+        key: evidence.key.to_string(),
+        key_pinned,
+        log_index: claims.log_index,
+        log_size: claims.checkpoint.size,
+        log_root: claims.checkpoint.root,
+        entry,
+        complete: claims.complete,
+        chunks: chunks.collect(),
+        extracted_bytes,
+    })
+}
+
+impl Report {
+    /// For people: what is proved, and what is not.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let field = |name: &str| match &self.entry[name] {
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let pinned = match self.key_pinned {
+            true => "the key you gave",
+            false => "NOT PINNED: this proves only what this key says; compare it with the node's",
+        };
+        let mut rows = vec![
+            ("result", "verified".to_owned()),
+            ("kind", field("kind")),
+            ("session", field("session_id")),
+            ("owner", field("owner")),
+            ("time", format!("{} by the node's clock", field("at"))),
+            ("bytes", field("plain_bytes")),
+            ("root", field("merkle_root")),
+            ("log", format!("entry {} of {}, root {}", self.log_index, self.log_size, self.log_root)),
+            ("key", self.key.clone()),
+            ("", pinned.to_owned()),
+        ];
+        for chunk in &self.chunks {
+            let range = chunk.plain_range.map_or(format!("{} bytes", chunk.plain_bytes), |(a, b)| {
+                format!("plaintext bytes {a} to {b}")
+            });
+            let mut text = format!("{}: {range}, in the session", chunk.index);
+            if chunk.content_checked {
+                text.push_str(", sealed bytes checked");
+            }
+            if chunk.disclosed {
+                text.push_str(", key disclosed");
+            }
+            if !chunk.segments.is_empty() {
+                text.push_str(&format!(", segments {:?}", chunk.segments));
+            }
+            rows.push(("chunk", text));
+        }
+        rows.extend(self.extracted_bytes.map(|bytes| ("extracted", format!("{bytes} bytes"))));
+        table(&rows)
+    }
+}

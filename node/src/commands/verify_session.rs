@@ -1,0 +1,268 @@
+//! Checks one session of the data folder: its chunk files against its manifest, the manifest against
+//! the ledger's entry, the entry against the checkpoint, and the index against them all.
+
+use std::{path::Path, time::Instant};
+
+use lucid_core::{
+    Hash, SessionId,
+    entry::{Entry, SessionSealed},
+    manifest::{Manifest, ManifestChunk},
+    merkle,
+};
+use lucid_pipeline::verify::{self, VerifyContext};
+use lucid_store::{SessionRow, State, Store, StoreError};
+use serde::Serialize;
+
+use crate::{
+    context::Context,
+    failure::{Class, Failure, Outcome},
+    output::{human_bytes, table},
+    ports::SessionPort,
+    progress::Unit,
+};
+
+/// What was found of one session.
+#[derive(Serialize, Debug)]
+pub struct Report {
+    /// The session.
+    pub session_id: SessionId,
+    /// Its state: open, sealed, voided or erased.
+    pub state: &'static str,
+    /// Whether everything that should be there is there and right.
+    pub verified: bool,
+    /// Number of chunks checked.
+    pub chunk_count: usize,
+    /// Their plaintext bytes.
+    pub plain_bytes: u64,
+    /// Root of the session tree over the files as they are.
+    pub merkle_root: Option<Hash>,
+    /// Place of the `session.sealed` entry in the log.
+    pub log_index: Option<u64>,
+    /// Entries in the log.
+    pub log_size: u64,
+    /// Whether every segment was opened too.
+    pub decrypted: bool,
+    /// What is wrong, and where.
+    pub findings: Vec<String>,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// Checks a session. `decrypt` opens every segment too; without it no key is needed, but where the
+/// node has one, a damaged chunk's segment is named.
+///
+/// # Errors
+/// Where the check itself could not be made; what is wrong with the session is in the report.
+pub fn verify(
+    context: &Context,
+    store: &Store,
+    session: SessionId,
+    decrypt: bool,
+    identity: Option<&Path>,
+) -> Outcome<Report> {
+    let started = Instant::now();
+    let row = store.session(session)?;
+    let log_size = store.with_log(|log| Ok(log.size()))?;
+    let mut report = Report {
+        session_id: session,
+        state: row.state().as_str(),
+        verified: false,
+        chunk_count: 0,
+        plain_bytes: 0,
+        merkle_root: None,
+        log_index: row.sealed.as_ref().map(|sealed| sealed.entry.0),
+        log_size,
+        decrypted: decrypt,
+        findings: Vec::new(),
+        seconds: 0.0,
+    };
+    match row.state() {
+        State::Voided => {}
+        State::Open => check_open(context, store, &row, decrypt, identity, &mut report)?,
+        State::Sealed | State::Erased => {
+            check_sealed(context, store, &row, decrypt, identity, &mut report)?;
+        }
+    }
+    report.verified = report.findings.is_empty();
+    report.seconds = started.elapsed().as_secs_f64();
+    Ok(report)
+}
+
+/// An error about what is stored becomes a finding; the disk's own errors stay errors.
+fn found<T>(result: Result<T, StoreError>, findings: &mut Vec<String>) -> Outcome<Option<T>> {
+    match result.map_err(Failure::from) {
+        Ok(value) => Ok(Some(value)),
+        Err(Failure { class: Class::Check, error }) => {
+            findings.push(format!("{error:#}"));
+            Ok(None)
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+fn check_sealed(
+    context: &Context,
+    store: &Store,
+    row: &SessionRow,
+    decrypt: bool,
+    identity: Option<&Path>,
+    report: &mut Report,
+) -> Outcome {
+    let session = row.session;
+    let entry = check_entry(store, row, &mut report.findings)?;
+    let manifest = found(store.manifest(session), &mut report.findings)?;
+    let Some(manifest) = manifest.map(|file| file.manifest) else { return Ok(()) };
+    if let Some(Err(field)) = entry.as_ref().map(|entry| manifest.check_against(entry)) {
+        report.findings.push(format!("manifest: {field} is not what the ledger says"));
+    }
+    let opened = store.opened(session)?;
+    if opened.policy.hash() != manifest.policy_hash {
+        report.findings.push("manifest: policy_hash is not that of session.opened".into());
+    }
+    check_index(store, &manifest, &mut report.findings)?;
+    report.chunk_count = manifest.chunks.len();
+    report.plain_bytes = manifest.plain_bytes;
+    if row.state() == State::Erased {
+        // Its keys and chunks are gone as they should be; its history is checked.
+        report.merkle_root = Some(manifest.merkle_root);
+        return Ok(());
+    }
+    let root = manifest.merkle_root;
+    check_chunks(context, store, &manifest.chunks, Job { session, suite: manifest.suite, root, decrypt, identity }, report)
+}
+
+/// The session.sealed entry, checked against the checkpoint.
+fn check_entry(
+    store: &Store,
+    row: &SessionRow,
+    findings: &mut Vec<String>,
+) -> Outcome<Option<SessionSealed>> {
+    let Some(sealed) = &row.sealed else { return Ok(None) };
+    let read = store.with_log(|log| Ok((log.entry(sealed.entry)?, log.tlog_proof(sealed.entry)?)));
+    let Some((bytes, proof)) = found(read, findings)? else { return Ok(None) };
+    let key = store.secrets().log_key().verifier_key();
+    if let Err(error) = proof.verify(merkle::leaf_hash(&bytes), key) {
+        findings.push(format!("entry {}: not in the log: {error}", sealed.entry));
+    }
+    match Entry::parse(&bytes) {
+        Ok(Entry::SessionSealed(entry)) if entry.session_id == row.session => Ok(Some(entry)),
+        Ok(other) => {
+            findings.push(format!("entry {}: it is a {} of another session", sealed.entry, other.kind()));
+            Ok(None)
+        }
+        Err(error) => {
+            findings.push(format!("entry {}: {error}", sealed.entry));
+            Ok(None)
+        }
+    }
+}
+
+/// The index must list what the manifest lists; proofs are made from it.
+fn check_index(store: &Store, manifest: &Manifest, findings: &mut Vec<String>) -> Outcome {
+    let mut leaves = Vec::with_capacity(manifest.chunks.len());
+    let Some(index) = found(store.index(manifest.session_id), findings)? else { return Ok(()) };
+    for (place, chunk) in index.enumerate() {
+        let Some(chunk) = found(chunk, findings)? else { return Ok(()) };
+        if manifest.chunks.get(place) != Some(&ManifestChunk::from(&chunk)) {
+            findings.push(format!("index: record {place} is not as the manifest lists it"));
+            return Ok(());
+        }
+        leaves.push(chunk.session_leaf());
+    }
+    if leaves.len() != manifest.chunks.len() {
+        let (have, listed) = (leaves.len(), manifest.chunks.len());
+        findings.push(format!("index: it has {have} records, the manifest lists {listed} chunks"));
+    } else if merkle::root(&leaves) != manifest.merkle_root {
+        findings.push("index: its records do not hash to the session's root".into());
+    }
+    Ok(())
+}
+
+fn check_open(
+    context: &Context,
+    store: &Store,
+    row: &SessionRow,
+    decrypt: bool,
+    identity: Option<&Path>,
+    report: &mut Report,
+) -> Outcome {
+    let Some(index) = found(store.index(row.session), &mut report.findings)? else {
+        return Ok(());
+    };
+    let mut chunks = Vec::new();
+    let mut leaves = Vec::new();
+    for chunk in index {
+        let Some(chunk) = found(chunk, &mut report.findings)? else { return Ok(()) };
+        chunks.push(ManifestChunk::from(&chunk));
+        leaves.push(chunk.session_leaf());
+    }
+    report.chunk_count = chunks.len();
+    report.plain_bytes = chunks.iter().map(|chunk| u64::from(chunk.plain_bytes)).sum();
+    let suite = store.opened(row.session)?.policy.suite;
+    let root = merkle::root(&leaves);
+    check_chunks(context, store, &chunks, Job { session: row.session, suite, root, decrypt, identity }, report)
+}
+
+struct Job<'a> {
+    session: SessionId,
+    suite: lucid_core::chunk::Suite,
+    root: Hash,
+    decrypt: bool,
+    identity: Option<&'a Path>,
+}
+
+fn check_chunks(
+    context: &Context,
+    store: &Store,
+    chunks: &[ManifestChunk],
+    job: Job<'_>,
+    report: &mut Report,
+) -> Outcome {
+    let Job { session, suite, root, decrypt, identity } = job;
+    let dek = match context.session_key(store, session, identity) {
+        Ok(dek) => Some(dek),
+        // Without `--decrypt` the key only serves to name a damaged segment.
+        Err(failure) if decrypt => return Err(failure),
+        Err(_) => None,
+    };
+    let progress = context.progress("verified", Unit::Bytes, Some(report.plain_bytes));
+    let port = SessionPort { store, session };
+    let verify_context = VerifyContext { session, suite, dek: dek.as_ref(), decrypt };
+    let verified = context
+        .with_control(&progress, |control| verify::verify(&verify_context, &port, chunks, control));
+    if verified.cancelled {
+        return Err(Failure::io("interrupted"));
+    }
+    report.findings.extend(verified.findings.iter().map(ToString::to_string));
+    report.merkle_root = verified.merkle_root;
+    if verified.findings.is_empty() && verified.merkle_root != Some(root) {
+        let found = verified.merkle_root.unwrap_or(merkle::EMPTY_ROOT);
+        report.findings.push(format!(
+            "root mismatch: the chunk files hash to {found}, recorded is {root}; the salt or \
+             commitment of a chunk was altered"
+        ));
+    }
+    Ok(())
+}
+
+impl Report {
+    /// For people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let rate = human_bytes((self.plain_bytes as f64 / self.seconds.max(1e-9)) as u64);
+        let state = if self.verified { "verified" } else { "NOT VERIFIED" };
+        let mut rows = vec![
+            ("session", format!("{} ({})", self.session_id, self.state)),
+            ("result", state.to_owned()),
+            ("checked", format!(
+                "{} bytes in {} chunks, {:.2} s, {rate}/s{}",
+                self.plain_bytes, self.chunk_count, self.seconds,
+                if self.decrypted { ", decrypted" } else { "" },
+            )),
+        ];
+        rows.extend(self.merkle_root.map(|root| ("root", root.to_string())));
+        rows.extend(self.log_index.map(|at| ("log", format!("entry {at} of {}", self.log_size))));
+        rows.extend(self.findings.iter().map(|finding| ("finding", finding.clone())));
+        table(&rows)
+    }
+}

@@ -1,0 +1,257 @@
+//! Where settings are given: command line, environment, configuration file. Gathers their texts,
+//! each with its place, and decides which goes before which.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
+
+use super::{ConfigError, Origin, Overrides, values::nearest};
+
+/// The variables of a process.
+pub(super) type Environment = Vec<(OsString, OsString)>;
+
+/// Every setting's name: the key in the file and, in upper case after [`PREFIX`], the variable.
+/// A secret can also be given by the name of a file, and `master_key` is the only one so far.
+const NAMES: [&str; 13] = [
+    "data",
+    "owner",
+    "chunk_bytes",
+    "zstd_level",
+    "suite",
+    "workers",
+    "age_recipients",
+    "write_only",
+    MASTER_KEY,
+    MASTER_KEY_FILE,
+    "reserve_bytes",
+    "flush_after",
+    "log_level",
+];
+const MASTER_KEY: &str = "master_key";
+const MASTER_KEY_FILE: &str = "master_key_file";
+
+const PREFIX: &str = "LUCID_";
+/// The variable that names the configuration file. Not a setting: a file cannot name itself.
+const CONFIG_VARIABLE: &str = "LUCID_CONFIG";
+/// Variables with these prefixes are the tests'.
+const FOREIGN_PREFIXES: [&str; 2] = ["LUCID_TEST_", "LUCID_ETHEREUM_TESTS"];
+/// Names that operators of the stack before this node have in their environment.
+const OLDER_NAMES: [(&str, &str); 2] =
+    [("MASTER_ENCRYPTION_KEY", MASTER_KEY), ("MASTER_ENCRYPTION_KEY_FILE", MASTER_KEY_FILE)];
+/// No configuration is longer; a device or a recording named by mistake is.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// A setting's text and where it came from.
+pub(super) struct Given {
+    pub(super) text: Zeroizing<String>,
+    pub(super) origin: Origin,
+    /// The flag, variable, or line of a file.
+    pub(super) source: String,
+}
+
+type Layer = BTreeMap<&'static str, Given>;
+
+/// All that was given.
+pub(super) struct Sources {
+    /// The configuration file in use and who named it.
+    pub(super) file: Option<Given>,
+    /// For each setting that was given, the text in force.
+    pub(super) given: Layer,
+    pub(super) errors: Vec<ConfigError>,
+}
+
+impl Sources {
+    /// Gathers everything. `system_file` is read where no file is named and it is there.
+    pub(super) fn read(
+        overrides: &Overrides,
+        mut environment: Environment,
+        system_file: &Path,
+    ) -> Self {
+        environment.sort();
+        let mut sources = Self { file: None, given: Layer::new(), errors: Vec::new() };
+        let mut named = overrides.config.clone().map(|path| flag("--config", path));
+        sources.add(command_line(overrides));
+        let (ours, older, config) = sources.environment(environment);
+        sources.add(ours);
+        sources.add(older);
+        named = named.or(config);
+        let unnamed = || {
+            let (text, source) = (system_file.display().to_string(), "the default".to_owned());
+            Given { text: Zeroizing::new(text), origin: Origin::Default, source }
+        };
+        sources.file = named.or_else(|| system_file.exists().then(unnamed));
+        if let Some(file) = &sources.file {
+            let path = PathBuf::from(file.text.as_str());
+            match read_file(&path, &file.source, &mut sources.errors) {
+                Ok(layer) => sources.add(layer),
+                Err(error) => sources.errors.push(error),
+            }
+        }
+        sources
+    }
+
+    /// Puts a layer below those that are there: a setting, or the other name of a secret, that is
+    /// there already hides the layer's.
+    fn add(&mut self, layer: Layer) {
+        if let (Some(key), Some(file)) = (layer.get(MASTER_KEY), layer.get(MASTER_KEY_FILE)) {
+            let (first, second) = (key.source.clone(), file.source.clone());
+            self.errors.push(ConfigError::Both { first, second });
+        }
+        let master_key = [MASTER_KEY, MASTER_KEY_FILE];
+        let has_key = master_key.iter().any(|name| self.given.contains_key(name));
+        for (name, given) in layer {
+            if !(has_key && master_key.contains(&name)) {
+                self.given.entry(name).or_insert(given);
+            }
+        }
+    }
+
+    /// Our variables, those of the stack before, and the one that names the file.
+    fn environment(&mut self, environment: Environment) -> (Layer, Layer, Option<Given>) {
+        let (mut ours, mut older, mut config) = (Layer::new(), Layer::new(), None);
+        for (name, value) in environment {
+            let name = name.to_string_lossy().into_owned();
+            let foreign = FOREIGN_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+            let known_older = OLDER_NAMES.iter().find(|(variable, _)| *variable == name);
+            let ours_here = name.starts_with(PREFIX) && !foreign;
+            if !ours_here && known_older.is_none() {
+                continue;
+            }
+            let setting = NAMES.into_iter().find(|setting| variable(setting) == name);
+            if ours_here && setting.is_none() && name != CONFIG_VARIABLE {
+                let known = NAMES.into_iter().map(variable).chain([CONFIG_VARIABLE.to_owned()]);
+                let nearest = nearest(&name, known);
+                self.errors.push(ConfigError::UnknownVariable { name, nearest });
+                continue;
+            }
+            let Ok(text) = value.into_string() else {
+                self.errors.push(ConfigError::NotText { name });
+                continue;
+            };
+            let text = Zeroizing::new(text);
+            let given = Given { text, origin: Origin::Environment, source: name };
+            match (known_older, setting) {
+                (Some((_, setting)), _) => drop(older.insert(setting, given)),
+                (None, Some(setting)) => drop(ours.insert(setting, given)),
+                (None, None) => config = Some(given),
+            }
+        }
+        (ours, older, config)
+    }
+}
+
+fn variable(setting: &'static str) -> String {
+    format!("{PREFIX}{}", setting.to_ascii_uppercase())
+}
+
+fn flag(name: &str, text: String) -> Given {
+    let text = Zeroizing::new(text);
+    Given { text, origin: Origin::CommandLine, source: name.to_owned() }
+}
+
+fn command_line(overrides: &Overrides) -> Layer {
+    let recipients = &overrides.age_recipients;
+    let recipients = (!recipients.is_empty()).then(|| recipients.join(","));
+    let write_only = overrides.write_only.map(|on| on.to_string());
+    let texts = [
+        ("data", &overrides.data),
+        ("owner", &overrides.owner),
+        ("chunk_bytes", &overrides.chunk_bytes),
+        ("zstd_level", &overrides.zstd_level),
+        ("suite", &overrides.suite),
+        ("workers", &overrides.workers),
+        ("age_recipients", &recipients),
+        ("write_only", &write_only),
+        (MASTER_KEY_FILE, &overrides.master_key_file),
+        ("reserve_bytes", &overrides.reserve_bytes),
+        ("flush_after", &overrides.flush_after),
+        ("log_level", &overrides.log_level),
+    ];
+    let given = texts.into_iter().filter_map(|(name, text)| {
+        let option = match name {
+            "age_recipients" => "--age-recipient".to_owned(),
+            name => format!("--{}", name.replace('_', "-")),
+        };
+        Some((name, flag(&option, text.clone()?)))
+    });
+    given.collect()
+}
+
+/// Reads the configuration file. What is wrong with single keys goes to `errors`.
+fn read_file(
+    path: &Path,
+    from: &str,
+    errors: &mut Vec<ConfigError>,
+) -> Result<Layer, ConfigError> {
+    let (text, mode) = read_text(path).map_err(|error| {
+        let from = from.to_owned();
+        ConfigError::Unreadable { path: path.to_owned(), from, error }
+    })?;
+    let line_at = |offset: usize| text[..offset].matches('\n').count() + 1;
+    let table = DeTable::parse(&text).map_err(|error| {
+        // The error's own text repeats the line, which may hold the key.
+        let line = line_at(error.span().map_or(0, |span| span.start.min(text.len())));
+        ConfigError::Syntax { path: path.to_owned(), line, why: error.message().to_owned() }
+    })?;
+    let mut layer = Layer::new();
+    for (key, value) in table.get_ref() {
+        let line = line_at(key.span().start);
+        let Some(name) = NAMES.into_iter().find(|name| *name == key.get_ref().as_ref()) else {
+            let nearest = nearest(key.get_ref(), NAMES.into_iter());
+            let (path, key) = (path.to_owned(), key.get_ref().to_string());
+            errors.push(ConfigError::UnknownKey { path, line, key, nearest });
+            continue;
+        };
+        if name == MASTER_KEY && mode & 0o004 != 0 {
+            errors.push(ConfigError::Exposed { path: path.to_owned(), key: MASTER_KEY, mode });
+        }
+        let source = format!("{}, line {line}", path.display());
+        match text_of(name, value.get_ref()) {
+            Ok(text) => drop(layer.insert(name, Given { text, origin: Origin::File, source })),
+            Err(why) => errors.push(ConfigError::Value { setting: name, place: source, why }),
+        }
+    }
+    Ok(layer)
+}
+
+fn read_text(path: &Path) -> io::Result<(Zeroizing<String>, u32)> {
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.len() > FILE_BYTES_MAX {
+        return Err(io::Error::other("it is longer than 1 MiB"));
+    }
+    // Room for all of it, so that no copy of a secret stays behind in memory that was outgrown.
+    let capacity = usize::try_from(metadata.len()).unwrap_or(0) + 1;
+    let mut text = Zeroizing::new(String::with_capacity(capacity));
+    file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    Ok((text, metadata.permissions().mode() & 0o777))
+}
+
+/// A TOML value as the text it would be on the command line. Errors do not repeat it: it may be a
+/// secret without its quotes.
+fn text_of(name: &str, value: &DeValue<'_>) -> Result<Zeroizing<String>, String> {
+    let text = match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) if name != MASTER_KEY && number.radix() == 10 => {
+            number.as_str().to_owned()
+        }
+        DeValue::Boolean(on) if name == "write_only" => on.to_string(),
+        DeValue::Array(items) if name == "age_recipients" => {
+            let items = items.iter().map(|item| item.get_ref().as_str());
+            let items: Option<Vec<_>> = items.collect();
+            items.ok_or("is a list of texts: [\"age1…\"]")?.join(",")
+        }
+        _ if name == "age_recipients" => return Err("is a list of texts: [\"age1…\"]".to_owned()),
+        _ if name == "write_only" => return Err("is true or false".to_owned()),
+        _ => return Err("is a text: put it in quotes".to_owned()),
+    };
+    Ok(Zeroizing::new(text))
+}

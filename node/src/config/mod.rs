@@ -1,0 +1,41 @@
+//! Configuration: command line over `LUCID_*` environment over TOML over defaults.
+
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+
+use lucid_core::{Owner, chunk::Suite, keys::Kek};
+use lucid_pipeline::wraps::Recipient;
+
+mod load;
+
+pub use load::{ConfigError, Origin, Overrides, Setting};
+
+/// The configuration in force, validated.
+#[derive(Clone)]
+pub struct Config {
+    /// The data folder.
+    pub data: PathBuf,
+    /// Whose new sessions are.
+    pub owner: Owner,
+    /// Plaintext bytes of a chunk.
+    pub chunk_bytes: u32,
+    /// zstd's level.
+    pub zstd_level: u8,
+    /// The AEAD; `None` for the best of this machine.
+    pub suite: Option<Suite>,
+    /// Worker threads.
+    pub workers: NonZeroUsize,
+    /// age recipients of new sessions' keys.
+    pub age_recipients: Vec<Recipient>,
+    /// Whether a new data folder gets no master key at all.
+    pub write_only: bool,
+    /// The master key, where it comes from outside the data folder.
+    pub master_key: Option<Kek>,
+    /// Bytes kept back for the ledger; `None` for the store's default.
+    pub reserve_bytes: Option<u64>,
+    /// How long a source may pause before what it gave becomes a chunk.
+    pub flush_after: Duration,
+    /// What is logged, such as `info` or `warn,lucid_store=debug`.
+    pub log_level: String,
+    /// Every setting with its value (secrets masked) and where it came from.
+    pub settings: Vec<Setting>,
+}

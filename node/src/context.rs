@@ -1,0 +1,178 @@
+//! What every command works with: the configuration, where to print, the clock, and the way to the
+//! store.
+
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use lucid_core::{Policy, SessionId, Timestamp, keys::Dek};
+use lucid_pipeline::{aead, ingest::Control, wraps, wraps::Keepers};
+use lucid_store::{CreateOptions, Disk, KekSource, OpenOptions, Store};
+
+use crate::{
+    config::Config,
+    failure::{Failure, Outcome},
+    output::{Output, notice},
+    ports,
+    progress::{Mode, Progress, Unit},
+};
+
+/// What every command works with.
+pub struct Context {
+    /// The configuration in force.
+    pub config: Config,
+    /// Where results go.
+    pub output: Output,
+    /// How progress is shown.
+    pub progress: Mode,
+    /// Set by SIGINT and SIGTERM once [`Context::catch_signals`] was called.
+    pub cancel: Arc<AtomicBool>,
+}
+
+/// The time by the system's clock; one before 1970 counts as 1970.
+#[must_use]
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_unix_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+impl Context {
+    /// From here on the first SIGINT or SIGTERM asks long work to stop at the next chunk; the second
+    /// ends the process as if this had not been called.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn catch_signals(&self) -> Outcome {
+        use signal_hook::{
+            consts::{SIGINT, SIGTERM},
+            flag,
+        };
+        for signal in [SIGINT, SIGTERM] {
+            flag::register_conditional_default(signal, Arc::clone(&self.cancel))?;
+            flag::register(signal, Arc::clone(&self.cancel))?;
+        }
+        Ok(())
+    }
+
+    /// Opens the data folder; what a crash left is repaired, and told.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn open_store(&self) -> Outcome<Store> {
+        let options = OpenOptions {
+            kek: self.config.master_key.clone(),
+            at: now(),
+            reserve_bytes: self.config.reserve_bytes,
+            disk: Disk::default(),
+            summarise: &ports::summarise,
+        };
+        let (store, recovery) = Store::open(&self.config.data, options)?;
+        for repair in &recovery.repairs {
+            notice(&format!("repaired: {repair}"));
+        }
+        for (session, reason) in &recovery.damaged {
+            notice(&format!("session {session} is damaged: {reason}"));
+        }
+        Ok(store)
+    }
+
+    /// Opens the data folder, and makes it first where nothing is there.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn open_or_create_store(&self) -> Outcome<Store> {
+        if self.config.data.exists() { self.open_store() } else { self.create_store() }
+    }
+
+    /// Makes the data folder, and says where its keys are.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn create_store(&self) -> Outcome<Store> {
+        let path = &self.config.data;
+        let kek = match &self.config.master_key {
+            Some(kek) => KekSource::Given(kek.clone()),
+            None if self.config.write_only => KekSource::None,
+            None => KekSource::Folder,
+        };
+        let in_folder = matches!(kek, KekSource::Folder);
+        let (at, disk) = (now(), Disk::default());
+        let reserve_bytes = self.config.reserve_bytes;
+        let store = Store::create(path, CreateOptions { kek, at, reserve_bytes, disk })?;
+        notice(&format!("made the data folder {}", path.display()));
+        if in_folder {
+            let secrets = path.join("secrets");
+            notice(&format!("its keys are in {}: back them up, apart from it", secrets.display()));
+        }
+        Ok(store)
+    }
+
+    /// The policy of new sessions.
+    ///
+    /// # Errors
+    /// A parameter out of its bounds.
+    pub fn policy(&self) -> Outcome<Policy> {
+        let suite = self.config.suite.unwrap_or_else(aead::best_suite);
+        Ok(Policy::new(self.config.chunk_bytes, self.config.zstd_level, suite)?)
+    }
+
+    /// Who can read new sessions.
+    ///
+    /// # Errors
+    /// Where there would be nobody.
+    pub fn keepers(&self, store: &Store) -> Outcome<Keepers> {
+        let recipients = self.config.age_recipients.clone();
+        let kek = match store.secrets().kek_id() {
+            Some(_) => Some(store.secrets().kek()?.clone()),
+            None if recipients.is_empty() => {
+                return Err(Failure::usage(
+                    "this node is write-only and no age recipient is configured: give it one with \
+                     --age-recipient or age_recipients",
+                ));
+            }
+            None => None,
+        };
+        Ok(Keepers { kek, recipients })
+    }
+
+    /// A session's key: by an age identity file where one is given, else by the node's own.
+    ///
+    /// # Errors
+    /// Where neither opens it.
+    pub fn session_key(
+        &self,
+        store: &Store,
+        session: SessionId,
+        identity: Option<&Path>,
+    ) -> Outcome<Dek> {
+        let file = store.keys().get(session)?;
+        let Some(path) = identity else {
+            return Ok(file.unwrap_with(store.secrets().kek()?, &session)?);
+        };
+        let read = std::fs::read(path).map(zeroize::Zeroizing::new);
+        let text = read.map_err(|error| {
+            Failure::io(format!("the identity file {} cannot be read: {error}", path.display()))
+        })?;
+        Ok(wraps::unwrap_with_identities(&file, &wraps::parse_identities(&text)?)?)
+    }
+
+    /// Begins showing the progress of long work.
+    #[must_use]
+    pub fn progress(&self, doing: &'static str, unit: Unit, total: Option<u64>) -> Progress {
+        Progress::new(self.progress, doing, unit, total)
+    }
+
+    /// Runs pipeline work under this context's workers, progress and cancellation.
+    pub fn with_control<T>(
+        &self,
+        progress: &Progress,
+        work: impl FnOnce(&Control<'_>) -> T,
+    ) -> T {
+        let progress = |bytes| progress.add(bytes);
+        let control =
+            Control { workers: self.config.workers, progress: &progress, cancel: &self.cancel };
+        work(&control)
+    }
+}

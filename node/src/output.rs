@@ -1,0 +1,52 @@
+//! What commands print: one JSON object, or text for people. Standard output is for results,
+//! standard error for everything else.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::failure::Outcome;
+
+/// Where results go.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    /// One JSON object a command, instead of text.
+    pub json: bool,
+}
+
+impl Output {
+    /// Prints a result: as JSON, or by `text`.
+    ///
+    /// # Errors
+    /// Standard output's.
+    pub fn print<T: Serialize>(self, result: &T, text: impl FnOnce(&T) -> String) -> Outcome {
+        let mut line = match self.json {
+            true => serde_json::to_string(result).map_err(io::Error::from)?,
+            false => text(result),
+        };
+        if !line.ends_with('\n') {
+            line.push('\n');
+        }
+        let mut stdout = io::stdout().lock();
+        Ok(stdout.write_all(line.as_bytes()).and_then(|()| stdout.flush())?)
+    }
+}
+
+/// Tells the user something beside the result.
+pub fn notice(message: &str) {
+    // Nobody is left to tell when standard error is closed.
+    let _ = writeln!(io::stderr(), "lucid-node: {message}");
+}
+
+/// A count of bytes for people, in binary units.
+#[must_use]
+pub fn human_bytes(bytes: u64) -> String {
+    indicatif::BinaryBytes(bytes).to_string()
+}
+
+/// Lines of `name  value`, the values aligned.
+#[must_use]
+pub fn table(rows: &[(&str, String)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    rows.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
+}
