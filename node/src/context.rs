@@ -165,11 +165,7 @@ impl Context {
     }
 
     /// Runs pipeline work under this context's workers, progress and cancellation.
-    pub fn with_control<T>(
-        &self,
-        progress: &Progress,
-        work: impl FnOnce(&Control<'_>) -> T,
-    ) -> T {
+    pub fn with_control<T>(&self, progress: &Progress, work: impl FnOnce(&Control<'_>) -> T) -> T {
         let progress = |bytes| progress.add(bytes);
         let control =
             Control { workers: self.config.workers, progress: &progress, cancel: &self.cancel };

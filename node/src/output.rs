@@ -44,6 +44,14 @@ pub fn human_bytes(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
 }
 
+/// A rate for people.
+#[must_use]
+pub fn human_rate(bytes: u64, seconds: f64) -> String {
+    #[expect(clippy::cast_sign_loss, reason = "neither a count nor a duration is negative")]
+    let rate = (bytes as f64 / seconds.max(1e-9)) as u64;
+    format!("{}/s", human_bytes(rate))
+}
+
 /// Lines of `name  value`, the values aligned.
 #[must_use]
 pub fn table(rows: &[(&str, String)]) -> String {

@@ -33,6 +33,9 @@ pub struct Ingest {
     /// Go on with an interrupted session; PATH must hold what it held then
     #[arg(long, value_name = "ID", conflicts_with = "media_type")]
     resume: Option<SessionId>,
+    /// Write evidence about the session to this file, and check it
+    #[arg(long, value_name = "FILE")]
+    proof: Option<PathBuf>,
 }
 
 /// The input, by what it is.
@@ -71,11 +74,13 @@ impl Input {
         }
     }
 
-    fn media_type(&self, path: &Path) -> &'static str {
+    fn media_type(&self, path: &Path) -> MediaType {
         match self {
-            Self::Folder(_) => MediaType::TAR,
-            Self::File(_) if path.extension().is_some_and(|e| e == "cast") => MediaType::ASCIICAST,
-            Self::File(_) | Self::Pipe(_) => MediaType::OCTETS,
+            Self::Folder(_) => MediaType::tar(),
+            Self::File(_) if path.extension().is_some_and(|e| e == "cast") => {
+                MediaType::asciicast()
+            }
+            Self::File(_) | Self::Pipe(_) => MediaType::octets(),
         }
     }
 
@@ -103,9 +108,8 @@ impl Ingest {
             Some(session) => OpenSession::resume(context, &store, session)?,
             None => {
                 let media_type = self.media_type.clone();
-                let guessed = input.media_type(&self.path).parse();
-                let guessed = guessed.expect("the constants are media types");
-                OpenSession::begin(context, &store, media_type.unwrap_or(guessed))?
+                let media_type = media_type.unwrap_or_else(|| input.media_type(&self.path));
+                OpenSession::begin(context, &store, media_type)?
             }
         };
         let progress = context.progress("acknowledged", Unit::Bytes, input.total_bytes());
@@ -124,6 +128,7 @@ impl Ingest {
             }
             recorded.skipped = Some(folder.skipped().len());
         }
+        recorded.prove(&store, self.proof.as_deref())?;
         recorded.print(context)?;
         Ok(ExitCode::SUCCESS)
     }

@@ -1,10 +1,15 @@
 //! `prove`: writes an evidence file about a session.
 
-use std::{fs::File, io::Read, io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
 use lucid_core::{
-    ChunkIndex, SegmentIndex,
+    ChunkIndex, SegmentIndex, SessionId,
     chunk::{ChunkSummary, PREFIX_BYTES},
     evidence::{ChunkEvidence, Evidence, SegmentEvidence},
     keys::Dek,
@@ -12,10 +17,13 @@ use lucid_core::{
     merkle::{self, SessionTree},
 };
 use lucid_pipeline::{open::ChunkOpener, ports::ChunkShelf, restore};
-use lucid_store::{State, Store};
+use lucid_store::{LogReader, State, Store};
 use serde::Serialize;
 
-use super::restore::{ByteRange, Target};
+use super::{
+    restore::{ByteRange, Target},
+    verify_evidence,
+};
 use crate::{
     cli::{OutputArg, SessionArg},
     context::Context,
@@ -53,9 +61,30 @@ pub struct Prove {
     identity: Option<PathBuf>,
 }
 
+/// Writes evidence about a session as a whole to `path`, and checks the file.
+///
+/// # Errors
+/// Where the session is not sealed, the file is there already or cannot be written.
+pub fn prove_session(store: &Store, session: SessionId, path: &Path) -> Outcome {
+    let Some(sealed) = store.session(session)?.sealed else {
+        return Err(Failure::usage(format!("session {session} is not sealed")));
+    };
+    let key = store.secrets().log_key().verifier_key().clone();
+    let read = |log: &LogReader| Ok((log.entry(sealed.entry)?, log.tlog_proof(sealed.entry)?));
+    let (entry, proof) = store.with_log(read)?;
+    let manifest = Some(store.manifest(session)?.bytes);
+    let evidence = Evidence { key: key.clone(), entry, manifest, chunks: Vec::new(), proof };
+    let mut target = Target::open(&OutputArg { output: Some(path.to_owned()), force: false })?;
+    target.writer().write_all(evidence.to_text().as_bytes())?;
+    target.finish()?;
+    let (path, chunk_files) = (path.to_owned(), Vec::new());
+    let request = verify_evidence::Request { path, key: Some(key), chunk_files, extract: None };
+    verify_evidence::verify(&request).map(|_| ())
+}
+
 #[derive(Serialize)]
 struct Proved {
-    session_id: lucid_core::SessionId,
+    session_id: SessionId,
     output: String,
     bytes: usize,
     log_index: u64,
@@ -76,11 +105,14 @@ impl Prove {
         let row = store.session(session)?;
         let Some(sealed) = row.sealed else {
             let state = row.state().as_str();
-            return Err(Failure::usage(format!("session {session} is {state}: only what was sealed can be proved")));
+            return Err(Failure::usage(format!(
+                "session {session} is {state}: only what was sealed can be proved"
+            )));
         };
         let log_index = sealed.entry;
         let key = store.secrets().log_key().verifier_key().clone();
-        let (entry, proof) = store.with_log(|log| Ok((log.entry(log_index)?, log.tlog_proof(log_index)?)))?;
+        let (entry, proof) =
+            store.with_log(|log| Ok((log.entry(log_index)?, log.tlog_proof(log_index)?)))?;
         let checkpoint = proof.verify(merkle::leaf_hash(&entry), &key)?;
         let (text, chunks, disclosed) = if self.tlog_proof {
             (proof.with_extra(entry)?.to_text(), Vec::new(), false)
@@ -156,7 +188,8 @@ impl Prove {
             return Ok(Vec::new());
         }
         let summaries = summaries(port.store, manifest)?;
-        let tree = SessionTree::from_leaves(summaries.iter().map(ChunkSummary::session_leaf).collect());
+        let tree =
+            SessionTree::from_leaves(summaries.iter().map(ChunkSummary::session_leaf).collect());
         if tree.root() != manifest.merkle_root {
             let id = manifest.session_id;
             return Err(Failure::check(format!(
@@ -200,7 +233,8 @@ impl Prove {
             for segment in wanted {
                 let Some(leaf) = leaves.get(segment as usize) else {
                     return Err(Failure::usage(format!(
-                        "chunk {index} has no segment {segment}: it has {}", leaves.len()
+                        "chunk {index} has no segment {segment}: it has {}",
+                        leaves.len()
                     )));
                 };
                 let path = merkle::inclusion_proof(&leaves, u64::from(segment))?;
@@ -213,7 +247,9 @@ impl Prove {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
             if bytes.len() as u64 != summary.layout().file_bytes() {
-                return Err(Failure::check(format!("chunk {index}: the file has another length than recorded")));
+                return Err(Failure::check(format!(
+                    "chunk {index}: the file has another length than recorded"
+                )));
             }
             sealed = Some(bytes.split_off(PREFIX_BYTES));
         }
@@ -228,7 +264,9 @@ fn summaries(store: &Store, manifest: &Manifest) -> Outcome<Vec<ChunkSummary>> {
         return Ok(summaries);
     }
     let id = manifest.session_id;
-    Err(Failure::check(format!("the index of session {id} is too short: see lucid-node verify {id}")))
+    Err(Failure::check(format!(
+        "the index of session {id} is too short: see lucid-node verify {id}"
+    )))
 }
 
 impl Proved {

@@ -1,6 +1,6 @@
 //! `record`: runs a command in a terminal and records it as an asciicast session.
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use lucid_core::MediaType;
@@ -24,6 +24,9 @@ pub struct Record {
     /// Record what is typed too, passwords included
     #[arg(long)]
     input: bool,
+    /// Write evidence about the session to this file, and check it
+    #[arg(long, value_name = "FILE")]
+    proof: Option<PathBuf>,
     /// The command and its arguments [default: $SHELL]
     #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
     command: Vec<OsString>,
@@ -42,8 +45,7 @@ impl Record {
         options.title = self.title;
         options.capture_input = self.input;
         // First the session, then the command: nothing runs that could not be recorded.
-        let media_type = MediaType::ASCIICAST.parse().expect("the constant is a media type");
-        let session = OpenSession::begin(context, &store, media_type)?;
+        let session = OpenSession::begin(context, &store, MediaType::asciicast())?;
         let id = session.id();
         let recording = match lucid_record::spawn(options) {
             Ok(recording) => recording,
@@ -58,9 +60,10 @@ impl Record {
         let progress = Progress::new(mode, "acknowledged", Unit::Bytes, None);
         progress.event(&session.opened_event());
         let filled = session.fill(context, &mut source, &progress);
-        let ended = source.into_reader().map_err(Failure::from).and_then(|recording| {
-            recording.finish().map_err(record_failure)
-        });
+        let ended = source
+            .into_reader()
+            .map_err(Failure::from)
+            .and_then(|recording| recording.finish().map_err(record_failure));
         let advise = |failure: Failure| {
             failure.context(format!(
                 "what was acknowledged of session {id} is kept; close it with: lucid-node seal {id}"
@@ -73,6 +76,7 @@ impl Record {
             notice("the recording was stopped from outside; it is sealed as incomplete");
         }
         recorded.exit_status = Some(ended.status.to_string());
+        recorded.prove(&store, self.proof.as_deref())?;
         recorded.print(context)?;
         Ok(ExitCode::SUCCESS)
     }
@@ -80,8 +84,9 @@ impl Record {
 
 fn record_failure(error: RecordError) -> Failure {
     let class = match &error {
-        RecordError::NoCommand | RecordError::CommandNotFound { .. } => Class::Usage,
-        RecordError::NotExecutable { .. } => Class::Usage,
+        RecordError::NoCommand
+        | RecordError::CommandNotFound { .. }
+        | RecordError::NotExecutable { .. } => Class::Usage,
         _ => Class::Io,
     };
     Failure { class, error: error.into() }

@@ -19,7 +19,7 @@ use crate::{
     cli::{OutputArg, SessionArg},
     context::Context,
     failure::{Failure, Outcome},
-    output::human_bytes,
+    output::human_rate,
     ports::SessionPort,
     progress::Unit,
 };
@@ -127,9 +127,9 @@ impl Restore {
             seconds: started.elapsed().as_secs_f64(),
         };
         context.output.print(&restored, |restored| {
-            let rate = human_bytes((restored.plain_bytes as f64 / restored.seconds) as u64);
+            let rate = human_rate(restored.plain_bytes, restored.seconds);
             let Restored { plain_bytes, output, seconds, .. } = restored;
-            format!("restored {plain_bytes} bytes to {output} in {seconds:.2} s, {rate}/s")
+            format!("restored {plain_bytes} bytes to {output} in {seconds:.2} s, {rate}")
         })?;
         Ok(ExitCode::SUCCESS)
     }
@@ -234,7 +234,8 @@ mod tests {
         assert_eq!(within("0-0", 10), Some(0..1));
         assert_eq!(within("3-9", 10), Some(3..10));
         assert_eq!(within("3-", 10), Some(3..10));
-        for (text, bytes) in [("0-10", 10), ("10-", 10), ("0-0", 0), ("0-18446744073709551615", 10)] {
+        for (text, bytes) in [("0-10", 10), ("10-", 10), ("0-0", 0), ("0-18446744073709551615", 10)]
+        {
             assert_eq!(within(text, bytes), None, "{text} of {bytes}");
         }
         for bad in ["", "-", "5", "-5", "5-4", "a-b", "+1-2", "1-2-3", "99999999999999999999-"] {

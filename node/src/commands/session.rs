@@ -1,11 +1,9 @@
 //! A session that a command fills: opened or taken up again, filled, sealed.
 
-use std::time::Instant;
+use std::{path::Path, time::Instant};
 
 use lucid_core::{
-    ChunkIndex, Hash, MediaType, SessionId, Timestamp,
-    entry::SessionOpened,
-    manifest::Totals,
+    ChunkIndex, Hash, MediaType, SessionId, Timestamp, entry::SessionOpened, manifest::Totals,
 };
 use lucid_pipeline::{
     ingest::{self, End},
@@ -16,11 +14,12 @@ use lucid_store::{SealRequest, Store};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::prove;
 use crate::{
     SOFTWARE,
     context::{Context, now},
     failure::{Failure, Outcome},
-    output::{human_bytes, table},
+    output::{human_rate, table},
     ports::SessionPort,
     progress::Progress,
     source::{CompareError, compare_prefix},
@@ -68,6 +67,9 @@ pub struct Recorded {
     /// Sockets and the like that were left out of a folder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<usize>,
+    /// The evidence file that was written and checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
     /// How a recorded command ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_status: Option<String>,
@@ -116,7 +118,8 @@ impl<'a> OpenSession<'a> {
         let before = store.totals(session)?;
         let SessionOpened { policy, media_type, .. } = store.opened(session)?;
         let dek = context.session_key(store, session, None).map_err(|failure| {
-            let doing = format!("session {session} cannot go on; close it with: lucid-node seal {session}");
+            let doing =
+                format!("session {session} cannot go on; close it with: lucid-node seal {session}");
             failure.context(doing)
         })?;
         let seal = SealContext { session, dek, policy };
@@ -238,30 +241,50 @@ pub fn seal(
         checkpoint: sealed.checkpoint,
         seconds: started.elapsed().as_secs_f64(),
         skipped: None,
+        proof: None,
         exit_status: None,
     })
 }
 
 impl Recorded {
+    /// Writes evidence about the session to `path`, where one is given, and checks it as its reader
+    /// will: with the node's key, and nothing else of the node's.
+    ///
+    /// # Errors
+    /// Where it cannot be written or does not hold. The session is sealed all the same.
+    pub fn prove(&mut self, store: &Store, path: Option<&Path>) -> Outcome {
+        let Some(path) = path else { return Ok(()) };
+        prove::prove_session(store, self.session_id, path)
+            .map_err(|failure| failure.context(format!("session {} is sealed", self.session_id)))?;
+        self.proof = Some(path.display().to_string());
+        Ok(())
+    }
+
     /// Prints it.
     ///
     /// # Errors
     /// Standard output's.
     pub fn print(&self, context: &Context) -> Outcome {
         context.output.print(self, |recorded| {
-            let rate = human_bytes((recorded.plain_bytes as f64 / recorded.seconds) as u64);
+            let rate = human_rate(recorded.plain_bytes, recorded.seconds);
             let mut rows = vec![
                 ("session", recorded.session_id.to_string()),
                 ("root", recorded.merkle_root.to_string()),
                 ("manifest", recorded.manifest_hash.to_string()),
-                ("recorded", format!(
-                    "{} bytes in {} chunks, {} bytes stored, {:.2} s, {rate}/s",
-                    recorded.plain_bytes, recorded.chunk_count, recorded.stored_bytes,
-                    recorded.seconds,
-                )),
+                (
+                    "recorded",
+                    format!(
+                        "{} bytes in {} chunks, {} bytes stored, {:.2} s, {rate}",
+                        recorded.plain_bytes,
+                        recorded.chunk_count,
+                        recorded.stored_bytes,
+                        recorded.seconds,
+                    ),
+                ),
                 ("complete", if recorded.complete { "yes" } else { "no" }.to_owned()),
                 ("log", format!("entry {} of {}", recorded.log_index, recorded.log_size)),
             ];
+            rows.extend(recorded.proof.clone().map(|path| ("proof", format!("{path}, checked"))));
             rows.extend(recorded.exit_status.clone().map(|status| ("command", status)));
             format!("{}checkpoint\n{}", table(&rows), indent(&recorded.checkpoint))
         })

@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use lucid_core::{
-    EntryIndex, Hash, NodeId, SessionId, entry::SessionOpened, keys::Wrap,
-    manifest::Manifest,
+    EntryIndex, Hash, NodeId, SessionId, entry::SessionOpened, keys::Wrap, manifest::Manifest,
 };
 use lucid_store::{State, Store, StoreError};
 use serde::Serialize;
@@ -13,7 +12,7 @@ use serde::Serialize;
 use super::list::Row;
 use crate::{
     cli::SessionArg,
-    config::suite_name,
+    config::Config,
     context::Context,
     failure::{Class, Outcome},
     output::{human_bytes, table},
@@ -128,7 +127,7 @@ fn look(store: &Store, session: SessionId) -> Outcome<Shown> {
         policy: PolicyFacts {
             chunk_bytes: policy.chunk_bytes,
             zstd_level: policy.zstd_level,
-            suite: suite_name(Some(policy.suite)),
+            suite: Config::suite_name(Some(policy.suite)),
             hash: policy.hash(),
         },
         log: LogPlaces {
@@ -164,7 +163,7 @@ impl From<Wrap> for Keeper {
 impl From<Manifest> for ManifestFacts {
     fn from(manifest: Manifest) -> Self {
         let Manifest { complete, node_id, software, stored_bytes, suite, .. } = manifest;
-        Self { complete, node_id, software, stored_bytes, suite: suite_name(Some(suite)) }
+        Self { complete, node_id, software, stored_bytes, suite: Config::suite_name(Some(suite)) }
     }
 }
 
@@ -188,7 +187,11 @@ fn text(shown: &Shown) -> String {
     }
     if let Some(manifest) = manifest {
         let complete = if manifest.complete { "yes" } else { "no: closed without its end" };
-        rows.push(("stored", format!("{} bytes", manifest.stored_bytes)));
+        let stored = match row.ended_at {
+            None => format!("{} bytes", manifest.stored_bytes),
+            Some(_) => "nothing any more".to_owned(),
+        };
+        rows.push(("stored", stored));
         rows.push(("complete", complete.to_owned()));
         rows.push(("recorded by", format!("{} at node {}", manifest.software, manifest.node_id)));
     }
@@ -203,10 +206,13 @@ fn text(shown: &Shown) -> String {
     rows.push(("policy", format!("chunks of {chunk_bytes} bytes, zstd {zstd_level}, {suite}")));
     rows.push(("policy hash", hash.to_string()));
     for wrap in wraps {
-        rows.push(("readable by", match wrap {
-            Keeper::Kek { kek_id } => format!("master key {kek_id}"),
-            Keeper::Age { recipient } => recipient.clone(),
-        }));
+        rows.push((
+            "readable by",
+            match wrap {
+                Keeper::Kek { kek_id } => format!("master key {kek_id}"),
+                Keeper::Age { recipient } => recipient.clone(),
+            },
+        ));
     }
     if wraps.is_empty() {
         rows.push(("readable by", "nobody: it has no key".to_owned()));

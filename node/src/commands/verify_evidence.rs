@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Write},
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -87,13 +87,14 @@ pub fn verify(request: &Request) -> Outcome<Report> {
         return verify_tlog_proof(&text, request);
     }
     let evidence = Evidence::parse(&text).map_err(|e| named(&request.path, e.into()))?;
-    let claims = evidence.verify(request.key.as_ref()).map_err(|e| named(&request.path, e.into()))?;
+    let claims =
+        evidence.verify(request.key.as_ref()).map_err(|e| named(&request.path, e.into()))?;
     let files = check_chunk_files(&evidence, &request.chunk_files)?;
     let extracted_bytes = match &request.extract {
         Some(path) => Some(extract(&evidence, &files, path)?),
         None => None,
     };
-    report(&evidence, claims, &files, request.key.is_some(), extracted_bytes)
+    report(&evidence, &claims, &files, request.key.is_some(), extracted_bytes)
 }
 
 fn named(path: &Path, failure: Failure) -> Failure {
@@ -155,9 +156,8 @@ fn check_chunk_files(
     let mut opener = ChunkOpener::new();
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
-        let wrong = |error: &dyn std::fmt::Display| {
-            Failure::check(format!("{}: {error}", path.display()))
-        };
+        let wrong =
+            |error: &dyn std::fmt::Display| Failure::check(format!("{}: {error}", path.display()));
         let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
         let (file_bytes, mut file) = opened.map_err(|e| wrong(&ChunkError::from(e)))?;
         let summary = opener.scan(&mut file, file_bytes, None).map_err(|e| wrong(&e))?;
@@ -217,18 +217,23 @@ fn open_chunk<'a>(
             let file = files.iter().find(|(place, _)| *place == index).ok_or_else(|| {
                 Failure::usage(format!(
                     "the sealed bytes of chunk {index} are not in the evidence: give its file with \
-                     --chunk-file {index:08}.lck"
-                , index = index.0))
+                     --chunk-file {index:08}.lck",
+                    index = index.0
+                ))
             })?;
             opener.open(&mut File::open(&file.1)?, file_bytes, Some(header), key)
         }
     };
-    Ok(opened.map(|(_, plain)| plain))
+    // The file may have been exchanged since it was checked: what is written is what was proved.
+    Ok(opened.and_then(|(summary, plain)| match summary == chunk.summary {
+        true => Ok(plain),
+        false => Err(ChunkError::HeaderDiffers),
+    }))
 }
 
 fn report(
     evidence: &Evidence,
-    claims: Claims,
+    claims: &Claims,
     files: &[(ChunkIndex, PathBuf)],
     key_pinned: bool,
     extracted_bytes: Option<u64>,
@@ -277,14 +282,18 @@ impl Report {
             ("time", format!("{} by the node's clock", field("at"))),
             ("bytes", field("plain_bytes")),
             ("root", field("merkle_root")),
-            ("log", format!("entry {} of {}, root {}", self.log_index, self.log_size, self.log_root)),
+            (
+                "log",
+                format!("entry {} of {}, root {}", self.log_index, self.log_size, self.log_root),
+            ),
             ("key", self.key.clone()),
             ("", pinned.to_owned()),
         ];
         for chunk in &self.chunks {
-            let range = chunk.plain_range.map_or(format!("{} bytes", chunk.plain_bytes), |(a, b)| {
-                format!("plaintext bytes {a} to {b}")
-            });
+            let range =
+                chunk.plain_range.map_or(format!("{} bytes", chunk.plain_bytes), |(a, b)| {
+                    format!("plaintext bytes {a} to {b}")
+                });
             let mut text = format!("{}: {range}, in the session", chunk.index);
             if chunk.content_checked {
                 text.push_str(", sealed bytes checked");

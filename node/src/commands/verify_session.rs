@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::{
     context::Context,
     failure::{Class, Failure, Outcome},
-    output::{human_bytes, table},
+    output::{human_rate, table},
     ports::SessionPort,
     progress::Unit,
 };
@@ -128,7 +128,13 @@ fn check_sealed(
         return Ok(());
     }
     let root = manifest.merkle_root;
-    check_chunks(context, store, &manifest.chunks, Job { session, suite: manifest.suite, root, decrypt, identity }, report)
+    check_chunks(
+        context,
+        store,
+        &manifest.chunks,
+        &Job { session, suite: manifest.suite, root, decrypt, identity },
+        report,
+    )
 }
 
 /// The session.sealed entry, checked against the checkpoint.
@@ -147,7 +153,11 @@ fn check_entry(
     match Entry::parse(&bytes) {
         Ok(Entry::SessionSealed(entry)) if entry.session_id == row.session => Ok(Some(entry)),
         Ok(other) => {
-            findings.push(format!("entry {}: it is a {} of another session", sealed.entry, other.kind()));
+            findings.push(format!(
+                "entry {}: it is a {} of another session",
+                sealed.entry,
+                other.kind()
+            ));
             Ok(None)
         }
         Err(error) => {
@@ -200,7 +210,13 @@ fn check_open(
     report.plain_bytes = chunks.iter().map(|chunk| u64::from(chunk.plain_bytes)).sum();
     let suite = store.opened(row.session)?.policy.suite;
     let root = merkle::root(&leaves);
-    check_chunks(context, store, &chunks, Job { session: row.session, suite, root, decrypt, identity }, report)
+    check_chunks(
+        context,
+        store,
+        &chunks,
+        &Job { session: row.session, suite, root, decrypt, identity },
+        report,
+    )
 }
 
 struct Job<'a> {
@@ -215,10 +231,10 @@ fn check_chunks(
     context: &Context,
     store: &Store,
     chunks: &[ManifestChunk],
-    job: Job<'_>,
+    job: &Job<'_>,
     report: &mut Report,
 ) -> Outcome {
-    let Job { session, suite, root, decrypt, identity } = job;
+    let Job { session, suite, root, decrypt, identity } = *job;
     let dek = match context.session_key(store, session, identity) {
         Ok(dek) => Some(dek),
         // Without `--decrypt` the key only serves to name a damaged segment.
@@ -249,16 +265,21 @@ impl Report {
     /// For people.
     #[must_use]
     pub fn text(&self) -> String {
-        let rate = human_bytes((self.plain_bytes as f64 / self.seconds.max(1e-9)) as u64);
+        let rate = human_rate(self.plain_bytes, self.seconds);
         let state = if self.verified { "verified" } else { "NOT VERIFIED" };
         let mut rows = vec![
             ("session", format!("{} ({})", self.session_id, self.state)),
             ("result", state.to_owned()),
-            ("checked", format!(
-                "{} bytes in {} chunks, {:.2} s, {rate}/s{}",
-                self.plain_bytes, self.chunk_count, self.seconds,
-                if self.decrypted { ", decrypted" } else { "" },
-            )),
+            (
+                "checked",
+                format!(
+                    "{} bytes in {} chunks, {:.2} s, {rate}{}",
+                    self.plain_bytes,
+                    self.chunk_count,
+                    self.seconds,
+                    if self.decrypted { ", decrypted" } else { "" },
+                ),
+            ),
         ];
         rows.extend(self.merkle_root.map(|root| ("root", root.to_string())));
         rows.extend(self.log_index.map(|at| ("log", format!("entry {at} of {}", self.log_size))));

@@ -23,7 +23,7 @@ use std::{
 use clap::{Args, ValueHint};
 use lucid_core::{
     Policy,
-    chunk::{CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN},
+    chunk::{CHUNK_BYTES_DEFAULT, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, Suite},
 };
 use serde::Serialize;
 
@@ -32,7 +32,7 @@ use self::sources::{Given, Sources};
 use super::Config;
 
 /// The configuration file of an installed node, read where none is named.
-pub const SYSTEM_FILE: &str = "/etc/lucid/lucid.toml";
+const SYSTEM_FILE: &str = "/etc/lucid/lucid.toml";
 /// The data folder of an installed node.
 const SYSTEM_DATA: &str = "/var/lib/lucid";
 /// The data folder of a node that is tried out.
@@ -150,6 +150,12 @@ impl Config {
         examine(overrides, environment, Path::new(SYSTEM_FILE))
     }
 
+    /// The name of a suite as it is configured; `None` is `auto`.
+    #[must_use]
+    pub fn suite_name(suite: Option<Suite>) -> &'static str {
+        values::suite_name(suite)
+    }
+
     /// Where the value of the setting `name` came from.
     #[must_use]
     pub fn origin(&self, name: &str) -> Origin {
@@ -196,17 +202,12 @@ impl Loader {
             some,
         );
         let levels = |text: &str| values::number(text, 1..=19);
-        let zstd_level = self.take(
-            "zstd_level",
-            u64::from(Policy::ZSTD_LEVEL_DEFAULT),
-            levels,
-            some,
-        );
+        let zstd_level =
+            self.take("zstd_level", u64::from(Policy::ZSTD_LEVEL_DEFAULT), levels, some);
         let suite = self.take("suite", None, values::suite, |suite| {
             Some(values::suite_name(*suite).to_owned())
         });
-        let workers =
-            self.take("workers", processors.min(workers_max), values::workers, some);
+        let workers = self.take("workers", processors.min(workers_max), values::workers, some);
         let age_recipients = self.take("age_recipients", Vec::new(), values::recipients, |list| {
             let list: Vec<_> = list.iter().map(ToString::to_string).collect();
             (!list.is_empty()).then(|| list.join(","))
@@ -318,11 +319,7 @@ fn some<T: ToString>(value: &T) -> Option<String> {
     Some(value.to_string())
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    clippy::ptr_arg,
-    reason = "the form that `take` calls for"
-)]
+#[expect(clippy::unnecessary_wraps, clippy::ptr_arg, reason = "the form that `take` calls for")]
 fn show_path(path: &PathBuf) -> Option<String> {
     Some(path.display().to_string())
 }

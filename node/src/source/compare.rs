@@ -16,7 +16,9 @@ pub enum CompareError {
     #[error("the input cannot be read: {0}")]
     Source(#[from] io::Error),
     /// The input ended before what is acknowledged did.
-    #[error("the input ends at byte {at}, but {acknowledged} bytes of the session are acknowledged")]
+    #[error(
+        "the input ends at byte {at}, but {acknowledged} bytes of the session are acknowledged"
+    )]
     Short {
         /// Where it ends.
         at: u64,

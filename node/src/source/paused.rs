@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_silent_pipe_hears_that_it_should_stop() {
-        let (mut source, _writer, cancel) = poll_source(Duration::from_secs(3600));
+        let (mut source, _writer, cancel) = poll_source(Duration::from_hours(1));
         cancel.store(true, Ordering::Release);
         assert_eq!(source.fill(&mut [0; 8]).unwrap(), Filled::Paused(0));
     }

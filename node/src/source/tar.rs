@@ -185,7 +185,15 @@ mod tests {
         }
         let names: Vec<_> = found.keys().cloned().collect();
         let long = format!("things/{long}");
-        let expected = ["things/", "things/a", "things/b/", "things/b/empty/", "things/b/z", "things/link", &long];
+        let expected = [
+            "things/",
+            "things/a",
+            "things/b/",
+            "things/b/empty/",
+            "things/b/z",
+            "things/link",
+            &long,
+        ];
         assert_eq!(names, expected);
         assert_eq!(found["things/b/z"].1, vec![7; 30_000]);
         assert_eq!(found["things/link"].0, EntryType::Symlink);

@@ -13,7 +13,9 @@ use crate::hash::{Hash, parse_lower_hex};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     /// Not a version 4 UUID in its one canonical form.
-    #[error("a session id is a lower-case version 4 UUID such as 6f1d9c1e-3a52-4c0e-9d0b-5a1f6f1f7a10")]
+    #[error(
+        "a session id is a lower-case version 4 UUID such as 6f1d9c1e-3a52-4c0e-9d0b-5a1f6f1f7a10"
+    )]
     Session,
     /// Not 16 lower-case hex digits.
     #[error("a node id is 16 lower-case hex digits")]
@@ -87,8 +89,9 @@ impl NodeId {
     /// The id of the node with this Ed25519 public key (RFC 8032 encoding).
     #[must_use]
     pub fn of_public_key(key: &[u8; 32]) -> Self {
-        let [a, b, c, d, e, f, g, h, ..] = Hash::of(key).0;
-        Self([a, b, c, d, e, f, g, h])
+        let mut id = [0; 8];
+        id.copy_from_slice(&Hash::of(key).0[..8]);
+        Self(id)
     }
 
     /// The origin line of the node's log, and the name of its log key: `lucid/<node id>`.

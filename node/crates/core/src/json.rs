@@ -49,6 +49,19 @@ pub fn from_canonical<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T
     }
 }
 
+/// The number in a JSON object's field `version`, whatever else is in it: a reader looks at it before
+/// it holds the fields against the version it knows.
+///
+/// # Errors
+/// [`JsonError::Shape`] where there is none.
+pub fn version_of(bytes: &[u8]) -> Result<u32, JsonError> {
+    #[derive(serde::Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    Ok(serde_json::from_slice::<Versioned>(bytes)?.version)
+}
+
 /// Compares what is written with what is expected, without a second copy of it.
 struct Comparer<'a> {
     expected: &'a [u8],

@@ -24,6 +24,9 @@ pub enum KeyError {
     /// The key file is malformed.
     #[error("the key file is damaged: {0}")]
     File(#[from] JsonError),
+    /// The key file has no wrap.
+    #[error("the key file is damaged: it has no wrap")]
+    NoWrap,
     /// The key file is of a later version.
     #[error("key file version {0} is not known here (1 is)")]
     Version(u32),
@@ -211,10 +214,14 @@ impl KeyFile {
     /// Reads a key file.
     ///
     /// # Errors
-    /// [`KeyError::File`] or [`KeyError::Version`].
+    /// [`KeyError::File`], [`KeyError::NoWrap`] or [`KeyError::Version`].
     pub fn parse(bytes: &[u8]) -> Result<Self, KeyError> {
+        let version = json::version_of(bytes)?;
+        if version != 1 {
+            return Err(KeyError::Version(version));
+        }
         let file: Self = json::from_canonical(bytes)?;
-        if file.version == 1 { Ok(file) } else { Err(KeyError::Version(file.version)) }
+        if file.wraps.is_empty() { Err(KeyError::NoWrap) } else { Ok(file) }
     }
 
     /// The DEK, through the wrap that this KEK made.
@@ -275,6 +282,10 @@ mod tests {
         assert!(KeyFile::parse(text.replace("YW55", "YW5=").as_bytes()).is_err());
         let newer = KeyFile::parse(text.replace("version\":1", "version\":2").as_bytes());
         assert!(matches!(newer, Err(KeyError::Version(2))));
+        let newer = KeyFile::parse(br#"{"version":3,"ways":[]}"#);
+        assert!(matches!(newer, Err(KeyError::Version(3))), "not damaged, but of a later version");
+        let none = KeyFile::parse(br#"{"version":1,"wraps":[]}"#);
+        assert!(matches!(none, Err(KeyError::NoWrap)));
     }
 
     #[test]

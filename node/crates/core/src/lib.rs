@@ -25,8 +25,8 @@ pub mod note;
 pub mod policy;
 pub mod time;
 
+pub use self::time::Timestamp;
 pub use hash::Hash;
 pub use id::{ChunkIndex, EntryIndex, NodeId, Owner, SegmentIndex, SessionId};
 pub use media::MediaType;
 pub use policy::Policy;
-pub use self::time::Timestamp;

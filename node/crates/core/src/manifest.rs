@@ -53,9 +53,6 @@ pub enum ManifestError {
         /// What the list gives.
         sum: u64,
     },
-    /// More bytes than a JSON number holds exactly.
-    #[error("a session of {0} bytes is over the format's limit of 2^53 - 1")]
-    TooLarge(u64),
 }
 
 /// One chunk in the manifest's list.
@@ -141,15 +138,16 @@ impl Manifest {
     /// # Errors
     /// [`ManifestError`], naming the field.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        let version = json::version_of(bytes)?;
+        if version != Self::VERSION {
+            return Err(ManifestError::Version(version));
+        }
         let manifest: Self = json::from_canonical(bytes)?;
         manifest.check()?;
         Ok(manifest)
     }
 
     fn check(&self) -> Result<(), ManifestError> {
-        if self.version != Self::VERSION {
-            return Err(ManifestError::Version(self.version));
-        }
         if self.segment_bytes != SEGMENT_BYTES as u32 {
             return Err(ManifestError::SegmentBytes(self.segment_bytes));
         }
@@ -248,12 +246,13 @@ impl Totals {
             && self.chunk_count < u32::MAX
             && ChunkHeader::parse(&header.to_bytes()).is_ok();
         let plain_bytes = self.plain_bytes + u64::from(header.plain_bytes);
-        if !sound || plain_bytes > INTEGER_MAX {
+        let stored_bytes = self.stored_bytes + header.layout().file_bytes();
+        if !sound || plain_bytes > INTEGER_MAX || stored_bytes > INTEGER_MAX {
             return Err(refusal);
         }
         self.chunk_count += 1;
         self.plain_bytes = plain_bytes;
-        self.stored_bytes += header.layout().file_bytes();
+        self.stored_bytes = stored_bytes;
         Ok(())
     }
 }
@@ -301,7 +300,8 @@ mod tests {
 
     #[test]
     fn canonical_and_streamed_alike() {
-        let whole = manifest(vec![chunk(0, 65_536, 30_000), chunk(1, 65_536, 65_536), chunk(2, 1, 1)]);
+        let whole =
+            manifest(vec![chunk(0, 65_536, 30_000), chunk(1, 65_536, 65_536), chunk(2, 1, 1)]);
         let bytes = json::to_canonical(&whole);
         assert_eq!(bytes, serde_json_canonicalizer::to_vec(&whole).unwrap());
         assert_eq!(Manifest::parse(&bytes).unwrap(), whole);

@@ -21,6 +21,24 @@ impl MediaType {
     /// A terminal recording, asciicast.
     pub const ASCIICAST: &str = "application/x-asciicast";
 
+    /// Any bytes.
+    #[must_use]
+    pub fn octets() -> Self {
+        Self(Self::OCTETS.to_owned())
+    }
+
+    /// A tar archive.
+    #[must_use]
+    pub fn tar() -> Self {
+        Self(Self::TAR.to_owned())
+    }
+
+    /// A terminal recording.
+    #[must_use]
+    pub fn asciicast() -> Self {
+        Self(Self::ASCIICAST.to_owned())
+    }
+
     /// The type's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -34,9 +52,8 @@ impl FromStr for MediaType {
     fn from_str(text: &str) -> Result<Self, MediaTypeError> {
         let name = |part: &str| {
             let first = part.bytes().next().is_some_and(|c| c.is_ascii_alphanumeric());
-            let allowed = |c: u8| {
-                c.is_ascii_lowercase() || c.is_ascii_digit() || b"!#$&-^_.+".contains(&c)
-            };
+            let allowed =
+                |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"!#$&-^_.+".contains(&c);
             first && part.bytes().all(allowed)
         };
         match text.split_once('/') {
@@ -79,9 +96,14 @@ mod tests {
 
     #[test]
     fn one_form() {
-        for good in [MediaType::OCTETS, MediaType::TAR, MediaType::ASCIICAST, "a/b", "image/svg+xml"] {
+        for good in
+            [MediaType::OCTETS, MediaType::TAR, MediaType::ASCIICAST, "a/b", "image/svg+xml"]
+        {
             assert_eq!(good.parse::<MediaType>().map(|m| m.to_string()), Ok(good.to_owned()));
         }
+        assert_eq!(MediaType::OCTETS.parse(), Ok(MediaType::octets()));
+        assert_eq!(MediaType::TAR.parse(), Ok(MediaType::tar()));
+        assert_eq!(MediaType::ASCIICAST.parse(), Ok(MediaType::asciicast()));
         let long = format!("a/{}", "b".repeat(126));
         for bad in ["", "a", "a/", "/b", "a/b/c", "A/b", "a/b; c=d", "a/ b", "+/b", "a/é", &long] {
             assert_eq!(bad.parse::<MediaType>(), Err(MediaTypeError), "{bad:?}");

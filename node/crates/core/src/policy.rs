@@ -16,7 +16,7 @@ pub enum PolicyError {
     #[error("chunk size {0} is not between 65536 (64 KiB) and 16777216 (16 MiB)")]
     ChunkBytes(u32),
     /// The compression level.
-    #[error("zstd level {0} is not between 1 and 19")]
+    #[error("zstd level {0} is not between 1 and 9")]
     ZstdLevel(u8),
     /// A later version.
     #[error("policy version {0} is not known here (1 is)")]
@@ -27,18 +27,21 @@ pub enum PolicyError {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
-    /// Plaintext bytes of every chunk but the last.
+    /// Most plaintext bytes in a chunk; only a pause of the source or its end makes a shorter one.
     pub chunk_bytes: u32,
     /// The AEAD of the segments.
     pub suite: Suite,
     version: u32,
-    /// zstd's compression level, 1 to 19.
+    /// zstd's compression level, 1 to 9.
     pub zstd_level: u8,
 }
 
 impl Policy {
     /// Compression level where none is configured.
     pub const ZSTD_LEVEL_DEFAULT: u8 = 3;
+
+    /// Highest compression level: above it zstd's own tables outgrow the pipeline's memory bound.
+    pub const ZSTD_LEVEL_MAX: u8 = 9;
 
     /// A policy within its bounds.
     ///
@@ -68,7 +71,7 @@ impl Policy {
         if !(CHUNK_BYTES_MIN..=CHUNK_BYTES_MAX).contains(&self.chunk_bytes) {
             return Err(PolicyError::ChunkBytes(self.chunk_bytes));
         }
-        if !(1..=19).contains(&self.zstd_level) {
+        if !(1..=Self::ZSTD_LEVEL_MAX).contains(&self.zstd_level) {
             return Err(PolicyError::ZstdLevel(self.zstd_level));
         }
         Ok(())
@@ -91,11 +94,11 @@ mod tests {
         let text = r#"{"chunk_bytes":8388608,"suite":1,"version":1,"zstd_level":3}"#;
         assert_eq!(json::to_canonical(&policy), text.as_bytes());
         assert_eq!(policy.hash(), Hash::of(text.as_bytes()));
-        assert_eq!(Policy::new(65_536, 19, Suite::Aes256Gcm).map(|p| p.chunk_bytes), Ok(65_536));
+        assert_eq!(Policy::new(65_536, 9, Suite::Aes256Gcm).map(|p| p.chunk_bytes), Ok(65_536));
         let new = |bytes, level| Policy::new(bytes, level, Suite::Aes256Gcm).map(|_| ());
         assert_eq!(new(65_535, 3), Err(PolicyError::ChunkBytes(65_535)));
         assert_eq!(new(16_777_217, 3), Err(PolicyError::ChunkBytes(16_777_217)));
         assert_eq!(new(65_536, 0), Err(PolicyError::ZstdLevel(0)));
-        assert_eq!(new(65_536, 20), Err(PolicyError::ZstdLevel(20)));
+        assert_eq!(new(65_536, 10), Err(PolicyError::ZstdLevel(10)));
     }
 }

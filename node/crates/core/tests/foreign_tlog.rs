@@ -1,10 +1,7 @@
 //! Cloudflare's `tlog_tiles` and `signed_note` (ports of golang.org/x/mod/sumdb) read what this crate
 //! writes, and this crate reads what they write.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, its fixtures too"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its fixtures too")]
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use lucid_core::{
@@ -40,9 +37,7 @@ fn entry(index: u64) -> Vec<u8> {
 }
 
 fn leaves(count: u64) -> Vec<Hash> {
-    (0..count)
-        .map(|index| merkle::leaf_hash(&entry(index)))
-        .collect()
+    (0..count).map(|index| merkle::leaf_hash(&entry(index))).collect()
 }
 
 /// Their storage: each record appends its hashes to one list.
@@ -50,10 +45,7 @@ struct Stored(Vec<tlog_tiles::Hash>);
 
 impl HashReader for Stored {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog_tiles::Hash>, tlog_tiles::Error> {
-        Ok(indexes
-            .iter()
-            .map(|&index| self.0[usize::try_from(index).unwrap()])
-            .collect())
+        Ok(indexes.iter().map(|&index| self.0[usize::try_from(index).unwrap()]).collect())
     }
 }
 
@@ -84,11 +76,7 @@ fn roots_and_proofs_are_the_same() {
     for size in 0..=130_u64 {
         let tree = &leaves[..usize::try_from(size).unwrap()];
         let root = merkle::root(tree);
-        assert_eq!(
-            theirs(root),
-            tlog_tiles::tree_hash(size, &stored).unwrap(),
-            "{size}"
-        );
+        assert_eq!(theirs(root), tlog_tiles::tree_hash(size, &stored).unwrap(), "{size}");
         assert_eq!(merkle::root_from(&stored, size), Ok(root));
         for other in 0..size {
             let place = usize::try_from(other).unwrap();
@@ -114,25 +102,17 @@ fn roots_and_proofs_are_the_same() {
 
 /// Their path of the same resource: it names the tile's height, and says `data` for `entries`.
 fn their_path(path: &str) -> String {
-    path.replace("tile/entries/", "tile/data/")
-        .replace("tile/", &format!("tile/{TILE_HEIGHT}/"))
+    path.replace("tile/entries/", "tile/data/").replace("tile/", &format!("tile/{TILE_HEIGHT}/"))
 }
 
 #[test]
 fn tiles_of_a_tree_are_the_same() {
     for size in [0, 1, 255, 256, 257, 65_535, 65_536, 70_000, 16_777_217] {
         let mut foreign: Vec<_> = Tile::new_tiles(8, 0, size).iter().map(Tile::path).collect();
-        let mut own: Vec<_> = merkle::tiles_of(size)
-            .map(|tile| their_path(&tile.path()))
-            .collect();
+        let mut own: Vec<_> = merkle::tiles_of(size).map(|tile| their_path(&tile.path())).collect();
         own.sort();
         foreign.sort();
-        assert!(
-            own == foreign,
-            "{size}: {} tiles, not {}",
-            own.len(),
-            foreign.len()
-        );
+        assert!(own == foreign, "{size}: {} tiles, not {}", own.len(), foreign.len());
     }
 }
 
@@ -201,16 +181,9 @@ impl SubtreeSource for InTree<'_> {
 
 #[test]
 fn their_tile_reader_accepts_our_tiles() {
-    let tiles = Tiles {
-        leaves: leaves(70_000),
-    };
+    let tiles = Tiles { leaves: leaves(70_000) };
     let size = 70_000;
-    let root = tiles
-        .leaves
-        .iter()
-        .copied()
-        .collect::<CompactRange>()
-        .root();
+    let root = tiles.leaves.iter().copied().collect::<CompactRange>().root();
     assert_eq!(merkle::root_from(&InTree(&tiles), size), Ok(root));
     let reader = TileHashReader::new(size, theirs(root), &tiles);
     for index in [0, 255, 256, 65_535, 65_536, 69_887, 69_888, 69_999] {
@@ -250,11 +223,7 @@ fn checkpoints_and_notes_are_the_same() {
         seed[..8].copy_from_slice(&size.to_be_bytes());
         let key = log_key(seed);
         let root = merkle::leaf_hash(&size.to_be_bytes());
-        let own = Checkpoint {
-            origin: key.name().clone(),
-            size,
-            root,
-        };
+        let own = Checkpoint { origin: key.name().clone(), size, root };
         let foreign = tlog_tiles::Checkpoint::new(ORIGIN, size, theirs(root), "").unwrap();
         assert_eq!(foreign.to_bytes(), own.to_body().as_bytes());
         let parsed = tlog_tiles::Checkpoint::from_bytes(own.to_body().as_bytes()).unwrap();
@@ -278,24 +247,18 @@ fn checkpoints_and_notes_are_the_same() {
 #[test]
 fn what_they_refuse_we_refuse() {
     let key = log_key([1; 32]);
-    let text = SignedNote::sign("a text\n\nof two parts\n", &key)
-        .unwrap()
-        .to_string();
+    let text = SignedNote::sign("a text\n\nof two parts\n", &key).unwrap().to_string();
     let verifiers = their_verifiers(&key);
     let mut refused = 0;
     for place in 0..text.len() {
         for change in [0x01, 0x20, 0x80] {
             let mut bytes = text.clone().into_bytes();
             bytes[place] ^= change;
-            let foreign = Note::from_bytes(&bytes)
-                .ok()
-                .and_then(|note| note.verify(&verifiers).ok());
+            let foreign =
+                Note::from_bytes(&bytes).ok().and_then(|note| note.verify(&verifiers).ok());
             let own = SignedNote::from_bytes(&bytes)
                 .and_then(|note| note.verify(&[key.verifier_key()]).map(|_| ()));
-            assert!(
-                foreign.is_none() && own.is_err(),
-                "byte {place}, {change:#x}"
-            );
+            assert!(foreign.is_none() && own.is_err(), "byte {place}, {change:#x}");
             refused += 1;
         }
     }
@@ -309,10 +272,7 @@ fn verifier_keys_are_the_same() {
         let vkey = key.verifier_key().to_string();
         let public = *key.verifier_key().public_key();
         let id = u32::from_be_bytes(key.verifier_key().id().0);
-        assert_eq!(
-            signed_note::key_id(ORIGIN, &[&[1], public.as_slice()].concat()),
-            id
-        );
+        assert_eq!(signed_note::key_id(ORIGIN, &[&[1], public.as_slice()].concat()), id);
         StandardVerifier::new(&vkey).unwrap();
         assert_eq!(vkey.parse::<VerifierKey>().as_ref(), Ok(key.verifier_key()));
     }

@@ -1,10 +1,7 @@
 //! The published proof vectors of transparency-dev/merkle: good proofs verify, and each malformed
 //! one is refused. See `data/rfc6962/README.md`.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, its fixtures too"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its fixtures too")]
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use lucid_core::{
@@ -51,9 +48,7 @@ fn hash(base64: &str) -> Option<Hash> {
 }
 
 fn path(proof: Option<&Vec<String>>) -> Option<Vec<Hash>> {
-    proof.map_or(Some(Vec::new()), |hashes| {
-        hashes.iter().map(|text| hash(text)).collect()
-    })
+    proof.map_or(Some(Vec::new()), |hashes| hashes.iter().map(|text| hash(text)).collect())
 }
 
 fn cases<C: DeserializeOwned>(json: &str) -> Vec<C> {

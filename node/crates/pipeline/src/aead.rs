@@ -60,6 +60,9 @@ enum Cipher {
 
 impl Aead {
     /// The suite's AEAD under `key`.
+    ///
+    /// # Panics
+    /// Never: both suites take keys of 32 bytes.
     #[must_use]
     pub fn new(suite: Suite, key: &[u8; 32], implementation: Implementation) -> Self {
         let cipher = match (implementation, suite) {

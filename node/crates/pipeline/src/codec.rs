@@ -129,7 +129,9 @@ mod tests {
     fn noise(bytes: usize) -> Vec<u8> {
         let mut state = 1_u64;
         let step = |_| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) as u8
         };
         (0..bytes).map(step).collect()

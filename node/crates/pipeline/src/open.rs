@@ -7,7 +7,8 @@ use lucid_core::{
     Hash, SegmentIndex,
     chunk::{
         COMMITMENT_BYTES, ChunkHeader, ChunkSummary, Codec, Commitment, HeaderError, LayoutError,
-        MessageKeys, PREFIX_BYTES, SALT_BYTES, SEALED_SEGMENT_BYTES, SEGMENT_BYTES, Salt, TAG_BYTES,
+        MessageKeys, PREFIX_BYTES, SALT_BYTES, SEALED_SEGMENT_BYTES, SEGMENT_BYTES, Salt,
+        TAG_BYTES,
     },
     keys::ChunkKey,
 };
@@ -122,8 +123,8 @@ impl ChunkOpener {
         Ok(prefix.summary(tree::root_in_place(&mut self.leaves)))
     }
 
-    /// The leaves of the chunk that was scanned or opened last cannot be had from [`Self::scan`],
-    /// which folds them into the root; this reads them, for paths of single segments.
+    /// Hashes a chunk file like [`Self::scan`], and gives the leaf of every segment instead of the
+    /// root over them: what the path of a single segment is made from.
     ///
     /// # Errors
     /// [`ChunkError`].

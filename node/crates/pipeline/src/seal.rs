@@ -4,7 +4,8 @@
 use lucid_core::{
     ChunkIndex, Policy, SegmentIndex, SessionId,
     chunk::{
-        ChunkHeader, ChunkSummary, MessageKeys, PREFIX_BYTES, SALT_BYTES, SEGMENT_BYTES, Salt, TAG_BYTES,
+        ChunkHeader, ChunkSummary, MessageKeys, PREFIX_BYTES, SALT_BYTES, SEGMENT_BYTES, Salt,
+        TAG_BYTES,
     },
     keys::Dek,
 };
@@ -101,7 +102,7 @@ impl ChunkSealer {
             segment = window_end;
             start = PREFIX_BYTES;
         }
-        debug_assert_eq!(self.leaves.len(), layout.segment_count() as usize);
+        assert_eq!(self.leaves.len(), layout.segment_count() as usize);
         let chunk_root = tree::root_in_place(&mut self.leaves);
         Ok(ChunkSummary { header, salt, commitment, chunk_root })
     }

@@ -107,7 +107,8 @@ impl<S: ChunkShelf> Shared<'_, S> {
         if let (Some(dek), true) = (self.context.dek, self.context.decrypt) {
             self.open(opener, chunk, dek).map_err(|error| (None, error))?;
         }
-        let (mut reader, file_bytes) = self.shelf.open(chunk.index).map_err(|e| (None, e.into()))?;
+        let (mut reader, file_bytes) =
+            self.shelf.open(chunk.index).map_err(|e| (None, e.into()))?;
         let scanned = opener.scan(&mut reader, file_bytes, Some(&header));
         let summary = scanned.map_err(|error| (None, error))?;
         let leaf = summary.session_leaf();

@@ -1,7 +1,6 @@
 //! A session's data key and the wraps it is kept in: under the node's master key, to age recipients,
 //! or both. With recipients only, the node is *write-only*: it seals, and cannot read what it stored.
 
-
 use lucid_core::{
     SessionId,
     chunk::NONCE_BYTES,

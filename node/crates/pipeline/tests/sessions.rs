@@ -1,4 +1,5 @@
 //! Whole sessions through a store in memory: in, checked, damaged, out.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 
@@ -25,7 +26,12 @@ fn record(plain: &[u8], suite: Suite, workers: usize) -> MemoryStore {
     store
 }
 
-fn restored(store: &MemoryStore, suite: Suite, range: std::ops::Range<u64>, workers: usize) -> Result<Vec<u8>, RestoreError> {
+fn restored(
+    store: &MemoryStore,
+    suite: Suite,
+    range: std::ops::Range<u64>,
+    workers: usize,
+) -> Result<Vec<u8>, RestoreError> {
     let chunks = store.manifest_chunks();
     let placed = chunks.iter().scan(0_u64, |at, chunk| {
         let start = *at;
@@ -40,7 +46,12 @@ fn restored(store: &MemoryStore, suite: Suite, range: std::ops::Range<u64>, work
     Ok(output)
 }
 
-fn verified(store: &MemoryStore, suite: Suite, dek: Option<&Dek>, decrypt: bool) -> verify::Verified {
+fn verified(
+    store: &MemoryStore,
+    suite: Suite,
+    dek: Option<&Dek>,
+    decrypt: bool,
+) -> verify::Verified {
     let context = VerifyContext { session: context(suite).session, suite, dek, decrypt };
     with_control(2, |control| verify::verify(&context, store, &store.manifest_chunks(), control))
 }
@@ -53,7 +64,8 @@ fn findings(store: &MemoryStore, dek: Option<&Dek>, decrypt: bool) -> Vec<String
 #[test]
 fn sizes_around_every_edge_come_back() {
     // Edges of segments (16,384), windows (8 segments) and chunks (64 KiB here).
-    let sizes = [0, 1, 2, 16_383, 16_384, 16_385, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 5 * CHUNK + 77];
+    let sizes =
+        [0, 1, 2, 16_383, 16_384, 16_385, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 5 * CHUNK + 77];
     for suite in [Suite::Aes256Gcm, Suite::ChaCha20Poly1305] {
         for size in sizes {
             for plain in [noise(size, 3), text(size), vec![0; size]] {
@@ -63,7 +75,10 @@ fn sizes_around_every_edge_come_back() {
                     let found = verified(&store, suite, None, false);
                     assert!(found.findings.is_empty(), "{:?}", found.findings);
                     let acknowledged = store.acknowledged.lock().unwrap();
-                    let leaves: Vec<Hash> = acknowledged.iter().map(|c| c.session_leaf()).collect();
+                    let leaves: Vec<Hash> = acknowledged
+                        .iter()
+                        .map(lucid_core::chunk::ChunkSummary::session_leaf)
+                        .collect();
                     drop(acknowledged);
                     assert_eq!(found.merkle_root, Some(merkle::root(&leaves)));
                     assert!(restored(&store, suite, 0..size as u64, workers).unwrap() == plain);
@@ -89,7 +104,8 @@ fn files_hold_no_plaintext_and_are_as_long_as_said() {
 #[test]
 fn the_same_chunk_sealed_twice_differs() {
     let plain = noise(CHUNK, 9);
-    let (first, second) = (record(&plain, Suite::Aes256Gcm, 1), record(&plain, Suite::Aes256Gcm, 1));
+    let (first, second) =
+        (record(&plain, Suite::Aes256Gcm, 1), record(&plain, Suite::Aes256Gcm, 1));
     let root = |store: &MemoryStore| store.acknowledged.lock().unwrap()[0].chunk_root;
     assert_ne!(root(&first), root(&second), "a fresh salt at every attempt");
 }
@@ -100,9 +116,20 @@ fn ranges_come_out_exactly() {
     let store = record(&plain, Suite::Aes256Gcm, 2);
     let size = plain.len() as u64;
     let chunk = CHUNK as u64;
-    for range in [0..1, 0..size, chunk - 1..chunk + 1, chunk..chunk, size - 1..size, 5..2 * chunk + 9, size..size] {
+    for range in [
+        0..1,
+        0..size,
+        chunk - 1..chunk + 1,
+        chunk..chunk,
+        size - 1..size,
+        5..2 * chunk + 9,
+        size..size,
+    ] {
         let expected = &plain[range.start as usize..range.end as usize];
-        assert!(restored(&store, Suite::Aes256Gcm, range.clone(), 3).unwrap() == expected, "{range:?}");
+        assert!(
+            restored(&store, Suite::Aes256Gcm, range.clone(), 3).unwrap() == expected,
+            "{range:?}"
+        );
     }
 }
 
@@ -119,7 +146,10 @@ fn damage_is_found_and_named() {
             let with = findings(&store, Some(&dek), decrypt);
             assert!(with.len() == 1 && with[0].starts_with(keyed), "{with:?}");
         }
-        assert!(matches!(restored(&store, Suite::Aes256Gcm, 0..plain.len() as u64, 2), Err(RestoreError::Chunk { index: ChunkIndex(1), .. })));
+        assert!(matches!(
+            restored(&store, Suite::Aes256Gcm, 0..plain.len() as u64, 2),
+            Err(RestoreError::Chunk { index: ChunkIndex(1), .. })
+        ));
     };
     let root = "chunk 1: root mismatch";
     check(&|f| f[104] ^= 1, root, "chunk 1: segment 0 does not");
@@ -130,7 +160,11 @@ fn damage_is_found_and_named() {
     check(&|f| f.push(0), "chunk 1: the file has", "chunk 1: the file has");
     check(&|f| f.truncate(50), "chunk 1: the file has 50", "chunk 1: the file has 50");
     check(&|f| f.clear(), "chunk 1: the file has 0", "chunk 1: the file has 0");
-    check(&|f| f[0] = b'X', "chunk 1: header: not a chunk file", "chunk 1: header: not a chunk file");
+    check(
+        &|f| f[0] = b'X',
+        "chunk 1: header: not a chunk file",
+        "chunk 1: header: not a chunk file",
+    );
     check(&|f| f[27] = 0, "chunk 1: header mismatch", "chunk 1: header mismatch");
     // Segments exchanged: each authenticates nowhere but in its place.
     let exchange = |f: &mut Vec<u8>| {
@@ -174,7 +208,8 @@ fn a_failing_store_acknowledges_a_prefix_and_a_retry_goes_on() {
         for fails_after in 1..60 {
             let store = MemoryStore::default();
             store.fails_after.store(fails_after, Ordering::SeqCst);
-            let report = ingest_into(&store, Suite::Aes256Gcm, &mut ReadSource(&plain[..]), workers);
+            let report =
+                ingest_into(&store, Suite::Aes256Gcm, &mut ReadSource(&plain[..]), workers);
             let count = store.acknowledged.lock().unwrap().len();
             assert_eq!(report.chunk_count as usize, count);
             match report.outcome {

@@ -1,5 +1,6 @@
 //! Published vectors: Wycheproof's AES-256-GCM and ChaCha20-Poly1305 through each implementation, and
 //! its C2SP chunked-encryption vectors through the key schedule.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use lucid_core::chunk::{
     Commitment, MessageKeys, SEALED_SEGMENT_BYTES, SEGMENT_BYTES, Salt, Suite, TAG_BYTES,

@@ -1,6 +1,6 @@
 //! Times the opening of a log: `log_open DIR N` makes a log of N small entries in DIR unless it is
-//! there, and says how long opening it takes and how much memory. Run it twice: the first run also
-//! holds what making the log took.
+//! there, and says how long opening it, proofs and a full check take, and how much memory. Run it
+//! twice: the first run also holds what making the log took.
 
 use std::{
     env, fs,
@@ -12,7 +12,7 @@ use std::{
 use lucid_core::{EntryIndex, note::SigningKey};
 use lucid_store::{
     disk::Disk,
-    log::{Log, LogError},
+    log::{Log, LogError, check},
 };
 
 /// Entries in one append: what a busy node gathers while a checkpoint is on its way to the disk.
@@ -31,9 +31,7 @@ fn entry(index: u64) -> Vec<u8> {
 fn make(dir: &Path, count: u64) -> Result<(), LogError> {
     let mut log = Log::create(dir, key(), Disk::default())?;
     while log.size() < count {
-        let group: Vec<_> = (log.size()..count.min(log.size() + GROUP))
-            .map(entry)
-            .collect();
+        let group: Vec<_> = (log.size()..count.min(log.size() + GROUP)).map(entry).collect();
         log.append(&group)?;
     }
     Ok(())
@@ -59,17 +57,17 @@ fn run(dir: &Path, count: u64) -> Result<(), LogError> {
         println!("made {count} entries in {:?}", start.elapsed());
     }
     let (log, elapsed) = open(dir)?;
-    println!(
-        "opened {} entries in {elapsed:?}, peak memory {}",
-        log.size(),
-        peak_memory()
-    );
+    println!("opened {} entries in {elapsed:?}, peak memory {}", log.size(), peak_memory());
     let start = Instant::now();
     let samples = 1000.min(log.size());
     for sample in 0..samples {
         log.tlog_proof(EntryIndex(sample * (log.size() / samples)))?;
     }
     println!("made {samples} proofs in {:?}", start.elapsed());
+    let start = Instant::now();
+    let report = check(dir, key().verifier_key(), &mut |_, _| ());
+    let (elapsed, findings) = (start.elapsed(), report.findings.len());
+    println!("checked all in {elapsed:?}, {findings} findings, peak memory {}", peak_memory());
     Ok(())
 }
 
@@ -87,10 +85,7 @@ fn main() -> ExitCode {
     match run(Path::new(dir), count) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!(
-                "{error}: {:?}",
-                std::error::Error::source(&error).map(ToString::to_string)
-            );
+            eprintln!("{error}: {:?}", std::error::Error::source(&error).map(ToString::to_string));
             ExitCode::from(74)
         }
     }

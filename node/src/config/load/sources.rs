@@ -186,11 +186,7 @@ fn command_line(overrides: &Overrides) -> Layer {
 }
 
 /// Reads the configuration file. What is wrong with single keys goes to `errors`.
-fn read_file(
-    path: &Path,
-    from: &str,
-    errors: &mut Vec<ConfigError>,
-) -> Result<Layer, ConfigError> {
+fn read_file(path: &Path, from: &str, errors: &mut Vec<ConfigError>) -> Result<Layer, ConfigError> {
     let (text, mode) = read_text(path).map_err(|error| {
         let from = from.to_owned();
         ConfigError::Unreadable { path: path.to_owned(), from, error }

@@ -143,7 +143,8 @@ pub(super) fn recipients(text: &str) -> Result<Vec<Recipient>, String> {
 pub(super) fn log_level(text: &str) -> Result<String, String> {
     let parsed = EnvFilter::builder().parse(text);
     if text.trim().is_empty() || parsed.is_err() {
-        let form = "a level (error, warn, info, debug, trace) or a list such as warn,lucid_store=debug";
+        let form =
+            "a level (error, warn, info, debug, trace) or a list such as warn,lucid_store=debug";
         return Err(format!("is {text:?}: it is {form}"));
     }
     Ok(text.to_owned())
@@ -172,10 +173,7 @@ pub(super) fn key_file(path: &Path) -> Result<Kek, String> {
 }
 
 /// The one of `known` that is the fewest changed letters away from `name`.
-pub(super) fn nearest<T: AsRef<str> + Default>(
-    name: &str,
-    known: impl Iterator<Item = T>,
-) -> T {
+pub(super) fn nearest<T: AsRef<str> + Default>(name: &str, known: impl Iterator<Item = T>) -> T {
     known.min_by_key(|known| distance(name, known.as_ref())).unwrap_or_default()
 }
 

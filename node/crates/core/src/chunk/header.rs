@@ -143,7 +143,7 @@ pub enum HeaderError {
 ///
 /// Fixed offsets and natural alignment, so that any language reads it with one `unpack`. A chunk is
 /// never empty, and a compressed payload is always shorter than its plaintext: what would not
-/// shrink is stored, so no header describes the same content in two ways.
+/// shrink is stored, so a compressed payload is never the longer way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ChunkHeader {
     /// The AEAD of the segments.
@@ -201,12 +201,10 @@ impl ChunkHeader {
         if bytes[7] != 0 || take::<4>(bytes, 28) != [0; 4] {
             return Err(HeaderError::Reserved);
         }
-        let session =
-            SessionId::from_bytes(take(bytes, 8)).map_err(|_| HeaderError::Session)?;
+        let session = SessionId::from_bytes(take(bytes, 8)).map_err(|_| HeaderError::Session)?;
         let (plain, payload) = (field(32), field(40));
-        let plain_bytes = match u32::try_from(plain) {
-            Ok(count @ 1..=CHUNK_BYTES_MAX) => count,
-            _ => return Err(HeaderError::PlainBytes(plain)),
+        let Ok(plain_bytes @ 1..=CHUNK_BYTES_MAX) = u32::try_from(plain) else {
+            return Err(HeaderError::PlainBytes(plain));
         };
         let fits = match codec {
             Codec::Stored => payload == plain,

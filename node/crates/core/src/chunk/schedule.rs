@@ -64,11 +64,8 @@ impl MessageKeys {
         let info = [LABEL, suite.iana_name().as_bytes(), &[0], &salt.0, context];
         let mut expanded = [0; 32 + NONCE_BYTES + COMMITMENT_BYTES];
         hkdf_expand_sha512(input_key, &info, &mut expanded);
-        let mut keys = Self {
-            key: [0; 32],
-            base_nonce: [0; NONCE_BYTES],
-            commitment: [0; COMMITMENT_BYTES],
-        };
+        let mut keys =
+            Self { key: [0; 32], base_nonce: [0; NONCE_BYTES], commitment: [0; COMMITMENT_BYTES] };
         keys.key.copy_from_slice(&expanded[..32]);
         keys.base_nonce.copy_from_slice(&expanded[32..44]);
         keys.commitment.copy_from_slice(&expanded[44..]);
@@ -120,7 +117,9 @@ pub(crate) fn hkdf_expand_sha512(key: &[u8], info: &[&[u8]], output: &mut [u8]) 
         if counter > 1 {
             mac.update(&previous);
         }
-        info.iter().for_each(|part| mac.update(part));
+        for part in info {
+            mac.update(part);
+        }
         mac.update(&[counter]);
         previous.copy_from_slice(&mac.finalize().into_bytes());
         block.copy_from_slice(&previous[..block.len()]);
@@ -134,8 +133,8 @@ mod tests {
 
     #[test]
     fn expand_agrees_with_the_hkdf_crate() {
-        for key_bytes in [64, 65, 128, 200] {
-            let key: Vec<u8> = (0..key_bytes).map(|i| i as u8).collect();
+        for key_bytes in [64_u8, 65, 128, 200] {
+            let key: Vec<u8> = (0..key_bytes).collect();
             let foreign = hkdf::Hkdf::<Sha512>::from_prk(&key).unwrap();
             for output_bytes in [1, 63, 64, 65, 76, 128, 255 * 64] {
                 let (mut ours, mut theirs) = (vec![0; output_bytes], vec![0; output_bytes]);

@@ -112,6 +112,10 @@ impl Entry {
                 text("event", &entry.event, 64)?;
                 text("detail", &entry.detail, 1024)
             }
+            // A JSON number holds no larger integer exactly.
+            Self::SessionSealed(entry) if entry.plain_bytes > json::INTEGER_MAX => {
+                Err(EntryError::Form("plain_bytes".into()))
+            }
             Self::SessionSealed(_) | Self::SessionErased(_) | Self::Other(_) => Ok(()),
         }
     }

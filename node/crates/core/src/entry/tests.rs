@@ -115,6 +115,11 @@ fn malformed_entries_are_refused() {
         let message = check(&text);
         assert!(message.contains(says), "{says:?} not in {message:?}");
     }
+    let mut large = samples().remove(1);
+    if let Entry::SessionSealed(entry) = &mut large {
+        entry.plain_bytes += 1;
+    }
+    assert!(matches!(large.to_bytes(), Err(EntryError::Form(_))));
     let mut long = samples().remove(2);
     if let Entry::SessionVoided(entry) = &mut long {
         entry.reason = "x".repeat(1025);

@@ -26,9 +26,11 @@
 //! lines after it, down to the log's signature. The tlog-proof ends where `end` stands on a line of
 //! its own, which no line of a checkpoint can be: its last lines begin with a dash.
 //!
-//! There is exactly one encoding of a piece of evidence, and every byte of it is checked: hashes and
-//! paths against the checkpoint, the checkpoint against the key, the key against the one the
-//! verifier was given.
+//! There is exactly one encoding of a piece of evidence, and what it says is checked to the last byte:
+//! hashes and paths against the checkpoint, the checkpoint against the key, the key's name against
+//! the key, the key against the one the verifier was given. The tlog-proof has no `extra` line, which
+//! nothing would hold. Only cosignatures of witnesses that the verifier does not know stay unchecked,
+//! as signed notes have it.
 
 mod parse;
 mod verify;

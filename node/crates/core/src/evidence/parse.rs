@@ -145,6 +145,9 @@ impl Evidence {
         let proof = lines.rest.strip_suffix("end\n").ok_or(EvidenceError::Form)?;
         let proof = TlogProof::parse(proof);
         let proof = proof.map_err(|error| EvidenceError::Proof { line, error })?;
+        if proof.extra().is_some() {
+            return Err(EvidenceError::Form);
+        }
         let evidence = Self { key, entry, manifest, chunks, proof };
         // Also what the parsers of other formats take: one form, to the byte.
         if evidence.to_text() == text { Ok(evidence) } else { Err(EvidenceError::Form) }

@@ -15,7 +15,14 @@ fn session() -> SessionId {
 }
 
 fn log_key() -> SigningKey {
-    SigningKey::from_seed(KeyName::new("lucid/0011223344556677").unwrap(), &[9; 32])
+    key_of(&[9; 32])
+}
+
+/// The log key of the node with this seed, named after itself.
+fn key_of(seed: &[u8; 32]) -> SigningKey {
+    let unnamed = SigningKey::from_seed(KeyName::new("any").unwrap(), seed);
+    let id = NodeId::of_public_key(unnamed.verifier_key().public_key());
+    SigningKey::from_seed(KeyName::new(id.log_origin()).unwrap(), seed)
 }
 
 fn dek() -> Dek {
@@ -36,7 +43,8 @@ fn chunk(index: u32) -> (ChunkSummary, Vec<u8>, Vec<Hash>) {
     let salt = Salt([index as u8; 24]);
     let key = dek().chunk_key(&session(), header.index);
     let commitment = MessageKeys::of_chunk(&key, &salt, &header).commitment();
-    let sealed: Vec<u8> = (0..header.layout().sealed_bytes()).map(|i| i as u8 ^ index as u8).collect();
+    let sealed: Vec<u8> =
+        (0..header.layout().sealed_bytes()).map(|i| i as u8 ^ index as u8).collect();
     let leaves: Vec<Hash> = sealed.chunks(16_400).map(merkle::leaf_hash).collect();
     let chunk_root = merkle::root(&leaves);
     (ChunkSummary { header, salt, commitment, chunk_root }, sealed, leaves)
@@ -58,7 +66,7 @@ fn evidence(chunks: u32, with_manifest: bool) -> Evidence {
         created_at: Timestamp::from_unix_millis(1),
         media_type: "video/mp4".parse().unwrap(),
         merkle_root: tree.root(),
-        node_id: NodeId::of_public_key(&[0; 32]),
+        node_id: NodeId::of_public_key(log_key().verifier_key().public_key()),
         owner: "local".parse().unwrap(),
         plain_bytes,
         policy_hash: Hash::of(b"p"),
@@ -133,9 +141,12 @@ fn sound_evidence_comes_back_and_holds() {
 
 #[test]
 fn another_nodes_key_is_refused() {
-    let other = SigningKey::from_seed(KeyName::new("lucid/0011223344556677").unwrap(), &[8; 32]);
-    let refused = evidence(2, false).verify(Some(other.verifier_key()));
+    let refused = evidence(2, false).verify(Some(key_of(&[8; 32]).verifier_key()));
     assert!(matches!(refused, Err(EvidenceFinding::OtherKey { .. })));
+    let mut misnamed = evidence(2, false);
+    let name = KeyName::new("lucid/0011223344556677").unwrap();
+    misnamed.key = SigningKey::from_seed(name, &[9; 32]).verifier_key().clone();
+    assert!(matches!(misnamed.verify(None), Err(EvidenceFinding::KeyName(_))));
 }
 
 /// Whether a file of these bytes proves anything, to somebody who knows the node's key.
@@ -150,7 +161,8 @@ fn no_byte_can_be_flipped_dropped_or_doubled() {
     assert!(holds(&text));
     // The attached segments are 66,000 bytes of base64: a sample of it stands for the rest.
     let start = text.windows(7).position(|w| w == b"sealed ").unwrap();
-    let places = (0..text.len()).filter(|p| *p < start + 300 || p % 97 == 0 || p + 1500 > text.len());
+    let places =
+        (0..text.len()).filter(|p| *p < start + 300 || p % 97 == 0 || p + 1500 > text.len());
     for place in places {
         for bit in 0..8 {
             let mut altered = text.clone();
@@ -182,14 +194,22 @@ fn false_claims_are_named() {
     };
     check(&|e| e.chunks[0].summary.chunk_root = Hash::of(b"x"), "chunk 1 is not in the session");
     check(&|e| e.chunks[0].summary.salt.0[0] ^= 1, "chunk 1 is not in the session");
-    check(&|e| { e.chunks[0].path.pop(); }, "chunk 1 is not in the session");
+    check(
+        &|e| {
+            e.chunks[0].path.pop();
+        },
+        "chunk 1 is not in the session",
+    );
     check(&|e| e.chunks[1].disclosed = Some(ChunkKey::new([0; 32])), "key of chunk 2");
     check(&|e| e.chunks[1].segments[0].leaf = Hash::of(b"x"), "segment 1 is not in chunk 2");
     check(&|e| e.chunks[1].segments[0].index = SegmentIndex(2), "segment 2 is not in chunk 2");
     check(&|e| e.chunks[0].sealed.as_mut().unwrap()[9] ^= 1, "attached segments of chunk 1");
     check(&|e| e.manifest.as_mut().unwrap()[20] ^= 1, "its hash differs");
     check(&|e| e.entry = b"{}".to_vec(), "damaged");
-    check(&|e| e.chunks[0].summary.header.session = SessionId::from_random([2; 16]), "another session");
+    check(
+        &|e| e.chunks[0].summary.header.session = SessionId::from_random([2; 16]),
+        "another session",
+    );
     let text = String::from_utf8(evidence(2, false).entry).unwrap();
     let other = text.replace("\"plain_bytes\":65636", "\"plain_bytes\":65637");
     assert_ne!(text, other);
@@ -216,4 +236,5 @@ fn malformed_files_name_the_line() {
     check("\nsealed ", "\nsealed 0", "sealed");
     check("tlog-proof\n", "tlog-prof\n", "tlog-proof");
     check("\nend\n", "\nend", "form");
+    check("tlog-proof@v1\n", "tlog-proof@v1\nextra YQ==\n", "form");
 }

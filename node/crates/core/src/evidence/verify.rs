@@ -4,8 +4,8 @@ use core::ops::Range;
 
 use super::{ChunkEvidence, Evidence};
 use crate::{
-    ChunkIndex, Hash, SegmentIndex,
-    chunk::{MessageKeys, SEALED_SEGMENT_BYTES},
+    ChunkIndex, Hash, NodeId, SegmentIndex,
+    chunk::{MessageKeys, SEALED_SEGMENT_BYTES, Suite},
     entry::{Entry, EntryError, SessionSealed},
     manifest::{Manifest, ManifestChunk, ManifestError},
     merkle::{self, ProofError},
@@ -23,6 +23,9 @@ pub enum EvidenceFinding {
         /// The key that was asked for.
         wanted: String,
     },
+    /// The key's name is not that of a node's log with this key.
+    #[error("the key {0} is not named after itself: a node's log key is lucid/<id of the key>")]
+    KeyName(String),
     /// The entry is malformed.
     #[error(transparent)]
     Entry(#[from] EntryError),
@@ -130,14 +133,20 @@ impl Evidence {
             let (found, wanted) = (self.key.to_string(), wanted.to_string());
             return Err(EvidenceFinding::OtherKey { found, wanted });
         }
+        let origin = NodeId::of_public_key(self.key.public_key()).log_origin();
+        if self.key.name().as_str() != origin {
+            return Err(EvidenceFinding::KeyName(self.key.to_string()));
+        }
         let sealed = match Entry::parse(&self.entry)? {
             Entry::SessionSealed(sealed) => sealed,
             other => return Err(EvidenceFinding::Kind(other.kind().to_owned())),
         };
         let checkpoint = self.proof.verify(merkle::leaf_hash(&self.entry), &self.key)?;
         let manifest = self.check_manifest(&sealed)?;
-        let placed: Option<Vec<_>> = manifest.as_ref().map(|manifest| manifest.placed().collect());
-        let check = |chunk| check_chunk(chunk, &sealed, placed.as_deref());
+        let listed = manifest
+            .as_ref()
+            .map(|manifest| Listed { suite: manifest.suite, placed: manifest.placed().collect() });
+        let check = |chunk| check_chunk(chunk, &sealed, listed.as_ref());
         let chunks = self.chunks.iter().map(check).collect::<Result<_, _>>()?;
         let complete = manifest.as_ref().map(|manifest| manifest.complete);
         Ok(Claims { sealed, log_index: self.proof.index(), checkpoint, complete, chunks })
@@ -150,6 +159,9 @@ impl Evidence {
         }
         let manifest = Manifest::parse(bytes)?;
         manifest.check_against(sealed).map_err(EvidenceFinding::OtherManifest)?;
+        if manifest.node_id != NodeId::of_public_key(self.key.public_key()) {
+            return Err(EvidenceFinding::OtherManifest("node_id"));
+        }
         Ok(Some(manifest))
     }
 }
@@ -167,15 +179,22 @@ impl Manifest {
             ("chunk_count", self.chunk_count == sealed.chunk_count),
             ("plain_bytes", self.plain_bytes == sealed.plain_bytes),
             ("policy_hash", self.policy_hash == sealed.policy_hash),
+            ("sealed_at", self.sealed_at == sealed.at),
         ];
         same.iter().find(|(_, same)| !same).map_or(Ok(()), |(field, _)| Err(*field))
     }
 }
 
+/// What the manifest says of all chunks.
+struct Listed<'a> {
+    suite: Suite,
+    placed: Vec<(&'a ManifestChunk, Range<u64>)>,
+}
+
 fn check_chunk(
     chunk: &ChunkEvidence,
     sealed: &SessionSealed,
-    placed: Option<&[(&ManifestChunk, Range<u64>)]>,
+    listed: Option<&Listed<'_>>,
 ) -> Result<ChunkClaim, EvidenceFinding> {
     let summary = &chunk.summary;
     let header = &summary.header;
@@ -186,7 +205,7 @@ fn check_chunk(
     let (root, size, place) = (sealed.merkle_root, sealed.chunk_count.into(), index.0.into());
     merkle::verify_inclusion(root, size, place, summary.session_leaf(), &chunk.path)
         .map_err(|error| EvidenceFinding::Chunk { index, error })?;
-    let plain_range = plain_range(chunk, sealed, placed)?;
+    let plain_range = plain_range(chunk, sealed, listed)?;
     if let Some(key) = &chunk.disclosed {
         let keys = MessageKeys::of_chunk(key, &summary.salt, header);
         if !keys.commits_to(&summary.commitment) {
@@ -220,13 +239,14 @@ fn check_chunk(
 fn plain_range(
     chunk: &ChunkEvidence,
     sealed: &SessionSealed,
-    placed: Option<&[(&ManifestChunk, Range<u64>)]>,
+    listed: Option<&Listed<'_>>,
 ) -> Result<Option<Range<u64>>, EvidenceFinding> {
     let header = &chunk.summary.header;
     let index = header.index;
-    if let Some(placed) = placed {
-        let listed = placed.get(index.0 as usize);
-        let same = listed.filter(|(listed, _)| **listed == ManifestChunk::from(&chunk.summary));
+    if let Some(Listed { suite, placed }) = listed {
+        let same = placed.get(index.0 as usize).filter(|(listed, _)| {
+            **listed == ManifestChunk::from(&chunk.summary) && *suite == header.suite
+        });
         let (_, range) = same.ok_or(EvidenceFinding::ChunkDiffers(index))?;
         return Ok(Some(range.clone()));
     }

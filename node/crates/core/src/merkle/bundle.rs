@@ -53,17 +53,12 @@ fn check_count(count: usize) -> Result<(), BundleError> {
 /// [`BundleError::Count`] unless there are 1 to 256 entries, [`BundleError::EntryTooLong`].
 pub fn encode_bundle<E: AsRef<[u8]>>(entries: &[E]) -> Result<Vec<u8>, BundleError> {
     check_count(entries.len())?;
-    let bytes = entries
-        .iter()
-        .map(|entry| LENGTH_BYTES + entry.as_ref().len())
-        .sum();
+    let bytes = entries.iter().map(|entry| LENGTH_BYTES + entry.as_ref().len()).sum();
     let mut bundle = Vec::with_capacity(bytes);
     for (position, entry) in entries.iter().enumerate() {
         let entry = entry.as_ref();
-        let length = u16::try_from(entry.len()).map_err(|_| BundleError::EntryTooLong {
-            position,
-            bytes: entry.len(),
-        })?;
+        let length = u16::try_from(entry.len())
+            .map_err(|_| BundleError::EntryTooLong { position, bytes: entry.len() })?;
         bundle.extend_from_slice(&length.to_be_bytes());
         bundle.extend_from_slice(entry);
     }
@@ -86,11 +81,7 @@ pub fn decode_bundle(bundle: &[u8], count: usize) -> Result<Vec<&[u8]>, BundleEr
             Ok(entry)
         })
         .collect::<Result<_, _>>()?;
-    if rest.is_empty() {
-        Ok(entries)
-    } else {
-        Err(BundleError::Trailing { bytes: rest.len() })
-    }
+    if rest.is_empty() { Ok(entries) } else { Err(BundleError::Trailing { bytes: rest.len() }) }
 }
 
 fn split_entry(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -121,11 +112,7 @@ mod tests {
     #[test]
     fn malformed() {
         let check = |bundle: &[u8], count, want| {
-            assert_eq!(
-                decode_bundle(bundle, count),
-                Err(want),
-                "{bundle:?} of {count}"
-            );
+            assert_eq!(decode_bundle(bundle, count), Err(want), "{bundle:?} of {count}");
         };
         check(b"", 0, BundleError::Count { count: 0 });
         check(&[0; 514], 257, BundleError::Count { count: 257 });
@@ -140,15 +127,9 @@ mod tests {
 
         let none: [&[u8]; 0] = [];
         assert_eq!(encode_bundle(&none), Err(BundleError::Count { count: 0 }));
-        assert_eq!(
-            encode_bundle(&[b""; 257]),
-            Err(BundleError::Count { count: 257 })
-        );
+        assert_eq!(encode_bundle(&[b""; 257]), Err(BundleError::Count { count: 257 }));
         let too_long = vec![0; ENTRY_BYTES_MAX + 1];
-        let refused = BundleError::EntryTooLong {
-            position: 1,
-            bytes: 65_536,
-        };
+        let refused = BundleError::EntryTooLong { position: 1, bytes: 65_536 };
         assert_eq!(encode_bundle(&[&b""[..], &too_long]), Err(refused));
     }
 

@@ -95,9 +95,7 @@ mod oracle {
     use super::{EMPTY_ROOT, Hash, leaf_hash, node_hash};
 
     pub(super) fn leaves(count: u64) -> Vec<Hash> {
-        (0..count)
-            .map(|index| leaf_hash(&index.to_be_bytes()))
-            .collect()
+        (0..count).map(|index| leaf_hash(&index.to_be_bytes())).collect()
     }
 
     /// The largest power of two below `count`, found by doubling.
@@ -140,11 +138,7 @@ mod oracle {
     /// SUBPROOF(m, D[n], b) of §2.1.2.
     pub(super) fn subproof(old: usize, leaves: &[Hash], complete: bool) -> Vec<Hash> {
         if old == leaves.len() {
-            return if complete {
-                Vec::new()
-            } else {
-                vec![root(leaves)]
-            };
+            return if complete { Vec::new() } else { vec![root(leaves)] };
         }
         let k = split(leaves.len());
         let (left, right) = leaves.split_at(k);
@@ -186,10 +180,8 @@ mod tests {
             "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
             "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
         ];
-        let leaves: Vec<Hash> = entries
-            .iter()
-            .map(|entry| leaf_hash(&hex::decode(entry).unwrap()))
-            .collect();
+        let leaves: Vec<Hash> =
+            entries.iter().map(|entry| leaf_hash(&hex::decode(entry).unwrap())).collect();
         for (count, want) in (1..).zip(roots) {
             assert_eq!(root(&leaves[..count]).to_string(), want, "{count} leaves");
         }

@@ -73,11 +73,7 @@ impl ProofError {
     }
 
     fn roots_match(expected: Hash, computed: Hash) -> Result<(), Self> {
-        if expected == computed {
-            Ok(())
-        } else {
-            Err(Self::RootMismatch { expected, computed })
-        }
+        if expected == computed { Ok(()) } else { Err(Self::RootMismatch { expected, computed }) }
     }
 }
 
@@ -124,25 +120,16 @@ pub fn root_from_inclusion(
     if index >= size {
         return Err(ProofError::IndexBeyondTree { index, size });
     }
-    let mut climb = Climb {
-        node: index,
-        last: size - 1,
-    };
+    let mut climb = Climb { node: index, last: size - 1 };
     let mut root = leaf;
     for &sibling in path {
-        let next = climb
-            .next()
-            .ok_or(ProofError::PathTooLong { length: path.len() })?;
+        let next = climb.next().ok_or(ProofError::PathTooLong { length: path.len() })?;
         root = match next {
             Side::Left => node_hash(sibling, root),
             Side::Right => node_hash(root, sibling),
         };
     }
-    if climb.at_root() {
-        Ok(root)
-    } else {
-        Err(ProofError::PathTooShort { length: path.len() })
-    }
+    if climb.at_root() { Ok(root) } else { Err(ProofError::PathTooShort { length: path.len() }) }
 }
 
 /// Checks that the leaf hash `leaf` is at `index` in the tree of `size` leaves with root `root`
@@ -186,15 +173,10 @@ pub fn verify_consistency(
     let (start, rest) = if old_size.is_power_of_two() {
         (old_root, path)
     } else {
-        let (first, rest) = path
-            .split_first()
-            .ok_or(ProofError::PathTooShort { length })?;
+        let (first, rest) = path.split_first().ok_or(ProofError::PathTooShort { length })?;
         (*first, rest)
     };
-    let mut climb = Climb {
-        node: old_size - 1,
-        last: new_size - 1,
-    };
+    let mut climb = Climb { node: old_size - 1, last: new_size - 1 };
     climb.skip_right_edges();
     let (mut old, mut new) = (start, start);
     for &sibling in rest {
@@ -210,10 +192,7 @@ pub fn verify_consistency(
         return Err(ProofError::PathTooShort { length });
     }
     if old != old_root {
-        return Err(ProofError::OldRootMismatch {
-            expected: old_root,
-            computed: old,
-        });
+        return Err(ProofError::OldRootMismatch { expected: old_root, computed: old });
     }
     ProofError::roots_match(new_root, new)
 }

@@ -59,10 +59,7 @@ impl CompactRange {
     /// [`RangeError::FrontierLength`] where the count of hashes is not that of `len`'s set bits.
     pub fn from_subtrees(len: u64, subtrees: Vec<Hash>) -> Result<Self, RangeError> {
         if subtrees.len() != len.count_ones() as usize {
-            return Err(RangeError::FrontierLength {
-                len,
-                got: subtrees.len(),
-            });
+            return Err(RangeError::FrontierLength { len, got: subtrees.len() });
         }
         Ok(Self { len, subtrees })
     }
@@ -82,10 +79,7 @@ impl CompactRange {
 
     /// Leaves in the range.
     #[must_use]
-    #[expect(
-        clippy::len_without_is_empty,
-        reason = "a range is compared by its length, in u64"
-    )]
+    #[expect(clippy::len_without_is_empty, reason = "a range is compared by its length, in u64")]
     pub fn len(&self) -> u64 {
         self.len
     }
@@ -115,9 +109,7 @@ impl CompactRange {
     /// [`RangeError::TooLarge`] where the length would overflow. The range is then unchanged.
     pub fn append_subtree(&mut self, level: u32, hash: Hash) -> Result<(), RangeError> {
         let len = self.len;
-        let leaves = 1_u64
-            .checked_shl(level)
-            .ok_or(RangeError::TooLarge { level, len })?;
+        let leaves = 1_u64.checked_shl(level).ok_or(RangeError::TooLarge { level, len })?;
         if len.checked_add(leaves).is_none() {
             return Err(RangeError::TooLarge { level, len });
         }
@@ -140,11 +132,8 @@ impl CompactRange {
         let equals = (self.len >> level).trailing_ones() as usize;
         // Those subtrees are the last ones, smallest last, since no smaller one is there.
         let kept = self.subtrees.len() - equals;
-        let merged = self
-            .subtrees
-            .drain(kept..)
-            .rev()
-            .fold(hash, |right, left| node_hash(left, right));
+        let merged =
+            self.subtrees.drain(kept..).rev().fold(hash, |right, left| node_hash(left, right));
         self.subtrees.push(merged);
         self.len += 1 << level;
         debug_assert_eq!(self.subtrees.len(), self.len.count_ones() as usize);
@@ -168,11 +157,7 @@ impl FromIterator<Hash> for CompactRange {
 /// The root over perfect subtrees that stand side by side, largest first: each split of RFC 6962
 /// has the largest on its left, so they nest to the right.
 pub(super) fn fold(subtrees: &[Hash]) -> Hash {
-    let nested = subtrees
-        .iter()
-        .copied()
-        .rev()
-        .reduce(|right, left| node_hash(left, right));
+    let nested = subtrees.iter().copied().rev().reduce(|right, left| node_hash(left, right));
     nested.unwrap_or(EMPTY_ROOT)
 }
 
@@ -188,10 +173,7 @@ mod tests {
         for (len, leaf) in (0..).zip(&leaves) {
             assert_eq!(range.len(), len as u64);
             assert_eq!(range.root(), oracle::root(&leaves[..len]), "{len} leaves");
-            assert_eq!(
-                CompactRange::load(&LeafHashes(&leaves), len as u64).unwrap(),
-                range
-            );
+            assert_eq!(CompactRange::load(&LeafHashes(&leaves), len as u64).unwrap(), range);
             let again = CompactRange::from_subtrees(range.len(), range.subtrees().to_vec());
             assert_eq!(again.as_ref(), Ok(&range));
             range.push(*leaf);
@@ -222,19 +204,10 @@ mod tests {
         check(&[2, 1, 0, 0], Ok(8));
         check(&[1, 1, 2, 3, 4], Ok(32));
         check(&[0, 1], Err(RangeError::Misaligned { level: 1, len: 1 }));
-        check(
-            &[3, 2, 3],
-            Err(RangeError::Misaligned { level: 3, len: 12 }),
-        );
+        check(&[3, 2, 3], Err(RangeError::Misaligned { level: 3, len: 12 }));
         check(&[0, 63], Err(RangeError::Misaligned { level: 63, len: 1 }));
         check(&[64], Err(RangeError::TooLarge { level: 64, len: 0 }));
-        check(
-            &[u32::MAX],
-            Err(RangeError::TooLarge {
-                level: u32::MAX,
-                len: 0,
-            }),
-        );
+        check(&[u32::MAX], Err(RangeError::TooLarge { level: u32::MAX, len: 0 }));
     }
 
     #[test]
@@ -245,10 +218,7 @@ mod tests {
         }
         assert_eq!(range.len(), u64::MAX);
         let full = range.clone();
-        let refused = RangeError::TooLarge {
-            level: 0,
-            len: u64::MAX,
-        };
+        let refused = RangeError::TooLarge { level: 0, len: u64::MAX };
         assert_eq!(range.append_subtree(0, EMPTY_ROOT), Err(refused));
         assert_eq!(range, full);
     }
@@ -257,10 +227,7 @@ mod tests {
     fn frontier_has_a_hash_for_each_set_bit() {
         for (len, got) in [(0, 1), (1, 0), (5, 1), (5, 3), (u64::MAX, 63)] {
             let refused = RangeError::FrontierLength { len, got };
-            assert_eq!(
-                CompactRange::from_subtrees(len, vec![EMPTY_ROOT; got]),
-                Err(refused)
-            );
+            assert_eq!(CompactRange::from_subtrees(len, vec![EMPTY_ROOT; got]), Err(refused));
         }
     }
 }

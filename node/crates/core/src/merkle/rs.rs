@@ -37,16 +37,10 @@ pub struct SessionTree {
 impl SessionTree {
     /// The tree over `leaves`, which are leaf hashes. Takes `leaves.len() - 1` node hashes.
     #[must_use]
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "the tree owns its leaves from here on"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "the tree owns its leaves from here on")]
     pub fn from_leaves(leaves: Vec<Hash>) -> Self {
         let hashes: Vec<_> = leaves.iter().map(|leaf| leaf.0).collect();
-        Self {
-            tree: MerkleTree::from_leaves(&hashes),
-            leaves: leaves.len(),
-        }
+        Self { tree: MerkleTree::from_leaves(&hashes), leaves: leaves.len() }
     }
 
     /// Leaves in the tree.
@@ -67,22 +61,12 @@ impl SessionTree {
     ///
     /// [`ProofError::IndexBeyondTree`].
     pub fn path(&self, index: u64) -> Result<Vec<Hash>, ProofError> {
-        let beyond = ProofError::IndexBeyondTree {
-            index,
-            size: self.size(),
-        };
+        let beyond = ProofError::IndexBeyondTree { index, size: self.size() };
         let place = usize::try_from(index).map_err(|_| beyond)?;
         if place >= self.leaves {
             return Err(beyond);
         }
-        Ok(self
-            .tree
-            .proof(&[place])
-            .proof_hashes()
-            .iter()
-            .copied()
-            .map(Hash)
-            .collect())
+        Ok(self.tree.proof(&[place]).proof_hashes().iter().copied().map(Hash).collect())
     }
 }
 
@@ -101,11 +85,7 @@ mod tests {
             assert_eq!(tree.size(), size as u64);
             for (index, &leaf) in (0..).zip(hashes) {
                 let path = tree.path(index).unwrap();
-                assert_eq!(
-                    Ok(&path),
-                    inclusion_proof(hashes, index).as_ref(),
-                    "{index}, {size}"
-                );
+                assert_eq!(Ok(&path), inclusion_proof(hashes, index).as_ref(), "{index}, {size}");
                 verify_inclusion(tree.root(), tree.size(), index, leaf, &path).unwrap();
             }
             let index = size as u64;

@@ -72,10 +72,7 @@ fn perfect_subtrees(start: u64, end: u64) -> impl Iterator<Item = Subtree> {
     let mut at = start;
     core::iter::from_fn(move || {
         let level = (end - at).checked_ilog2()?;
-        let subtree = Subtree {
-            level,
-            index: at >> level,
-        };
+        let subtree = Subtree { level, index: at >> level };
         debug_assert_eq!(subtree.index << level, at, "the range is aligned");
         at += 1 << level;
         Some(subtree)
@@ -206,19 +203,14 @@ mod tests {
     #[test]
     fn frontier_is_the_set_bits() {
         let check = |size, want: &[(u32, u64)]| {
-            let got: Vec<_> = frontier(size)
-                .map(|tree| (tree.level, tree.index))
-                .collect();
+            let got: Vec<_> = frontier(size).map(|tree| (tree.level, tree.index)).collect();
             assert_eq!(got, want, "{size}");
         };
         check(0, &[]);
         check(1, &[(0, 0)]);
         check(7, &[(2, 0), (1, 2), (0, 6)]);
         check(8, &[(3, 0)]);
-        check(
-            70_000,
-            &[(16, 0), (12, 16), (8, 272), (6, 1092), (5, 2186), (4, 4374)],
-        );
+        check(70_000, &[(16, 0), (12, 16), (8, 272), (6, 1092), (5, 2186), (4, 4374)]);
         assert_eq!(frontier(u64::MAX).count(), 64);
     }
 
@@ -262,10 +254,7 @@ mod tests {
             }
         }
         for (index, want) in [(0, 64), (u64::MAX / 2, 64), (u64::MAX - 1, 63)] {
-            assert_eq!(
-                inclusion_path_from(&Same, u64::MAX, index).unwrap().len(),
-                want
-            );
+            assert_eq!(inclusion_path_from(&Same, u64::MAX, index).unwrap().len(), want);
         }
         for old in [1, 1 << 63, u64::MAX - 1, u64::MAX] {
             assert!(consistency_path_from(&Same, old, u64::MAX).unwrap().len() <= 64);

@@ -74,13 +74,8 @@ impl Span {
 
     /// The span at `index` where there are `count` positions, or none where it would be empty.
     fn at(index: u64, count: u64) -> Option<Self> {
-        let width = count
-            .saturating_sub(index.checked_mul(TILE_WIDTH)?)
-            .min(TILE_WIDTH);
-        (width > 0).then_some(Self {
-            index,
-            width: width as u16,
-        })
+        let width = count.saturating_sub(index.checked_mul(TILE_WIDTH)?).min(TILE_WIDTH);
+        (width > 0).then_some(Self { index, width: width as u16 })
     }
 }
 
@@ -96,11 +91,7 @@ impl fmt::Display for Span {
             divisor /= 1000;
         }
         write!(f, "{:03}", self.index % 1000)?;
-        if self.width < FULL {
-            write!(f, ".p/{}", self.width)
-        } else {
-            Ok(())
-        }
+        if self.width < FULL { write!(f, ".p/{}", self.width) } else { Ok(()) }
     }
 }
 
@@ -138,20 +129,14 @@ impl HashTile {
         if level > LEVEL_MAX {
             return Err(TileError::Level(level));
         }
-        Ok(Self {
-            level,
-            span: Span::new(index, width)?,
-        })
+        Ok(Self { level, span: Span::new(index, width)? })
     }
 
     /// The tile at `index` of `level` as it is in the tree of `size` leaves, or none where that
     /// tree has no hash there.
     #[must_use]
     pub fn in_tree(size: u64, level: u8, index: u64) -> Option<Self> {
-        Some(Self {
-            level,
-            span: Span::at(index, hashes_at(size, level))?,
-        })
+        Some(Self { level, span: Span::at(index, hashes_at(size, level))? })
     }
 
     /// The tile's level: 0 holds leaf hashes.
@@ -198,10 +183,7 @@ impl HashTile {
     pub fn hashes(&self, bytes: &[u8]) -> Result<Vec<Hash>, TileError> {
         let (hashes, rest) = bytes.as_chunks::<{ Hash::BYTES }>();
         if !rest.is_empty() || hashes.len() != usize::from(self.width()) {
-            return Err(TileError::Bytes {
-                width: self.width(),
-                got: bytes.len(),
-            });
+            return Err(TileError::Bytes { width: self.width(), got: bytes.len() });
         }
         Ok(hashes.iter().copied().map(Hash).collect())
     }
@@ -310,9 +292,7 @@ impl FromStr for TilePath {
         if text.len() > PATH_BYTES_MAX {
             return Err(TileError::Path);
         }
-        Self::read(text)
-            .filter(|path| path.path() == text)
-            .ok_or(TileError::Path)
+        Self::read(text).filter(|path| path.path() == text).ok_or(TileError::Path)
     }
 }
 
@@ -339,11 +319,7 @@ impl TileSlice {
         let (tile_level, above) = (level / TILE_HEIGHT, level % TILE_HEIGHT);
         let first = index << above;
         let tile = HashTile::in_tree(size, tile_level as u8, first / TILE_WIDTH)?;
-        Some(Self {
-            tile,
-            offset: (first % TILE_WIDTH) as u16,
-            len: 1 << above,
-        })
+        Some(Self { tile, offset: (first % TILE_WIDTH) as u16, len: 1 << above })
     }
 
     /// The subtree's hash, from the `bytes` of the tile's resource.
@@ -360,8 +336,7 @@ impl TileSlice {
 
 /// Hashes a tree of `size` leaves has at tile level `level`, which only full tiles below give.
 fn hashes_at(size: u64, level: u8) -> u64 {
-    size.checked_shr(TILE_HEIGHT * u32::from(level))
-        .unwrap_or(0)
+    size.checked_shr(TILE_HEIGHT * u32::from(level)).unwrap_or(0)
 }
 
 /// Hashes in the partial tile at `level` of a tree of `size` leaves, 0 to 255; 0 is no such tile

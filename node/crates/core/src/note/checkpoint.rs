@@ -23,12 +23,7 @@ impl Checkpoint {
     /// The text that is signed.
     #[must_use]
     pub fn to_body(&self) -> String {
-        format!(
-            "{}\n{}\n{}\n",
-            self.origin,
-            self.size,
-            line::base64(self.root.as_bytes())
-        )
+        format!("{}\n{}\n{}\n", self.origin, self.size, line::base64(self.root.as_bytes()))
     }
 
     /// Reads the text that was signed.
@@ -93,9 +88,7 @@ impl Checkpoint {
         witnesses: &[&'k VerifierKey],
     ) -> Result<(Self, Vec<Verified<'k>>), NoteError> {
         check_kind(log, SignatureType::Ed25519)?;
-        witnesses
-            .iter()
-            .try_for_each(|key| check_kind(key, SignatureType::CosignatureV1))?;
+        witnesses.iter().try_for_each(|key| check_kind(key, SignatureType::CosignatureV1))?;
         let note = SignedNote::parse(text)?;
         // The log is asked for alone first: witnesses cannot speak for it.
         note.verify(&[log])?;
@@ -112,10 +105,7 @@ impl Checkpoint {
         if self.origin == *key {
             return Ok(());
         }
-        Err(NoteError::OriginMismatch {
-            origin: self.origin.clone(),
-            key: key.clone(),
-        })
+        Err(NoteError::OriginMismatch { origin: self.origin.clone(), key: key.clone() })
     }
 }
 

@@ -84,9 +84,7 @@ pub enum SignatureType {
 
 impl SignatureType {
     fn from_byte(byte: u8) -> Option<Self> {
-        [Self::Ed25519, Self::CosignatureV1]
-            .into_iter()
-            .find(|kind| *kind as u8 == byte)
+        [Self::Ed25519, Self::CosignatureV1].into_iter().find(|kind| *kind as u8 == byte)
     }
 }
 
@@ -121,19 +119,9 @@ impl VerifierKey {
     }
 
     fn of_sound_key(name: KeyName, kind: SignatureType, key: ed25519_dalek::VerifyingKey) -> Self {
-        let text = [
-            name.as_str().as_bytes(),
-            b"\n",
-            &[kind as u8],
-            key.as_bytes(),
-        ];
+        let text = [name.as_str().as_bytes(), b"\n", &[kind as u8], key.as_bytes()];
         let [a, b, c, d, ..] = Hash::of_parts(&text).0;
-        Self {
-            name,
-            id: KeyId([a, b, c, d]),
-            kind,
-            key,
-        }
+        Self { name, id: KeyId([a, b, c, d]), kind, key }
     }
 
     /// The key's name.
@@ -174,9 +162,9 @@ impl VerifierKey {
     /// seconds that a cosignature states.
     pub(super) fn check(&self, text: &str, signature: &[u8]) -> Result<Option<u64>, NoteError> {
         let verified = match self.kind {
-            SignatureType::Ed25519 => self
-                .check_message(text.as_bytes(), signature)
-                .then_some(None),
+            SignatureType::Ed25519 => {
+                self.check_message(text.as_bytes(), signature).then_some(None)
+            }
             SignatureType::CosignatureV1 => cosignature::check(self, text, signature).map(Some),
         };
         verified.ok_or_else(|| NoteError::BadSignature { key: self.label() })
@@ -214,18 +202,14 @@ impl FromStr for VerifierKey {
         let mut part = || parts.next().ok_or(NoteError::VerifierKey);
         let (name, id, key) = (part()?, part()?, part()?);
         let name = KeyName::new(name)?;
-        let id = parse_lower_hex(id)
-            .map(KeyId)
-            .ok_or(NoteError::VerifierKey)?;
+        let id = parse_lower_hex(id).map(KeyId).ok_or(NoteError::VerifierKey)?;
         let key = line::decode_base64(key).ok_or(NoteError::VerifierKey)?;
         let (&kind, key) = key.split_first().ok_or(NoteError::VerifierKey)?;
         let kind = SignatureType::from_byte(kind).ok_or(NoteError::SignatureType(kind))?;
         let key = key.try_into().map_err(|_| NoteError::VerifierKey)?;
         let verifier = Self::new(name, kind, key)?;
         if verifier.id != id {
-            return Err(NoteError::KeyId {
-                name: verifier.name,
-            });
+            return Err(NoteError::KeyId { name: verifier.name });
         }
         Ok(verifier)
     }

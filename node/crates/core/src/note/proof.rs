@@ -45,12 +45,7 @@ impl TlogProof {
         }
         let checkpoint = SignedNote::parse(checkpoint_text)?;
         Checkpoint::parse_body(checkpoint.text())?;
-        Ok(Self {
-            index,
-            path,
-            checkpoint,
-            extra: None,
-        })
+        Ok(Self { index, path, checkpoint, extra: None })
     }
 
     /// The proof with `extra` data, which nothing authenticates.
@@ -63,10 +58,7 @@ impl TlogProof {
         if extra.is_empty() {
             return Err(NoteError::ProofExtra);
         }
-        let proof = Self {
-            extra: Some(extra),
-            ..self
-        };
+        let proof = Self { extra: Some(extra), ..self };
         check_length(proof.to_text().len())?;
         Ok(proof)
     }
@@ -156,13 +148,7 @@ impl TlogProof {
     /// Those of [`Checkpoint::verify`]; [`NoteError::Inclusion`].
     pub fn verify(&self, leaf: Hash, log: &VerifierKey) -> Result<Checkpoint, NoteError> {
         let checkpoint = Checkpoint::verify(&self.checkpoint_text(), log)?;
-        verify_inclusion(
-            checkpoint.root,
-            checkpoint.size,
-            self.index,
-            leaf,
-            &self.path,
-        )?;
+        verify_inclusion(checkpoint.root, checkpoint.size, self.index, leaf, &self.path)?;
         Ok(checkpoint)
     }
 }
@@ -175,17 +161,11 @@ impl fmt::Display for TlogProof {
             writeln!(f, "extra {}", line::base64(extra))?;
         }
         writeln!(f, "index {}", self.index)?;
-        self.path
-            .iter()
-            .try_for_each(|hash| writeln!(f, "{}", line::base64(hash.as_bytes())))?;
+        self.path.iter().try_for_each(|hash| writeln!(f, "{}", line::base64(hash.as_bytes())))?;
         write!(f, "\n{}", self.checkpoint)
     }
 }
 
 fn check_length(bytes: usize) -> Result<(), NoteError> {
-    if bytes > PROOF_BYTES_MAX {
-        Err(NoteError::ProofTooLong { bytes })
-    } else {
-        Ok(())
-    }
+    if bytes > PROOF_BYTES_MAX { Err(NoteError::ProofTooLong { bytes }) } else { Ok(()) }
 }

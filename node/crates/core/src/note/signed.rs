@@ -26,11 +26,7 @@ pub struct NoteSignature {
 impl NoteSignature {
     /// The signature `bytes` under the name and id of `key`.
     pub(super) fn of_key(key: &VerifierKey, bytes: &[u8]) -> Self {
-        Self {
-            name: key.name().clone(),
-            id: key.id(),
-            bytes: bytes.to_vec(),
-        }
+        Self { name: key.name().clone(), id: key.id(), bytes: bytes.to_vec() }
     }
 
     /// The name of the key that is said to have signed.
@@ -58,11 +54,7 @@ impl NoteSignature {
         if bytes.is_empty() {
             return None;
         }
-        Some(Self {
-            name: KeyName::new(name).ok()?,
-            id: KeyId(*id),
-            bytes: bytes.to_vec(),
-        })
+        Some(Self { name: KeyName::new(name).ok()?, id: KeyId(*id), bytes: bytes.to_vec() })
     }
 }
 
@@ -70,12 +62,7 @@ impl NoteSignature {
 impl fmt::Display for NoteSignature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let signature = [&self.id.0, self.bytes.as_slice()].concat();
-        write!(
-            f,
-            "{SIGNATURE_PREFIX}{} {}",
-            self.name,
-            line::base64(signature)
-        )
+        write!(f, "{SIGNATURE_PREFIX}{} {}", self.name, line::base64(signature))
     }
 }
 
@@ -131,10 +118,7 @@ impl SignedNote {
             .zip(1..)
             .map(|(text, line)| NoteSignature::read(text).ok_or(NoteError::SignatureLine { line }))
             .collect::<Result<_, _>>()?;
-        Ok(Self {
-            text: format!("{text}\n"),
-            signatures,
-        })
+        Ok(Self { text: format!("{text}\n"), signatures })
     }
 
     /// Reads a note from bytes.
@@ -159,10 +143,7 @@ impl SignedNote {
         }
         check_characters(&text)?;
         let signature = key.sign(&text);
-        let note = Self {
-            text,
-            signatures: vec![signature],
-        };
+        let note = Self { text, signatures: vec![signature] };
         check_length(note.to_string().len())?;
         Ok(note)
     }
@@ -178,10 +159,7 @@ impl SignedNote {
         signatures.retain(|old| (old.id, &old.name) != (signature.id, &signature.name));
         signatures.push(signature);
         check_count(signatures.len())?;
-        let note = Self {
-            text: self.text.clone(),
-            signatures,
-        };
+        let note = Self { text: self.text.clone(), signatures };
         check_length(note.to_string().len())?;
         *self = note;
         Ok(())
@@ -223,10 +201,7 @@ impl SignedNote {
     pub fn verify<'k>(&self, known: &[&'k VerifierKey]) -> Result<Vec<Verified<'k>>, NoteError> {
         let mut verified: Vec<Verified<'k>> = Vec::new();
         for signature in &self.signatures {
-            let mut named = known
-                .iter()
-                .copied()
-                .filter(|key| key.is_named_by(signature));
+            let mut named = known.iter().copied().filter(|key| key.is_named_by(signature));
             let Some(key) = named.next() else { continue };
             if named.any(|other| other != key) {
                 return Err(NoteError::AmbiguousKey { key: key.label() });
@@ -236,11 +211,7 @@ impl SignedNote {
                 verified.push(Verified { key, seconds });
             }
         }
-        if verified.is_empty() {
-            Err(NoteError::Untrusted)
-        } else {
-            Ok(verified)
-        }
+        if verified.is_empty() { Err(NoteError::Untrusted) } else { Ok(verified) }
     }
 }
 
@@ -248,18 +219,12 @@ impl SignedNote {
 impl fmt::Display for SignedNote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
-        self.signatures
-            .iter()
-            .try_for_each(|signature| writeln!(f, "{signature}"))
+        self.signatures.iter().try_for_each(|signature| writeln!(f, "{signature}"))
     }
 }
 
 fn check_length(bytes: usize) -> Result<(), NoteError> {
-    if bytes > NOTE_BYTES_MAX {
-        Err(NoteError::NoteTooLong { bytes })
-    } else {
-        Ok(())
-    }
+    if bytes > NOTE_BYTES_MAX { Err(NoteError::NoteTooLong { bytes }) } else { Ok(()) }
 }
 
 fn check_count(count: usize) -> Result<(), NoteError> {

@@ -1,4 +1,6 @@
 //! A store in memory, strict about the order in which it is used.
+#![allow(unreachable_pub, reason = "shared by the test files beside it")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     collections::BTreeMap,
@@ -117,7 +119,12 @@ pub fn with_control<T>(workers: usize, work: impl FnOnce(&Control<'_>) -> T) -> 
     work(&Control { workers, progress: &|_| {}, cancel: &cancel })
 }
 
-pub fn ingest_into(store: &MemoryStore, suite: Suite, source: &mut dyn Source, workers: usize) -> Report {
+pub fn ingest_into(
+    store: &MemoryStore,
+    suite: Suite,
+    source: &mut dyn Source,
+    workers: usize,
+) -> Report {
     let first = ChunkIndex(store.acknowledged.lock().unwrap().len() as u32);
     with_control(workers, |control| {
         ingest::ingest(source, &context(suite), &Sink(store), first, 0, control)

@@ -34,9 +34,7 @@ impl Log {
     /// until then every append gives [`LogError::Poisoned`].
     pub fn append<E: AsRef<[u8]>>(&mut self, entries: &[E]) -> Result<Range<EntryIndex>, LogError> {
         if let Some(cause) = &self.poisoned {
-            return Err(LogError::Poisoned {
-                cause: cause.clone(),
-            });
+            return Err(LogError::Poisoned { cause: cause.clone() });
         }
         let first = self.size();
         if entries.is_empty() {
@@ -50,8 +48,7 @@ impl Log {
             tail::encode_record(&mut records, entry);
             leaves.push((entry.len(), leaf_hash(entry)));
         }
-        self.commit(&records, leaves)
-            .inspect_err(|error| self.poisoned = Some(chain(error)))?;
+        self.commit(&records, leaves).inspect_err(|error| self.poisoned = Some(chain(error)))?;
         let appended = EntryIndex(first)..EntryIndex(self.size());
         if let Err(error) = self.settle() {
             let cause = chain(&error);
@@ -79,17 +76,11 @@ impl Log {
     /// Signs for `range`, whose entries are durable, and makes the checkpoint durable.
     fn sign(&mut self, range: CompactRange) -> Result<(), LogError> {
         let origin = self.key.name().clone();
-        let checkpoint = Checkpoint {
-            origin,
-            size: range.len(),
-            root: range.root(),
-        };
+        let checkpoint = Checkpoint { origin, size: range.len(), root: range.root() };
         assert!(checkpoint.size >= self.size(), "a log does not shrink");
         let text = checkpoint.sign(&self.key)?;
         let path = checkpoint_path(self.dir());
-        self.disk
-            .write_file(&path, text.as_bytes())
-            .map_err(LogError::io("write", &path))?;
+        self.disk.write_file(&path, text.as_bytes()).map_err(LogError::io("write", &path))?;
         self.reader.range = range;
         self.reader.checkpoint = checkpoint;
         self.reader.checkpoint_text = text;
@@ -106,10 +97,7 @@ impl Log {
         if bundles == 0 {
             return Ok(());
         }
-        assert!(
-            tail.end() <= self.reader.size(),
-            "only what is signed for is settled"
-        );
+        assert!(tail.end() <= self.reader.size(), "only what is signed for is settled");
         let mut edge = self.reader.edge.clone();
         let dir = self.reader.dir.as_path();
         let mut writer = Writer::new(&self.disk, dir, &mut self.durable);
@@ -121,9 +109,7 @@ impl Log {
             let index = tail.start() / TILE_WIDTH + bundle as u64;
             writer.put(&full_bundle(index).path(), &bytes)?;
             writer.put_tile(full_tile(0, index), leaves)?;
-            edge.push(index, root(leaves), |tile, hashes| {
-                writer.put_tile(tile, hashes)
-            })?;
+            edge.push(index, root(leaves), |tile, hashes| writer.put_tile(tile, hashes))?;
         }
         writer.finish()?;
         let settled = bundles * TILE_WIDTH as usize;
@@ -138,22 +124,13 @@ impl Log {
     fn renew_tail(&mut self, start: u64, records: &[u8]) -> Result<(), LogError> {
         let path = tail_path(self.dir());
         let bytes = [tail::header(start).as_slice(), records].concat();
-        self.disk
-            .write_file(&path, &bytes)
-            .map_err(LogError::io("write", &path))?;
-        let tail_end = self
-            .disk
-            .append_to(&path)
-            .map_err(LogError::io("open", &path))?;
+        self.disk.write_file(&path, &bytes).map_err(LogError::io("write", &path))?;
+        let tail_end = self.disk.append_to(&path).map_err(LogError::io("open", &path))?;
         let scan = Tail::scan(&path)?.ok_or_else(|| LogError::Missing { path: path.clone() })?;
         let old = &self.reader.tail;
         if scan.tail.leaves() != &old.leaves()[(start - old.start()) as usize..] {
             let (offset, index) = (scan.tail.end_offset(), EntryIndex(scan.tail.end()));
-            return Err(LogError::TailChanged {
-                path,
-                offset,
-                index,
-            });
+            return Err(LogError::TailChanged { path, offset, index });
         }
         self.tail_end = tail_end;
         self.reader.tail = scan.tail;
@@ -172,8 +149,7 @@ pub(super) fn repair(reader: LogReader, key: SigningKey, disk: Disk) -> Result<L
             Repair::TornTail { .. } | Repair::Unsigned { .. } => renew = true,
             Repair::TailRecreated { path } => {
                 let header = tail::header(reader.tail.start());
-                disk.write_file(path, &header)
-                    .map_err(LogError::io("write", path))?;
+                disk.write_file(path, &header).map_err(LogError::io("write", path))?;
                 renew = true;
             }
             // The settled tail replaces the old one.
@@ -183,14 +159,7 @@ pub(super) fn repair(reader: LogReader, key: SigningKey, disk: Disk) -> Result<L
     let path = tail_path(reader.dir());
     let tail_end = disk.append_to(&path).map_err(LogError::io("open", &path))?;
     let durable = HashSet::from([reader.dir.clone()]);
-    let mut log = Log {
-        reader,
-        key,
-        disk,
-        tail_end,
-        durable,
-        poisoned: None,
-    };
+    let mut log = Log { reader, key, disk, tail_end, durable, poisoned: None };
     if renew {
         let tail = &log.reader.tail;
         let (start, records) = (tail.start(), tail.raw(0..tail.len())?);
@@ -216,12 +185,7 @@ pub(super) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(super) fn new(disk: &'a Disk, dir: &'a Path, durable: &'a mut HashSet<PathBuf>) -> Self {
-        Self {
-            disk,
-            dir,
-            durable,
-            touched: BTreeSet::new(),
-        }
+        Self { disk, dir, durable, touched: BTreeSet::new() }
     }
 
     /// Writes the file at `path` below the log's folder unless it is there with these bytes.
@@ -251,9 +215,7 @@ impl<'a> Writer<'a> {
     pub(super) fn replace(&mut self, path: &Path, bytes: &[u8]) -> Result<(), LogError> {
         let folder = parent(path);
         self.make_folders(folder)?;
-        self.disk
-            .write_file_unsynced_name(path, bytes)
-            .map_err(LogError::io("write", path))?;
+        self.disk.write_file_unsynced_name(path, bytes).map_err(LogError::io("write", path))?;
         self.touched.insert(folder.to_owned());
         Ok(())
     }
@@ -279,9 +241,7 @@ impl<'a> Writer<'a> {
     /// Brings the names of all files written to the disk.
     pub(super) fn finish(self) -> Result<(), LogError> {
         self.touched.iter().try_for_each(|folder| {
-            self.disk
-                .sync_folder(folder)
-                .map_err(LogError::io("sync", folder))
+            self.disk.sync_folder(folder).map_err(LogError::io("sync", folder))
         })
     }
 }

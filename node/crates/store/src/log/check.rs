@@ -65,9 +65,7 @@ pub fn check(dir: &Path, key: &VerifierKey, progress: &mut dyn FnMut(u64, u64)) 
     let checkpoint = checker.checkpoint(key);
     let scan = checker.tail(checkpoint.as_ref(), &mut repairs);
     let size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
-    let settled = scan
-        .as_ref()
-        .map_or(size - size % TILE_WIDTH, |scan| scan.tail.start());
+    let settled = scan.as_ref().map_or(size - size % TILE_WIDTH, |scan| scan.tail.start());
     let total = size.max(scan.as_ref().map_or(0, |scan| scan.tail.end()));
     for index in 0..settled / TILE_WIDTH {
         // Beyond the checkpoint, a tail's damaged header may claim any number of bundles.
@@ -80,11 +78,8 @@ pub fn check(dir: &Path, key: &VerifierKey, progress: &mut dyn FnMut(u64, u64)) 
     let signed = checkpoint.as_ref().filter(|_| settled <= size);
     let rebuildable = checker.root(signed, scan.as_ref());
     progress(total, total);
-    let (damaged, mended) = if rebuildable {
-        (Vec::new(), checker.tiles)
-    } else {
-        (checker.tiles, Vec::new())
-    };
+    let (damaged, mended) =
+        if rebuildable { (Vec::new(), checker.tiles) } else { (checker.tiles, Vec::new()) };
     let mut findings: Vec<Finding> = checker.damage.into_iter().map(Finding::Damage).collect();
     findings.extend(damaged.into_iter().map(Finding::Damage));
     findings.extend(mended.into_iter().map(Finding::Tile));
@@ -93,11 +88,7 @@ pub fn check(dir: &Path, key: &VerifierKey, progress: &mut dyn FnMut(u64, u64)) 
     let end = scan.as_ref().map_or(settled, |scan| scan.tail.end());
     findings.extend(strays(dir, end, &repairs));
     findings.extend(repairs.into_iter().map(Finding::Unfinished));
-    CheckReport {
-        checkpoint,
-        entries: checker.entries,
-        findings,
-    }
+    CheckReport { checkpoint, entries: checker.entries, findings }
 }
 
 impl Checker<'_> {
@@ -119,11 +110,7 @@ impl Checker<'_> {
         let scan = Tail::scan_with(&path, |index, entry| match Entry::parse(entry) {
             Ok(_) => entries += 1,
             Err(source) => {
-                malformed.push(LogError::EntryMalformed {
-                    path: path.clone(),
-                    index,
-                    source,
-                });
+                malformed.push(LogError::EntryMalformed { path: path.clone(), index, source });
             }
         });
         self.entries += entries;
@@ -142,9 +129,7 @@ impl Checker<'_> {
             None => Err(open::without_checkpoint(self.dir, scan.as_ref())),
         };
         self.damage.extend(judged.err());
-        let forward = scan
-            .as_ref()
-            .map(|scan| open::check_not_rolled_back(self.dir, &scan.tail));
+        let forward = scan.as_ref().map(|scan| open::check_not_rolled_back(self.dir, &scan.tail));
         self.damage.extend(forward.and_then(Result::err));
         scan
     }
@@ -160,31 +145,18 @@ impl Checker<'_> {
             }
         };
         let above = self.hash_above(index);
-        let roots = (
-            by_entries.as_deref().map(root),
-            by_tile.as_deref().map(root),
-        );
+        let roots = (by_entries.as_deref().map(root), by_tile.as_deref().map(root));
         if let (Some(entries), Some(tile)) = (&by_entries, &by_tile)
             && let Some(position) = entries.iter().zip(tile).position(|(a, b)| a != b)
         {
-            let found = Undecided {
-                bundle: index,
-                position,
-            };
+            let found = Undecided { bundle: index, position };
             match above {
                 Some(hash) if Some(hash) == roots.0 => self.tiles.push(self.tile_differs(&found)),
                 Some(hash) if Some(hash) == roots.1 => {
-                    let wrong = entries
-                        .iter()
-                        .zip(tile)
-                        .enumerate()
-                        .filter(|(_, (a, b))| a != b);
+                    let wrong = entries.iter().zip(tile).enumerate().filter(|(_, (a, b))| a != b);
                     let places: Vec<usize> = wrong.map(|(position, _)| position).collect();
                     for position in places {
-                        let damaged = self.entry_differs(&Undecided {
-                            bundle: index,
-                            position,
-                        });
+                        let damaged = self.entry_differs(&Undecided { bundle: index, position });
                         self.damage.push(damaged);
                     }
                 }
@@ -226,11 +198,7 @@ impl Checker<'_> {
                 Err(source) => {
                     let index = EntryIndex(index * TILE_WIDTH + position);
                     let path = path.clone();
-                    self.damage.push(LogError::EntryMalformed {
-                        path,
-                        index,
-                        source,
-                    });
+                    self.damage.push(LogError::EntryMalformed { path, index, source });
                 }
             }
         }
@@ -240,18 +208,12 @@ impl Checker<'_> {
     /// The hash that the stored level 1 tile has for the level 0 tile at `index`, where there is one.
     fn hash_above(&mut self, index: u64) -> Option<Hash> {
         let above = index / TILE_WIDTH;
-        if self
-            .above
-            .as_ref()
-            .is_none_or(|(cached, _)| *cached != above)
-        {
+        if self.above.as_ref().is_none_or(|(cached, _)| *cached != above) {
             // Where it should be there and is not, `tiles_above` reports it.
             self.above = Some((above, read_tile(self.dir, full_tile(1, above)).ok()));
         }
         let (_, hashes) = self.above.as_ref()?;
-        hashes
-            .as_ref()
-            .map(|hashes| hashes[(index % TILE_WIDTH) as usize])
+        hashes.as_ref().map(|hashes| hashes[(index % TILE_WIDTH) as usize])
     }
 
     /// Compares the stored tiles that the level 0 tile at `index` completes with what they cover.
@@ -306,30 +268,19 @@ impl Checker<'_> {
         {
             let path = open::checkpoint_path(self.dir);
             let (size, signed) = (checkpoint.size, checkpoint.root);
-            self.damage.push(LogError::RootMismatch {
-                path,
-                size,
-                signed,
-                computed,
-            });
+            self.damage.push(LogError::RootMismatch { path, size, signed, computed });
         }
         rebuildable
     }
 
     fn tile_differs(&self, found: &Undecided) -> LogError {
         let path = self.dir.join(full_tile(0, found.bundle).path());
-        LogError::TileDiffers {
-            path,
-            position: found.position,
-        }
+        LogError::TileDiffers { path, position: found.position }
     }
 
     fn entry_differs(&self, found: &Undecided) -> LogError {
         let path = self.dir.join(full_bundle(found.bundle).path());
-        LogError::EntryDiffers {
-            path,
-            index: found.index(),
-        }
+        LogError::EntryDiffers { path, index: found.index() }
     }
 }
 
@@ -360,11 +311,7 @@ fn strays(dir: &Path, end: u64, repairs: &[Repair]) -> Vec<Finding> {
                 folders.push(path);
                 continue;
             }
-            let name = path
-                .strip_prefix(dir)
-                .ok()
-                .and_then(Path::to_str)
-                .unwrap_or_default();
+            let name = path.strip_prefix(dir).ok().and_then(Path::to_str).unwrap_or_default();
             let ours = matches!(name, "checkpoint" | "tail") || is_settled(name, end);
             let leftover = Repair::Leftover { path: path.clone() };
             if !ours && !repairs.contains(&leftover) {

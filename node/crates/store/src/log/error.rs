@@ -298,11 +298,7 @@ impl LogError {
     /// Wraps the operating system's error in what was tried on which file.
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io {
-            doing,
-            path,
-            source,
-        }
+        move |source| Self::Io { doing, path, source }
     }
 
     /// The same for a file that belongs to the log and must be there.
@@ -310,11 +306,7 @@ impl LogError {
         let path = path.to_owned();
         move |source| match source.kind() {
             io::ErrorKind::NotFound => Self::Missing { path },
-            _ => Self::Io {
-                doing: "read",
-                path,
-                source,
-            },
+            _ => Self::Io { doing: "read", path, source },
         }
     }
 }

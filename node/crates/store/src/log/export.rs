@@ -47,10 +47,7 @@ impl LogReader {
         let size = self.size();
         let older = self.older_export(dir)?;
         let total = (bundles_of(size).count() + tiles_of(size).count() + 1) as u64;
-        let mut report = ExportReport {
-            written: 0,
-            kept: 0,
-        };
+        let mut report = ExportReport { written: 0, kept: 0 };
         let bundles = bundles_of(size).map(TilePath::Entries);
         for path in bundles.chain(tiles_of(size).map(TilePath::Hashes)) {
             if self.is_exported(dir, path, older) {
@@ -62,13 +59,9 @@ impl LogReader {
             progress(report.kept + report.written, total);
         }
         let folder = File::open(dir).map_err(LogError::io("open", dir))?;
-        rustix::fs::syncfs(&folder)
-            .map_err(io::Error::from)
-            .map_err(LogError::io("sync", dir))?;
+        rustix::fs::syncfs(&folder).map_err(io::Error::from).map_err(LogError::io("sync", dir))?;
         write(&dir.join("checkpoint"), self.checkpoint_text().as_bytes())?;
-        rustix::fs::syncfs(&folder)
-            .map_err(io::Error::from)
-            .map_err(LogError::io("sync", dir))?;
+        rustix::fs::syncfs(&folder).map_err(io::Error::from).map_err(LogError::io("sync", dir))?;
         report.written += 1;
         progress(total, total);
         Ok(report)
@@ -77,26 +70,18 @@ impl LogReader {
     /// The size of the export that `dir` holds, 0 where it is empty; makes it where it is missing.
     fn older_export(&self, dir: &Path) -> Result<u64, LogError> {
         fs::create_dir_all(dir).map_err(LogError::io("create", dir))?;
-        let refused = || LogError::ExportFolder {
-            dir: dir.to_owned(),
-        };
+        let refused = || LogError::ExportFolder { dir: dir.to_owned() };
         let place = |dir: &Path| dir.canonicalize().map_err(LogError::io("open", dir));
         if place(dir)? == place(&self.dir)? {
             return Err(refused());
         }
-        if fs::read_dir(dir)
-            .map_err(LogError::io("list", dir))?
-            .next()
-            .is_none()
-        {
+        if fs::read_dir(dir).map_err(LogError::io("list", dir))?.next().is_none() {
             return Ok(0);
         }
         let text = fs::read_to_string(dir.join("checkpoint")).map_err(|_| refused())?;
         let older = Checkpoint::verify(&text, &self.key).map_err(|_| refused())?;
         if older.size > self.size() || self.root_at(older.size)? != older.root {
-            return Err(LogError::ExportDiverges {
-                dir: dir.to_owned(),
-            });
+            return Err(LogError::ExportDiverges { dir: dir.to_owned() });
         }
         Ok(older.size)
     }
@@ -111,11 +96,7 @@ impl LogReader {
         if partial || index >= older.checked_shr(height).unwrap_or(0) {
             return false;
         }
-        let bytes = |dir: &Path| {
-            fs::metadata(dir.join(path.path()))
-                .ok()
-                .map(|file| file.len())
-        };
+        let bytes = |dir: &Path| fs::metadata(dir.join(path.path())).ok().map(|file| file.len());
         bytes(dir).is_some_and(|exported| bytes(&self.dir) == Some(exported))
     }
 
@@ -125,9 +106,7 @@ impl LogReader {
         {
             self.check_tile(tile.level(), tile.index())?;
         }
-        let bytes = self
-            .resource(path)?
-            .expect("the paths are those of a log of this size");
+        let bytes = self.resource(path)?.expect("the paths are those of a log of this size");
         write(&dir.join(path.path()), &bytes)
     }
 }

@@ -70,9 +70,6 @@ impl CheckReport {
     /// Whether all that the checkpoint covers is there and right, tiles included.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        !self
-            .findings
-            .iter()
-            .any(|it| matches!(it, Finding::Damage(_) | Finding::Tile(_)))
+        !self.findings.iter().any(|it| matches!(it, Finding::Damage(_) | Finding::Tile(_)))
     }
 }

@@ -111,35 +111,19 @@ impl Log {
             .map_err(LogError::io("create", dir))?;
         match open::load(dir, key.verifier_key()) {
             Err(LogError::NoLog { .. } | LogError::NotCreated { .. }) => {}
-            Err(LogError::Io {
-                doing,
-                path,
-                source,
-            }) => {
-                return Err(LogError::Io {
-                    doing,
-                    path,
-                    source,
-                });
+            Err(LogError::Io { doing, path, source }) => {
+                return Err(LogError::Io { doing, path, source });
             }
             _ => {
-                return Err(LogError::Exists {
-                    dir: dir.to_owned(),
-                });
+                return Err(LogError::Exists { dir: dir.to_owned() });
             }
         }
         let tail = open::tail_path(dir);
-        disk.write_file(&tail, &tail::header(0))
-            .map_err(LogError::io("write", &tail))?;
-        let empty = Checkpoint {
-            origin: key.name().clone(),
-            size: 0,
-            root: EMPTY_ROOT,
-        };
+        disk.write_file(&tail, &tail::header(0)).map_err(LogError::io("write", &tail))?;
+        let empty = Checkpoint { origin: key.name().clone(), size: 0, root: EMPTY_ROOT };
         let path = open::checkpoint_path(dir);
         let text = empty.sign(&key)?;
-        disk.write_file(&path, text.as_bytes())
-            .map_err(LogError::io("write", &path))?;
+        disk.write_file(&path, text.as_bytes()).map_err(LogError::io("write", &path))?;
         Self::open(dir, key, disk)
     }
 

@@ -57,18 +57,11 @@ pub(super) fn without_checkpoint(dir: &Path, scan: Option<&Scan>) -> LogError {
     let entries = scan.map_or(0, |scan| scan.tail.end());
     let torn = scan.is_some_and(|scan| scan.torn_bytes > 0);
     if entries > 0 || torn || has_tiles(dir) {
-        LogError::CheckpointMissing {
-            path: checkpoint_path(dir),
-            entries,
-        }
+        LogError::CheckpointMissing { path: checkpoint_path(dir), entries }
     } else if scan.is_some() {
-        LogError::NotCreated {
-            dir: dir.to_owned(),
-        }
+        LogError::NotCreated { dir: dir.to_owned() }
     } else {
-        LogError::NoLog {
-            dir: dir.to_owned(),
-        }
+        LogError::NoLog { dir: dir.to_owned() }
     }
 }
 
@@ -84,19 +77,10 @@ pub(super) fn judge_tail(
 ) -> Result<(), LogError> {
     let path = tail_path(dir);
     let last = EntryIndex(size.saturating_sub(1));
-    let Some(&Scan {
-        ref tail,
-        fault,
-        torn_bytes,
-    }) = scan
-    else {
+    let Some(&Scan { ref tail, fault, torn_bytes }) = scan else {
         if !size.is_multiple_of(TILE_WIDTH) {
             let from = EntryIndex(size - size % TILE_WIDTH);
-            return Err(LogError::TailMissing {
-                path,
-                from,
-                to: last,
-            });
+            return Err(LogError::TailMissing { path, from, to: last });
         }
         repairs.push(Repair::TailRecreated { path });
         return Ok(());
@@ -104,44 +88,23 @@ pub(super) fn judge_tail(
     let (settled, end, offset) = (tail.start(), tail.end(), tail.end_offset());
     if settled > size {
         let (path, tail) = (checkpoint_path(dir), path);
-        return Err(LogError::CheckpointBehind {
-            path,
-            size,
-            tail,
-            settled,
-        });
+        return Err(LogError::CheckpointBehind { path, size, tail, settled });
     }
     if end < size {
         let from = EntryIndex(end);
-        return Err(LogError::TailDamaged {
-            path,
-            offset,
-            fault,
-            from,
-            to: last,
-        });
+        return Err(LogError::TailDamaged { path, offset, fault, from, to: last });
     }
     // Beyond the checkpoint nothing was acknowledged. A crash may have kept the later pages of one
     // write and lost the earlier, so all that follows the first fault goes with it.
     if fault != TailFault::Ends {
-        repairs.push(Repair::TornTail {
-            path,
-            offset,
-            bytes: torn_bytes,
-        });
+        repairs.push(Repair::TornTail { path, offset, bytes: torn_bytes });
     }
     if end > size {
-        repairs.push(Repair::Unsigned {
-            from: EntryIndex(size),
-            count: end - size,
-        });
+        repairs.push(Repair::Unsigned { from: EntryIndex(size), count: end - size });
     }
     let bundles = tail.len() as u64 / TILE_WIDTH;
     if bundles > 0 {
-        repairs.push(Repair::Unsettled {
-            from: settled / TILE_WIDTH,
-            count: bundles,
-        });
+        repairs.push(Repair::Unsettled { from: settled / TILE_WIDTH, count: bundles });
     }
     Ok(())
 }
@@ -154,10 +117,7 @@ pub(super) fn judge_tail(
 pub(super) fn check_not_rolled_back(dir: &Path, tail: &Tail) -> Result<(), LogError> {
     let path = dir.join(full_bundle(tail.end() / TILE_WIDTH).path());
     if path.exists() {
-        return Err(LogError::RolledBack {
-            path,
-            size: tail.end(),
-        });
+        return Err(LogError::RolledBack { path, size: tail.end() });
     }
     Ok(())
 }
@@ -183,11 +143,7 @@ pub(super) fn find_leftovers(
 ) -> Result<(), LogError> {
     let mut folders = vec![dir.to_owned()];
     let next = settled / TILE_WIDTH;
-    folders.extend(
-        dir.join(full_bundle(next).path())
-            .parent()
-            .map(Path::to_owned),
-    );
+    folders.extend(dir.join(full_bundle(next).path()).parent().map(Path::to_owned));
     let levels = (0..u8::MAX).take_while(|&level| level == 0 || hashes_at(settled, level) > 0);
     folders.extend(levels.filter_map(|level| {
         let path = dir.join(full_tile(level, hashes_at(settled, level + 1)).path());
@@ -241,12 +197,7 @@ pub(super) fn load(dir: &Path, key: &VerifierKey) -> Result<LogReader, LogError>
     let (signed, computed) = (reader.checkpoint.root, reader.range.root());
     if signed != computed {
         let (path, size) = (checkpoint_path(dir), reader.size());
-        return Err(LogError::RootMismatch {
-            path,
-            size,
-            signed,
-            computed,
-        });
+        return Err(LogError::RootMismatch { path, size, signed, computed });
     }
     Ok(reader)
 }

@@ -88,11 +88,7 @@ impl LogReader {
 
     fn check_within(&self, asked: u64, end: u64) -> Result<(), LogError> {
         let size = self.size();
-        if end <= size {
-            Ok(())
-        } else {
-            Err(LogError::Beyond { asked, size })
-        }
+        if end <= size { Ok(()) } else { Err(LogError::Beyond { asked, size }) }
     }
 
     /// The entry at `index`, checked against its leaf hash.
@@ -102,10 +98,7 @@ impl LogReader {
     pub fn entry(&self, index: EntryIndex) -> Result<Vec<u8>, LogError> {
         self.check_within(index.0, index.0.saturating_add(1))?;
         let mut entries = self.span(index.0, index.0 + 1)?;
-        let beyond = LogError::Beyond {
-            asked: index.0,
-            size: self.size(),
-        };
+        let beyond = LogError::Beyond { asked: index.0, size: self.size() };
         entries.pop().ok_or(beyond)
     }
 
@@ -123,35 +116,22 @@ impl LogReader {
     /// # Errors
     /// [`LogError::Beyond`] where the range ends after the log; each item as [`LogReader::entry`].
     pub fn entries(&self, range: Range<EntryIndex>) -> Result<Entries<'_>, LogError> {
-        let Range {
-            start: EntryIndex(next),
-            end: EntryIndex(end),
-        } = range;
+        let Range { start: EntryIndex(next), end: EntryIndex(end) } = range;
         self.check_within(end, end)?;
-        Ok(Entries {
-            log: self,
-            next,
-            end,
-            ready: Vec::new().into_iter(),
-        })
+        Ok(Entries { log: self, next, end, ready: Vec::new().into_iter() })
     }
 
     /// The entries `[from, to)`, all of one bundle or all of the tail, each checked.
     fn span(&self, from: u64, to: u64) -> Result<Vec<Vec<u8>>, LogError> {
         let start = self.tail.start();
         if from >= start {
-            return self
-                .tail
-                .entries((from - start) as usize..(to - start) as usize);
+            return self.tail.entries((from - start) as usize..(to - start) as usize);
         }
         let index = from / TILE_WIDTH;
         let path = self.dir.join(full_bundle(index).path());
         let bytes = fs::read(&path).map_err(LogError::read(&path))?;
-        let entries =
-            decode_bundle(&bytes, TILE_WIDTH as usize).map_err(|source| LogError::Bundle {
-                path: path.clone(),
-                source,
-            })?;
+        let entries = decode_bundle(&bytes, TILE_WIDTH as usize)
+            .map_err(|source| LogError::Bundle { path: path.clone(), source })?;
         let leaves = self.tiles.full(0, index)?;
         (from..to)
             .map(|index| {
@@ -159,10 +139,7 @@ impl LogReader {
                 if leaf_hash(entries[place]) == leaves[place] {
                     return Ok(entries[place].to_vec());
                 }
-                Err(LogError::EntryDiffers {
-                    path: path.clone(),
-                    index: EntryIndex(index),
-                })
+                Err(LogError::EntryDiffers { path: path.clone(), index: EntryIndex(index) })
             })
             .collect()
     }
@@ -178,10 +155,7 @@ impl LogReader {
         if level == 0 {
             let place = (first - start) as usize;
             let leaves = self.tail.leaves().get(place..place + count);
-            let beyond = LogError::Beyond {
-                asked: first,
-                size: self.tail.end(),
-            };
+            let beyond = LogError::Beyond { asked: first, size: self.tail.end() };
             return leaves.map(<[Hash]>::to_vec).ok_or(beyond);
         }
         (place..place + count)
@@ -226,10 +200,7 @@ impl LogReader {
 
     fn proof<T>(&self, made: Result<T, SourceError<LogError>>) -> Result<T, LogError> {
         made.map_err(|error| match error {
-            SourceError::Proof(source) => LogError::Proof {
-                dir: self.dir.clone(),
-                source,
-            },
+            SourceError::Proof(source) => LogError::Proof { dir: self.dir.clone(), source },
             SourceError::Source(error) => error,
         })
     }
@@ -240,11 +211,7 @@ impl LogReader {
     /// [`LogError::Beyond`]; where a tile is damaged.
     pub fn root_at(&self, size: u64) -> Result<Hash, LogError> {
         self.check_within(size, size)?;
-        if size == self.size() {
-            Ok(self.root())
-        } else {
-            root_from(self, size)
-        }
+        if size == self.size() { Ok(self.root()) } else { root_from(self, size) }
     }
 
     /// What proves to a stranger that the entry at `index` is in the log: index, path and the current
@@ -275,11 +242,7 @@ impl LogReader {
             return Ok(None);
         }
         let first = tile.index() * TILE_WIDTH;
-        Ok(Some(tile_bytes(&self.hashes(
-            tile.level(),
-            first,
-            tile.width().into(),
-        )?)))
+        Ok(Some(tile_bytes(&self.hashes(tile.level(), first, tile.width().into())?)))
     }
 
     fn bundle(&self, bundle: EntryBundle) -> Result<Option<Vec<u8>>, LogError> {
@@ -290,21 +253,13 @@ impl LogReader {
         let first = bundle.index() * TILE_WIDTH;
         let entries = self.span(first, first + u64::from(bundle.width()))?;
         let bytes = encode_bundle(&entries);
-        Ok(Some(bytes.expect(
-            "entries that were in the log make a bundle of their width",
-        )))
+        Ok(Some(bytes.expect("entries that were in the log make a bundle of their width")))
     }
 
     /// Checks the full tile at `index` of `level` against the hash that covers it one level up.
     pub(super) fn check_tile(&self, level: u8, index: u64) -> Result<(), LogError> {
         let above = self.hashes(level + 1, index, 1)?;
-        if above
-            == [root(&self.hashes(
-                level,
-                index * TILE_WIDTH,
-                TILE_WIDTH as usize,
-            )?)]
-        {
+        if above == [root(&self.hashes(level, index * TILE_WIDTH, TILE_WIDTH as usize)?)] {
             return Ok(());
         }
         let path = self.dir.join(full_tile(level, index).path());

@@ -66,20 +66,12 @@ pub fn rebuild_tiles(
     let (signed, computed) = (checkpoint.root, range.root());
     if computed != signed {
         let path = open::checkpoint_path(dir);
-        return Err(LogError::RootMismatch {
-            path,
-            size,
-            signed,
-            computed,
-        });
+        return Err(LogError::RootMismatch { path, size, signed, computed });
     }
 
     let mut durable = HashSet::new();
     let mut writer = Writer::new(disk, dir, &mut durable);
-    let mut report = RebuildReport {
-        tiles: 0,
-        rewritten: 0,
-    };
+    let mut report = RebuildReport { tiles: 0, rewritten: 0 };
     let mut put = |tile: HashTile, hashes: &[Hash]| {
         report.tiles += 1;
         match read_tile(dir, tile) {

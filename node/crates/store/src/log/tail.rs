@@ -70,19 +70,13 @@ pub(super) struct Scan {
 
 /// The header of a tail whose first entry is `start`.
 pub(super) fn header(start: u64) -> Vec<u8> {
-    assert!(
-        start.is_multiple_of(TILE_WIDTH),
-        "a tail begins where a bundle does"
-    );
+    assert!(start.is_multiple_of(TILE_WIDTH), "a tail begins where a bundle does");
     [&MAGIC[..], &[VERSION, 0, 0, 0], &start.to_be_bytes()].concat()
 }
 
 /// Appends the record of `entry` to `out`.
 pub(super) fn encode_record(out: &mut Vec<u8>, entry: &[u8]) {
-    assert!(
-        entry.len() <= ENTRY_BYTES_MAX,
-        "whoever appends has checked the entry"
-    );
+    assert!(entry.len() <= ENTRY_BYTES_MAX, "whoever appends has checked the entry");
     let length = (entry.len() as u32).to_be_bytes();
     out.extend_from_slice(&length);
     out.extend_from_slice(&checksum(length, entry).to_be_bytes());
@@ -102,17 +96,10 @@ fn checksum(length: [u8; 4], entry: &[u8]) -> u32 {
 fn read_record(reader: &mut impl Read, entry: &mut Vec<u8>) -> io::Result<Result<(), TailFault>> {
     entry.clear();
     let mut head = Vec::with_capacity(RECORD_HEAD_BYTES);
-    reader
-        .by_ref()
-        .take(RECORD_HEAD_BYTES as u64)
-        .read_to_end(&mut head)?;
+    reader.by_ref().take(RECORD_HEAD_BYTES as u64).read_to_end(&mut head)?;
     let Ok([l0, l1, l2, l3, c0, c1, c2, c3]) = <[u8; RECORD_HEAD_BYTES]>::try_from(head.as_slice())
     else {
-        return Ok(Err(if head.is_empty() {
-            TailFault::Ends
-        } else {
-            TailFault::Short
-        }));
+        return Ok(Err(if head.is_empty() { TailFault::Ends } else { TailFault::Short }));
     };
     let length = u32::from_be_bytes([l0, l1, l2, l3]);
     if length as usize > ENTRY_BYTES_MAX {
@@ -171,13 +158,9 @@ impl Tail {
         let io = || LogError::io("read", path);
         let file_bytes = file.metadata().map_err(io())?.len();
         let mut reader = BufReader::new(&file);
-        let start =
-            read_header(&mut reader)
-                .map_err(io())?
-                .map_err(|why| LogError::TailHeader {
-                    path: path.to_owned(),
-                    why,
-                })?;
+        let start = read_header(&mut reader)
+            .map_err(io())?
+            .map_err(|why| LogError::TailHeader { path: path.to_owned(), why })?;
         let (mut ends, mut leaves) = (Vec::new(), Vec::new());
         let (mut end, mut entry) = (HEADER_BYTES, Vec::new());
         let fault = loop {
@@ -189,29 +172,13 @@ impl Tail {
             ends.push(end);
             leaves.push(leaf_hash(&entry));
         };
-        let tail = Self {
-            path: path.to_owned(),
-            file: Some(file),
-            start,
-            ends,
-            leaves,
-        };
-        Ok(Some(Scan {
-            tail,
-            fault,
-            torn_bytes: file_bytes.saturating_sub(end),
-        }))
+        let tail = Self { path: path.to_owned(), file: Some(file), start, ends, leaves };
+        Ok(Some(Scan { tail, fault, torn_bytes: file_bytes.saturating_sub(end) }))
     }
 
     /// The tail that stands in for a missing file.
     pub(super) fn absent(path: &Path, start: u64) -> Self {
-        Self {
-            path: path.to_owned(),
-            file: None,
-            start,
-            ends: Vec::new(),
-            leaves: Vec::new(),
-        }
+        Self { path: path.to_owned(), file: None, start, ends: Vec::new(), leaves: Vec::new() }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -245,16 +212,13 @@ impl Tail {
 
     /// Where the record at `position` begins.
     fn offset(&self, position: usize) -> u64 {
-        position
-            .checked_sub(1)
-            .map_or(HEADER_BYTES, |before| self.ends[before])
+        position.checked_sub(1).map_or(HEADER_BYTES, |before| self.ends[before])
     }
 
     /// Notes records that were written to the file, by their entries' lengths and leaf hashes.
     pub(super) fn extend(&mut self, records: impl IntoIterator<Item = (usize, Hash)>) {
         for (entry_bytes, leaf) in records {
-            self.ends
-                .push(self.end_offset() + record_bytes(entry_bytes));
+            self.ends.push(self.end_offset() + record_bytes(entry_bytes));
             self.leaves.push(leaf);
         }
     }

@@ -32,9 +32,7 @@ pub(super) fn full_bundle(index: u64) -> EntryBundle {
 
 /// How many of the first `count` leaves' hashes at tile level `level` are complete.
 pub(super) fn hashes_at(count: u64, level: u8) -> u64 {
-    count
-        .checked_shr(TILE_HEIGHT * u32::from(level))
-        .unwrap_or(0)
+    count.checked_shr(TILE_HEIGHT * u32::from(level)).unwrap_or(0)
 }
 
 /// The bytes of a tile of `hashes`.
@@ -49,8 +47,7 @@ pub(super) fn tile_bytes(hashes: &[Hash]) -> Vec<u8> {
 pub(super) fn read_tile(dir: &Path, tile: HashTile) -> Result<Vec<Hash>, LogError> {
     let path = dir.join(tile.path());
     let bytes = fs::read(&path).map_err(LogError::read(&path))?;
-    tile.hashes(&bytes)
-        .map_err(|source| LogError::Tile { path, source })
+    tile.hashes(&bytes).map_err(|source| LogError::Tile { path, source })
 }
 
 /// The full tiles of a log's folder, the last few of them in memory. They are immutable, so what is
@@ -63,10 +60,7 @@ pub(super) struct Tiles {
 
 impl Tiles {
     pub(super) fn new(dir: &Path) -> Self {
-        Self {
-            dir: dir.to_owned(),
-            cache: Mutex::default(),
-        }
+        Self { dir: dir.to_owned(), cache: Mutex::default() }
     }
 
     /// The hashes of the full tile at `index` of `level`.
@@ -110,16 +104,12 @@ impl Edge {
             (first..count).map(tile_root).collect()
         };
         let levels = (1..LEVELS).take_while(|&level| hashes_at(settled, level) > 0);
-        Ok(Self {
-            levels: levels.map(level_hashes).collect::<Result<_, _>>()?,
-        })
+        Ok(Self { levels: levels.map(level_hashes).collect::<Result<_, _>>()? })
     }
 
     /// The hashes of the partial tile at `level`, 1 or more.
     pub(super) fn at(&self, level: u8) -> &[Hash] {
-        let place = usize::from(level)
-            .checked_sub(1)
-            .expect("level 0 has no edge but the tail");
+        let place = usize::from(level).checked_sub(1).expect("level 0 has no edge but the tail");
         self.levels.get(place).map_or(&[], Vec::as_slice)
     }
 
@@ -137,11 +127,7 @@ impl Edge {
                 self.levels.push(Vec::new());
             }
             let hashes = &mut self.levels[place];
-            debug_assert_eq!(
-                hashes.len() as u64,
-                index % TILE_WIDTH,
-                "tiles come in order"
-            );
+            debug_assert_eq!(hashes.len() as u64, index % TILE_WIDTH, "tiles come in order");
             hashes.push(hash);
             if (hashes.len() as u64) < TILE_WIDTH {
                 break;
@@ -171,9 +157,8 @@ mod tests {
         };
         let mut edge = Edge::default();
         for index in 0..260 {
-            let leaves: Vec<_> = (0..256_u64)
-                .map(|n| leaf_hash(&(index * 256 + n).to_be_bytes()))
-                .collect();
+            let leaves: Vec<_> =
+                (0..256_u64).map(|n| leaf_hash(&(index * 256 + n).to_be_bytes())).collect();
             write(full_tile(0, index), &leaves).unwrap();
             edge.push(index, root(&leaves), write).unwrap();
             if index % 50 == 3 || index > 250 {
@@ -182,10 +167,7 @@ mod tests {
                 assert_eq!(loaded.at(2), edge.at(2), "{index}");
             }
         }
-        assert_eq!(
-            (edge.at(1).len(), edge.at(2).len(), edge.at(3).len()),
-            (4, 1, 0)
-        );
+        assert_eq!((edge.at(1).len(), edge.at(2).len(), edge.at(3).len()), (4, 1, 0));
         let tiles = Tiles::new(dir.path());
         for index in (0..260).chain([259, 0]) {
             assert_eq!(

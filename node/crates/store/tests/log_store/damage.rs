@@ -35,11 +35,7 @@ fn set(path: &Path, bytes: Option<&[u8]>) {
 
 fn findings(dir: &Path) -> Vec<(Remedy, String)> {
     let report = check_all(dir);
-    report
-        .findings
-        .iter()
-        .map(|finding| (finding.remedy(), finding.to_string()))
-        .collect()
+    report.findings.iter().map(|finding| (finding.remedy(), finding.to_string())).collect()
 }
 
 #[test]
@@ -62,18 +58,11 @@ fn every_alteration_is_found_and_named() {
             let shown = format!("{name}, alteration {case}");
             let found = findings(&dir);
             let named = |text: &str| text.contains(path.to_str().unwrap());
-            assert!(
-                found.iter().any(|(_, text)| named(text)),
-                "{shown}: {found:?}"
-            );
+            assert!(found.iter().any(|(_, text)| named(text)), "{shown}: {found:?}");
             let want = match name {
                 _ if name.starts_with("tile/0") => Remedy::RebuildTiles,
                 // One byte after the records is what a torn append leaves.
-                "tail"
-                    if altered
-                        .as_ref()
-                        .is_some_and(|bytes| bytes.len() > whole.len()) =>
-                {
+                "tail" if altered.as_ref().is_some_and(|bytes| bytes.len() > whole.len()) => {
                     Remedy::Open
                 }
                 _ => Remedy::Restore,
@@ -85,18 +74,10 @@ fn every_alteration_is_found_and_named() {
             // Opening finds what is wrong with what it reads: all but older bundles.
             let opened = LogReader::open(&dir, &public());
             if let Ok(log) = &opened {
-                let read: Result<Vec<_>, _> = log
-                    .entries(EntryIndex(0)..EntryIndex(log.size()))
-                    .unwrap()
-                    .collect();
-                assert!(
-                    want == Remedy::Open || read.is_err(),
-                    "{shown} was read as if whole"
-                );
-                assert!(
-                    want != Remedy::RebuildTiles,
-                    "{shown} was opened: it is at the edge"
-                );
+                let read: Result<Vec<_>, _> =
+                    log.entries(EntryIndex(0)..EntryIndex(log.size())).unwrap().collect();
+                assert!(want == Remedy::Open || read.is_err(), "{shown} was read as if whole");
+                assert!(want != Remedy::RebuildTiles, "{shown} was opened: it is at the edge");
             }
             if want == Remedy::RebuildTiles {
                 let rebuilt =
@@ -117,10 +98,7 @@ fn lost_entries_are_counted() {
     let whole = fs::read(&tail).unwrap();
     let says = |bytes: Option<&[u8]>, want: &str| {
         set(&tail, bytes);
-        let error = LogReader::open(&dir, &public())
-            .map(drop)
-            .unwrap_err()
-            .to_string();
+        let error = LogReader::open(&dir, &public()).map(drop).unwrap_err().to_string();
         assert!(error.contains(want), "{error}");
         assert!(
             Log::open(&dir, key(), Disk::default()).is_err(),
@@ -159,26 +137,13 @@ fn older_files_are_not_taken_for_the_log() {
     let restore = |name: &str| fs::copy(older.join(name), dir.join(name)).unwrap();
     let opened = || LogReader::open(&dir, &public()).map(drop).unwrap_err();
     restore("checkpoint");
-    assert!(matches!(
-        opened(),
-        LogError::CheckpointBehind {
-            size: 300,
-            settled: 512,
-            ..
-        }
-    ));
+    assert!(matches!(opened(), LogError::CheckpointBehind { size: 300, settled: 512, .. }));
     assert!(!check_all(&dir).is_sound());
     restore("tail");
     assert!(matches!(opened(), LogError::RolledBack { size: 300, .. }));
     assert!(!check_all(&dir).is_sound());
     fs::copy(newer.join("checkpoint"), dir.join("checkpoint")).unwrap();
-    assert!(matches!(
-        opened(),
-        LogError::TailDamaged {
-            from: EntryIndex(300),
-            ..
-        }
-    ));
+    assert!(matches!(opened(), LogError::TailDamaged { from: EntryIndex(300), .. }));
     assert!(!check_all(&dir).is_sound());
     fs::copy(newer.join("tail"), dir.join("tail")).unwrap();
     assert_sound(&dir, &entries(0, 600));
@@ -193,12 +158,7 @@ fn entries_beyond_the_checkpoint_are_kept_and_signed() {
     let mut tail = fs::read(dir.join("tail")).unwrap();
     tail.truncate(tail.len() - 3);
     fs::write(dir.join("tail"), tail).unwrap();
-    for leftover in [
-        "tail.tmp",
-        "checkpoint.tmp",
-        "tile/0/001.tmp",
-        "tile/entries/001.tmp",
-    ] {
+    for leftover in ["tail.tmp", "checkpoint.tmp", "tile/0/001.tmp", "tile/entries/001.tmp"] {
         fs::write(dir.join(leftover), "half").unwrap();
     }
     copy_folder(&dir, &folder.path().join("before"));
@@ -206,17 +166,8 @@ fn entries_beyond_the_checkpoint_are_kept_and_signed() {
     assert_holds(&reader, &entries(0, 258));
     assert_eq!(reader.repairs().len(), 6, "{:?}", reader.repairs());
     let report = check_all(&dir);
-    assert!(
-        report.is_sound() && report.findings.len() == 6,
-        "{:?}",
-        report.findings
-    );
-    assert!(
-        report
-            .findings
-            .iter()
-            .all(|it| matches!(it, Finding::Unfinished(_)))
-    );
+    assert!(report.is_sound() && report.findings.len() == 6, "{:?}", report.findings);
+    assert!(report.findings.iter().all(|it| matches!(it, Finding::Unfinished(_))));
     assert_holds(&open(&dir), &entries(0, 264));
     assert_sound(&dir, &entries(0, 264));
 }
@@ -239,36 +190,16 @@ fn damage_below_a_full_tile() {
     fs::remove_file(dir.join("tile/0/006")).unwrap();
     flip("tile/1/000", 10);
     let report = findings(&dir);
-    let text = |part: &str| {
-        report
-            .iter()
-            .filter(|(_, text)| text.contains(part))
-            .count()
-    };
+    let text = |part: &str| report.iter().filter(|(_, text)| text.contains(part)).count();
     assert_eq!(text("tile/entries/003"), 1, "{report:?}");
     assert_eq!(text("entry 768 in"), 1, "{report:?}");
-    assert_eq!(
-        (
-            text("tile/0/005"),
-            text("tile/0/006 is missing"),
-            text("tile/1/000")
-        ),
-        (1, 1, 1)
-    );
-    assert!(
-        report.iter().all(|(remedy, _)| *remedy == Remedy::Restore),
-        "an entry is lost"
-    );
+    assert_eq!((text("tile/0/005"), text("tile/0/006 is missing"), text("tile/1/000")), (1, 1, 1));
+    assert!(report.iter().all(|(remedy, _)| *remedy == Remedy::Restore), "an entry is lost");
     let refused = rebuild_tiles(&dir, &public(), &Disk::default(), &mut |_, _| ());
     assert!(matches!(refused, Err(LogError::RootMismatch { .. })));
     flip(changed, detail);
     let report = findings(&dir);
-    assert!(
-        report
-            .iter()
-            .all(|(remedy, _)| *remedy == Remedy::RebuildTiles),
-        "{report:?}"
-    );
+    assert!(report.iter().all(|(remedy, _)| *remedy == Remedy::RebuildTiles), "{report:?}");
     assert_eq!(report.len(), 3, "{report:?}");
     let rebuilt = rebuild_tiles(&dir, &public(), &Disk::default(), &mut |_, _| ()).unwrap();
     assert_eq!((rebuilt.tiles, rebuilt.rewritten), (258, 3));
@@ -284,10 +215,7 @@ fn damage_below_a_full_tile() {
     let log = LogReader::open(&dir, &public()).expect("opening reads the right edge only");
     let exported = log.export(&folder.path().join("export"), &mut |_, _| ());
     assert!(matches!(exported, Err(LogError::TileDiffers { .. })));
-    assert!(matches!(
-        log.tlog_proof(EntryIndex(768)),
-        Err(LogError::Proof { .. })
-    ));
+    assert!(matches!(log.tlog_proof(EntryIndex(768)), Err(LogError::Proof { .. })));
     let report = findings(&dir);
     let says = |part: &str| report.iter().any(|(_, text)| text.contains(part));
     assert!(says("tile/1/000 is damaged: hash 3"), "{report:?}");
@@ -297,13 +225,8 @@ fn damage_below_a_full_tile() {
 #[test]
 fn strays_are_named_and_do_no_harm() {
     let (_folder, dir) = log_of(300);
-    let names = [
-        "notes.txt",
-        "tile/0/007",
-        "tile/0/001.p/44",
-        "tile/9/000",
-        "tile/entries/x001/000",
-    ];
+    let names =
+        ["notes.txt", "tile/0/007", "tile/0/001.p/44", "tile/9/000", "tile/entries/x001/000"];
     for name in names {
         fs::create_dir_all(dir.join(name).parent().unwrap()).unwrap();
         fs::write(dir.join(name), "stray").unwrap();

@@ -68,10 +68,7 @@ fn run(dir: &Path, disk: &Disk, promised: &mut Promised) -> Result<(), LogError>
 
 fn assert_refuses(log: &mut Log) {
     let refused = log.append(&[entry(0)]);
-    assert!(
-        matches!(refused, Err(LogError::Poisoned { .. })),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, Err(LogError::Poisoned { .. })), "{refused:?}");
 }
 
 /// The log is sound on a good disk, holds all that was promised, and goes on.
@@ -103,10 +100,7 @@ fn every_operation_fails_in_every_way() {
     assert_recovers(&folder.path().join("log"), &promised);
     for at in 0..history.len() {
         let after_write = at > 0 && history[at - 1] == Op::Write;
-        for fault in FAULTS
-            .into_iter()
-            .filter(|fault| after_write || !fault.tears())
-        {
+        for fault in FAULTS.into_iter().filter(|fault| after_write || !fault.tears()) {
             let folder = temporary();
             let dir = folder.path().join("log");
             let (disk, _) = faulty(at as u64, Some(fault));
@@ -149,16 +143,10 @@ fn repairs_may_be_cut_too() {
             Repair::TailRecreated { .. } => "recreated",
         }));
         let checkpoints = vec![reader.checkpoint_text().to_owned()];
-        let promised = Promised {
-            entries: reader.size(),
-            checkpoints,
-        };
+        let promised = Promised { entries: reader.size(), checkpoints };
         cuts += cut_the_repair(&dir, &promised);
     }
-    assert!(
-        kinds.len() == 4 && cuts > 100,
-        "{kinds:?}, {cuts} operations of repairs were cut"
-    );
+    assert!(kinds.len() == 4 && cuts > 100, "{kinds:?}, {cuts} operations of repairs were cut");
 }
 
 /// A process is killed, the next one reads what the first wrote but did not sync, signs for it or settles
@@ -177,10 +165,7 @@ fn what_a_killed_process_left_is_made_durable_before_it_is_relied_on() {
             let (disk, script) = killed.next_process();
             let log = Log::open(&dir, key(), disk).unwrap();
             let checkpoints = vec![log.checkpoint_text().to_owned()];
-            let promised = Promised {
-                entries: log.size(),
-                checkpoints,
-            };
+            let promised = Promised { entries: log.size(), checkpoints };
             drop(log);
             script.lose_unsynced();
             assert_recovers(&dir, &promised);
@@ -201,18 +186,11 @@ fn a_bundle_that_cannot_be_written_takes_nothing_back() {
     // folder).
     script.arm(7);
     assert_eq!(log.append(&entries(250, 600)).unwrap().end.0, 600);
-    assert!(
-        log.poisoned().unwrap().contains("No space left"),
-        "{:?}",
-        log.poisoned()
-    );
+    assert!(log.poisoned().unwrap().contains("No space left"), "{:?}", log.poisoned());
     assert_refuses(&mut log);
     assert_holds(&log, &entries(0, 600));
     let refused = Log::open(&dir, key(), faulty(0, Some(Fault::ErrorsFrom(ENOSPC))).0).map(drop);
-    assert!(
-        matches!(refused, Err(LogError::Io { .. })),
-        "the disk is still full"
-    );
+    assert!(matches!(refused, Err(LogError::Io { .. })), "the disk is still full");
     assert_holds(&LogReader::open(&dir, &public()).unwrap(), &entries(0, 600));
     assert!(check_all(&dir).is_sound());
     drop(log);
@@ -237,10 +215,7 @@ fn cut_the_repair(dir: &Path, promised: &Promised) -> u64 {
             if script.operations() <= at {
                 return at;
             }
-            assert!(
-                opened.is_none_or(|opened| opened.is_err()),
-                "{fault:?} at {at} was swallowed"
-            );
+            assert!(opened.is_none_or(|opened| opened.is_err()), "{fault:?} at {at} was swallowed");
             assert_recovers(&copy, promised);
         }
     }

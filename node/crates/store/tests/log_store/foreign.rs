@@ -28,10 +28,7 @@ impl TileReader for Client<'_> {
         self.fetched.set(self.fetched.get() + tiles.len() as u64);
         // Their paths name the height, which C2SP fixed.
         let path = |tile: &Tile| self.dir.join(tile.path().replacen("tile/8/", "tile/", 1));
-        Ok(tiles
-            .iter()
-            .map(|tile| fs::read(path(tile)).unwrap())
-            .collect())
+        Ok(tiles.iter().map(|tile| fs::read(path(tile)).unwrap()).collect())
     }
 
     fn save_tiles(&self, _: &[Tile], _: &[Vec<u8>]) {}
@@ -41,9 +38,7 @@ impl TileReader for Client<'_> {
 fn their_checkpoint(text: &[u8]) -> Checkpoint {
     let note = Note::from_bytes(text).unwrap();
     let log_key = StandardVerifier::new(&public().to_string()).unwrap();
-    let (trusted, strange) = note
-        .verify(&VerifierList::new(vec![Box::new(log_key)]))
-        .unwrap();
+    let (trusted, strange) = note.verify(&VerifierList::new(vec![Box::new(log_key)])).unwrap();
     assert_eq!((trusted.len(), strange.len()), (1, 0));
     let checkpoint = Checkpoint::from_bytes(note.text()).unwrap();
     assert_eq!((checkpoint.origin(), checkpoint.extension()), (ORIGIN, ""));
@@ -55,10 +50,7 @@ fn their_checkpoint(text: &[u8]) -> Checkpoint {
 fn their_entries(dir: &Path, earlier: &[String]) -> Vec<Vec<u8>> {
     let checkpoint = their_checkpoint(&fs::read(dir.join("checkpoint")).unwrap());
     let (size, root) = (checkpoint.size(), *checkpoint.hash());
-    let client = Client {
-        dir,
-        fetched: Cell::new(0),
-    };
+    let client = Client { dir, fetched: Cell::new(0) };
     let reader = TileHashReader::new(size, root, &client);
     let mut entries = Vec::new();
     for index in 0..size.div_ceil(256) {
@@ -69,16 +61,11 @@ fn their_entries(dir: &Path, earlier: &[String]) -> Vec<Vec<u8>> {
         let bundle = fs::read(dir.join(path)).unwrap();
         let bundle = decode_bundle(&bundle, width as usize).unwrap();
         // Their reader believes no tile before it has led to the root.
-        let places: Vec<u64> = (0..width)
-            .map(|at| tlog_tiles::stored_hash_index(0, index * 256 + at))
-            .collect();
+        let places: Vec<u64> =
+            (0..width).map(|at| tlog_tiles::stored_hash_index(0, index * 256 + at)).collect();
         let leaves = reader.read_hashes(&places).unwrap();
         for (entry, leaf) in bundle.iter().zip(leaves) {
-            assert!(
-                tlog_tiles::record_hash(entry) == leaf,
-                "entry {}",
-                entries.len()
-            );
+            assert!(tlog_tiles::record_hash(entry) == leaf, "entry {}", entries.len());
             entries.push(entry.to_vec());
         }
     }
@@ -101,10 +88,7 @@ fn files(dir: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut folders = vec![dir.to_owned()];
     while let Some(folder) = folders.pop() {
-        for path in fs::read_dir(folder)
-            .unwrap()
-            .map(|item| item.unwrap().path())
-        {
+        for path in fs::read_dir(folder).unwrap().map(|item| item.unwrap().path()) {
             if path.is_dir() {
                 folders.push(path);
             } else {
@@ -135,17 +119,13 @@ fn an_export_is_a_log_for_others() {
         assert!(files(&to).is_superset(&names));
         assert!(their_entries(&fresh, &earlier) == want);
     }
-    let again = log
-        .export(&folder.path().join("export"), &mut |_, _| ())
-        .unwrap();
+    let again = log.export(&folder.path().join("export"), &mut |_, _| ()).unwrap();
     // The partial bundle, the partial tiles of levels 0, 1 and 2, and the checkpoint.
     assert_eq!((again.written, again.kept), (5, 257 + 257 + 1));
     drop(log);
     assert_sound(&dir, &entries(0, 66_000));
     let reader = LogReader::open(&dir, &public()).unwrap();
-    reader
-        .export(&folder.path().join("by_reader"), &mut |_, _| ())
-        .unwrap();
+    reader.export(&folder.path().join("by_reader"), &mut |_, _| ()).unwrap();
     assert!(their_entries(&folder.path().join("by_reader"), &earlier).len() == 66_000);
 }
 
@@ -169,17 +149,9 @@ fn an_export_mixes_with_nothing() {
     let export = folder.path().join("export");
     assert_eq!(refused(&log, &export), "done");
     let (_second, _, mut second) = new_log();
-    assert_eq!(
-        refused(&second, &export),
-        "diverges",
-        "an export of more than the log has"
-    );
+    assert_eq!(refused(&second, &export), "diverges", "an export of more than the log has");
     second.append(&entries(1, 400)).unwrap();
-    assert_eq!(
-        refused(&second, &export),
-        "diverges",
-        "another history, with the same key"
-    );
+    assert_eq!(refused(&second, &export), "diverges", "another history, with the same key");
     let stranger = SigningKeyOf::other(&folder.path().join("stranger"));
     assert_eq!(refused(&stranger, &export), "folder", "another key");
 
@@ -195,10 +167,7 @@ fn an_export_mixes_with_nothing() {
     fs::write(&tile, [0; 8192]).unwrap();
     log.append(&entries(300, 600)).unwrap();
     assert_eq!(refused(&log, &export), "done");
-    assert_eq!(
-        fs::read(&tile).unwrap(),
-        fs::read(dir.join("tile/0/001")).unwrap()
-    );
+    assert_eq!(fs::read(&tile).unwrap(), fs::read(dir.join("tile/0/001")).unwrap());
     assert!(their_entries(&export, &[]) == entries(0, 600));
 }
 
@@ -221,15 +190,8 @@ fn a_damaged_log_is_not_exported() {
         bytes[77] ^= 1;
         fs::write(dir.join(name), &bytes).unwrap();
         if let Ok(log) = LogReader::open(&dir, &public()) {
-            assert!(
-                log.export(&folder.path().join("export"), &mut |_, _| ())
-                    .is_err(),
-                "{name}"
-            );
-            assert!(
-                !folder.path().join("export/checkpoint").exists(),
-                "the checkpoint is last"
-            );
+            assert!(log.export(&folder.path().join("export"), &mut |_, _| ()).is_err(), "{name}");
+            assert!(!folder.path().join("export/checkpoint").exists(), "the checkpoint is last");
         }
         bytes[77] ^= 1;
         fs::write(dir.join(name), &bytes).unwrap();

@@ -1,9 +1,6 @@
 //! The ledger log from outside: sizes, faults, damage, and clients that others wrote.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, its fixtures too"
-)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its fixtures too")]
 
 mod damage;
 mod faults;

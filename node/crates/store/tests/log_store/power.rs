@@ -69,11 +69,7 @@ pub(crate) struct Script {
 
 /// A disk on which `fault` strikes at operation `at`, and its script.
 pub(crate) fn faulty(at: u64, fault: Option<Fault>) -> (Disk, Arc<Script>) {
-    let script = Arc::new(Script {
-        at: at.into(),
-        fault,
-        state: Mutex::default(),
-    });
+    let script = Arc::new(Script { at: at.into(), fault, state: Mutex::default() });
     (Disk::with_faults(Arc::<Script>::clone(&script)), script)
 }
 
@@ -91,12 +87,7 @@ fn length(path: &Path) -> u64 {
 }
 
 fn set_length(path: &Path, bytes: u64) {
-    fs::OpenOptions::new()
-        .write(true)
-        .open(path)
-        .unwrap()
-        .set_len(bytes)
-        .unwrap();
+    fs::OpenOptions::new().write(true).open(path).unwrap().set_len(bytes).unwrap();
 }
 
 impl State {
@@ -158,7 +149,7 @@ impl State {
 }
 
 impl Fault {
-    /// Whether the fault is another than a plain error or power cut only after a write.
+    /// Whether it needs a write just before to differ from a plain error or power cut.
     pub(crate) fn tears(self) -> bool {
         matches!(self, Self::Torn(_) | Self::TornError(_))
     }
@@ -179,11 +170,7 @@ impl Script {
     /// is not, though the next process sees it.
     pub(crate) fn next_process(&self) -> (Disk, Arc<Self>) {
         let state = std::mem::take(&mut *self.state.lock().unwrap());
-        let next = Self {
-            at: u64::MAX.into(),
-            fault: None,
-            state: state.into(),
-        };
+        let next = Self { at: u64::MAX.into(), fault: None, state: state.into() };
         let script = Arc::new(next);
         (Disk::with_faults(Arc::<Self>::clone(&script)), script)
     }

@@ -60,17 +60,10 @@ fn around_a_full_tile_of_tiles() {
     assert_sound(&dir, &want);
     let leaves = leaves(&want);
     for size in [1, 255, 256, 300, 512, 65_280, 65_535, 65_536, 65_537] {
-        assert_eq!(
-            log.root_at(size).unwrap(),
-            merkle::root(&leaves[..size as usize]),
-            "{size}"
-        );
+        assert_eq!(log.root_at(size).unwrap(), merkle::root(&leaves[..size as usize]), "{size}");
         for index in [0, size / 3, size - 1] {
             let path = log.inclusion_proof(EntryIndex(index), size).unwrap();
-            assert_eq!(
-                path,
-                merkle::inclusion_proof(&leaves[..size as usize], index).unwrap()
-            );
+            assert_eq!(path, merkle::inclusion_proof(&leaves[..size as usize], index).unwrap());
         }
         let path = log.consistency_proof(size, 65_537).unwrap();
         assert_eq!(path, merkle::consistency_proof(&leaves, size).unwrap());
@@ -91,34 +84,21 @@ fn resources_are_those_of_every_earlier_tree() {
         for tile in tiles_of(size) {
             let bytes = log.resource(TilePath::Hashes(tile)).unwrap().unwrap();
             let first = tile.index() * 256;
-            let want: Vec<Hash> = (first..first + u64::from(tile.width()))
-                .map(|at| hash(tile.level(), at))
-                .collect();
+            let want: Vec<Hash> =
+                (first..first + u64::from(tile.width())).map(|at| hash(tile.level(), at)).collect();
             assert_eq!(tile.hashes(&bytes).unwrap(), want, "{tile}");
         }
         for bundle in bundles_of(size) {
             let bytes = log.resource(TilePath::Entries(bundle)).unwrap().unwrap();
             let first = bundle.index() as usize * 256;
             let got = merkle::decode_bundle(&bytes, bundle.width().into()).unwrap();
-            assert_eq!(
-                got,
-                want[first..first + usize::from(bundle.width())],
-                "{bundle}"
-            );
+            assert_eq!(got, want[first..first + usize::from(bundle.width())], "{bundle}");
         }
     }
-    for beyond in [
-        "tile/0/002.p/189",
-        "tile/0/002",
-        "tile/1/000.p/3",
-        "tile/2/000.p/1",
-        "tile/0/003.p/1",
-    ] {
-        assert_eq!(
-            log.resource(beyond.parse().unwrap()).unwrap(),
-            None,
-            "{beyond}"
-        );
+    for beyond in
+        ["tile/0/002.p/189", "tile/0/002", "tile/1/000.p/3", "tile/2/000.p/1", "tile/0/003.p/1"]
+    {
+        assert_eq!(log.resource(beyond.parse().unwrap()).unwrap(), None, "{beyond}");
     }
 }
 
@@ -133,10 +113,7 @@ fn what_is_beyond_the_log_is_an_error() {
         beyond(log.leaf(EntryIndex(index)).map(drop));
         beyond(log.inclusion_proof(EntryIndex(0), index.max(301)).map(drop));
         beyond(log.consistency_proof(1, index.max(301)).map(drop));
-        beyond(
-            log.entries(EntryIndex(0)..EntryIndex(index.max(301)))
-                .map(drop),
-        );
+        beyond(log.entries(EntryIndex(0)..EntryIndex(index.max(301))).map(drop));
     }
     let no_proof = |result| assert!(matches!(result, Err(LogError::Proof { .. })));
     no_proof(log.inclusion_proof(EntryIndex(200), 200));
@@ -144,28 +121,17 @@ fn what_is_beyond_the_log_is_an_error() {
     no_proof(log.consistency_proof(3, 2));
     let some = log.entries(EntryIndex(250)..EntryIndex(260)).unwrap();
     assert!(some.map(Result::unwrap).eq(entries(250, 260)));
-    assert_eq!(
-        log.entries(EntryIndex(5)..EntryIndex(5)).unwrap().count(),
-        0
-    );
+    assert_eq!(log.entries(EntryIndex(5)..EntryIndex(5)).unwrap().count(), 0);
 }
 
 #[test]
 fn what_is_no_entry_is_refused_and_nothing_of_its_group_is_kept() {
     let (_folder, dir, mut log) = new_log();
     log.append(&entries(0, 2)).unwrap();
-    for bad in [
-        b"{}".to_vec(),
-        Vec::new(),
-        b"text".to_vec(),
-        vec![b' '; 70_000],
-    ] {
+    for bad in [b"{}".to_vec(), Vec::new(), b"text".to_vec(), vec![b' '; 70_000]] {
         let group = [entry(2), bad];
         let refused = log.append(&group);
-        assert!(matches!(
-            refused,
-            Err(LogError::Refused { position: 1, .. })
-        ));
+        assert!(matches!(refused, Err(LogError::Refused { position: 1, .. })));
     }
     assert!(log.poisoned().is_none());
     log.append(&[entry(2)]).unwrap();
@@ -202,10 +168,7 @@ fn a_log_is_made_once_and_never_by_opening() {
     log.append(&[entry(0)]).unwrap();
     // The same with an entry is no cut creation, and signing it anew could contradict what was signed.
     std::fs::remove_file(dir.join("checkpoint")).unwrap();
-    assert!(matches!(
-        open(),
-        Err(LogError::CheckpointMissing { entries: 1, .. })
-    ));
+    assert!(matches!(open(), Err(LogError::CheckpointMissing { entries: 1, .. })));
     assert!(matches!(create(), Err(LogError::Exists { .. })));
 }
 

@@ -36,10 +36,7 @@ pub(crate) fn entries(from: u64, to: u64) -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn leaves(entries: &[Vec<u8>]) -> Vec<Hash> {
-    entries
-        .iter()
-        .map(|entry| merkle::leaf_hash(entry))
-        .collect()
+    entries.iter().map(|entry| merkle::leaf_hash(entry)).collect()
 }
 
 /// A folder in memory where there is one, since these tests sync thousands of times.
@@ -86,31 +83,12 @@ pub(crate) fn assert_holds(log: &LogReader, want: &[Vec<u8>]) {
     let size = want.len() as u64;
     assert_eq!(log.size(), size);
     let all = log.entries(EntryIndex(0)..EntryIndex(size)).unwrap();
-    assert!(
-        all.map(Result::unwrap).eq(want.iter().cloned()),
-        "entries of {size}"
-    );
+    assert!(all.map(Result::unwrap).eq(want.iter().cloned()), "entries of {size}");
     let leaves = leaves(want);
-    assert_eq!(
-        log.root(),
-        if size == 0 {
-            EMPTY_ROOT
-        } else {
-            merkle::root(&leaves)
-        }
-    );
+    assert_eq!(log.root(), if size == 0 { EMPTY_ROOT } else { merkle::root(&leaves) });
     let checkpoint = Checkpoint::verify(log.checkpoint_text(), &public()).unwrap();
     assert_eq!((checkpoint.size, checkpoint.root), (size, log.root()));
-    for index in [
-        0,
-        1,
-        255,
-        256,
-        257,
-        size / 2,
-        size.saturating_sub(2),
-        size.saturating_sub(1),
-    ] {
+    for index in [0, 1, 255, 256, 257, size / 2, size.saturating_sub(2), size.saturating_sub(1)] {
         let entry = log.entry(EntryIndex(index));
         let proof = log.tlog_proof(EntryIndex(index));
         if index < size {

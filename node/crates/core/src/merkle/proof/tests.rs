@@ -40,14 +40,8 @@ fn what_cannot_be_proven_is_refused() {
     let beyond = |index, size| ProofError::IndexBeyondTree { index, size };
     assert_eq!(inclusion_proof(&leaves, 5), Err(beyond(5, 5)));
     assert_eq!(inclusion_proof(&[], 0), Err(beyond(0, 0)));
-    assert_eq!(
-        verify_inclusion(EMPTY_ROOT, 0, 0, EMPTY_ROOT, &[]),
-        Err(beyond(0, 0))
-    );
-    let larger = ProofError::OldTreeLarger {
-        old_size: 6,
-        new_size: 5,
-    };
+    assert_eq!(verify_inclusion(EMPTY_ROOT, 0, 0, EMPTY_ROOT, &[]), Err(beyond(0, 0)));
+    let larger = ProofError::OldTreeLarger { old_size: 6, new_size: 5 };
     assert_eq!(consistency_proof(&leaves, 6), Err(larger));
     assert_eq!(consistency_proof(&leaves, 0), Err(ProofError::OldTreeEmpty));
     let empty = verify_consistency(0, EMPTY_ROOT, 0, EMPTY_ROOT, &[]);
@@ -60,12 +54,7 @@ fn paths_of_a_wrong_length_are_named() {
     let root = oracle::root(&leaves);
     let mut path = inclusion_proof(&leaves, 4).unwrap();
     let check = |path: &[Hash], want| {
-        assert_eq!(
-            verify_inclusion(root, 6, 4, leaves[4], path),
-            want,
-            "{}",
-            path.len()
-        );
+        assert_eq!(verify_inclusion(root, 6, 4, leaves[4], path), want, "{}", path.len());
     };
     check(&path, Ok(()));
     check(&path[..1], Err(ProofError::PathTooShort { length: 1 }));
@@ -76,12 +65,7 @@ fn paths_of_a_wrong_length_are_named() {
     let old_root = oracle::root(&leaves[..3]);
     let mut path = consistency_proof(&leaves, 3).unwrap();
     let check = |path: &[Hash], want| {
-        assert_eq!(
-            verify_consistency(3, old_root, 6, root, path),
-            want,
-            "{}",
-            path.len()
-        );
+        assert_eq!(verify_consistency(3, old_root, 6, root, path), want, "{}", path.len());
     };
     check(&path, Ok(()));
     check(&path[..3], Err(ProofError::PathTooShort { length: 3 }));
@@ -96,11 +80,7 @@ fn the_largest_sizes_end() {
     for index in [0, 1, 1 << 63, u64::MAX - 2, u64::MAX - 1] {
         let any = |length| root_from_inclusion(u64::MAX, index, EMPTY_ROOT, &path[..length]);
         let accepted: Vec<_> = (0..=65).filter(|&length| any(length).is_ok()).collect();
-        assert_eq!(
-            accepted.len(),
-            1,
-            "{index} has one path length, not {accepted:?}"
-        );
+        assert_eq!(accepted.len(), 1, "{index} has one path length, not {accepted:?}");
         let old = index + 1;
         assert!(verify_consistency(old, EMPTY_ROOT, u64::MAX, EMPTY_ROOT, &path).is_err());
     }

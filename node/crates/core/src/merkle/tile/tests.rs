@@ -113,10 +113,7 @@ fn tiles_of_published_sizes() {
     let check = |size, want: &[(u8, u64, u16)]| {
         let mut partial = Vec::new();
         for tile in tiles_of(size) {
-            assert_eq!(
-                HashTile::in_tree(size, tile.level(), tile.index()),
-                Some(tile)
-            );
+            assert_eq!(HashTile::in_tree(size, tile.level(), tile.index()), Some(tile));
             let next = HashTile::in_tree(size, tile.level(), tile.index() + 1);
             if tile.is_partial() {
                 assert_eq!(tile.width(), partial_width(size, tile.level()));
@@ -127,10 +124,7 @@ fn tiles_of_published_sizes() {
         assert_eq!(partial, want, "{size}");
         let bundles = bundles_of(size).map(|bundle| (bundle.index(), bundle.width()));
         let level_0 = tiles_of(size).filter(|tile| tile.level() == 0);
-        assert!(
-            level_0.map(|tile| (tile.index(), tile.width())).eq(bundles),
-            "{size}"
-        );
+        assert!(level_0.map(|tile| (tile.index(), tile.width())).eq(bundles), "{size}");
     };
     check(0, &[]);
     check(1, &[(0, 0, 1)]);
@@ -139,23 +133,13 @@ fn tiles_of_published_sizes() {
     check(256, &[(1, 0, 1)]);
     check(70_000, &[(0, 273, 112), (1, 1, 17), (2, 0, 1)]);
     assert_eq!(
-        tiles_of(70_000)
-            .filter(|tile| tile.level() == 0 && !tile.is_partial())
-            .count(),
+        tiles_of(70_000).filter(|tile| tile.level() == 0 && !tile.is_partial()).count(),
         273
     );
-    assert_eq!(
-        tiles_of(70_000)
-            .filter(|tile| tile.level() == 1 && !tile.is_partial())
-            .count(),
-        1
-    );
+    assert_eq!(tiles_of(70_000).filter(|tile| tile.level() == 1 && !tile.is_partial()).count(), 1);
     check(1 << 24, &[(3, 0, 1)]);
     assert_eq!(tiles_of(u64::MAX).next(), HashTile::new(0, 0, 256).ok());
-    assert_eq!(
-        HashTile::in_tree(u64::MAX, 7, 0),
-        HashTile::new(7, 0, 255).ok()
-    );
+    assert_eq!(HashTile::in_tree(u64::MAX, 7, 0), HashTile::new(7, 0, 255).ok());
     assert_eq!(HashTile::in_tree(u64::MAX, 8, 0), None);
     assert_eq!(HashTile::in_tree(u64::MAX, 63, u64::MAX), None);
     assert_eq!(EntryBundle::in_tree(256, 1), None);
@@ -168,9 +152,7 @@ fn tile_bytes(leaves: &[Hash], tile: HashTile) -> Vec<u8> {
     let span = 256_usize.pow(tile.level().into());
     let first = usize::try_from(tile.index()).unwrap() * 256;
     let hash = |position: usize| oracle::root(&leaves[position * span..(position + 1) * span]);
-    (first..first + usize::from(tile.width()))
-        .flat_map(|position| hash(position).0)
-        .collect()
+    (first..first + usize::from(tile.width())).flat_map(|position| hash(position).0).collect()
 }
 
 #[test]
@@ -186,14 +168,9 @@ fn subtrees_are_found_in_tiles() {
             );
             frontier_hashes.push(slice.hash(&tile_bytes(&leaves, slice.tile)).unwrap());
         }
-        let root = crate::merkle::CompactRange::from_subtrees(size, frontier_hashes)
-            .unwrap()
-            .root();
-        assert_eq!(
-            root,
-            oracle::root(&leaves[..usize::try_from(size).unwrap()]),
-            "{size}"
-        );
+        let root =
+            crate::merkle::CompactRange::from_subtrees(size, frontier_hashes).unwrap().root();
+        assert_eq!(root, oracle::root(&leaves[..usize::try_from(size).unwrap()]), "{size}");
     }
     for level in 0..=10 {
         for index in 0..1300 >> level {
@@ -208,16 +185,7 @@ fn subtrees_are_found_in_tiles() {
                 );
             }
         }
-        assert_eq!(
-            TileSlice::locate(
-                1300,
-                Subtree {
-                    level,
-                    index: 1300 >> level
-                }
-            ),
-            None
-        );
+        assert_eq!(TileSlice::locate(1300, Subtree { level, index: 1300 >> level }), None);
     }
     for level in [11, 63, 64, u32::MAX] {
         assert_eq!(TileSlice::locate(1300, Subtree { level, index: 0 }), None);
@@ -230,10 +198,7 @@ fn tile_bytes_have_one_length() {
     assert_eq!(tile.bytes(), 96);
     assert_eq!(tile.hashes(&[7; 96]).unwrap(), vec![Hash([7; 32]); 3]);
     for got in [0, 64, 95, 97, 128] {
-        assert_eq!(
-            tile.hashes(&vec![7; got]),
-            Err(TileError::Bytes { width: 3, got })
-        );
+        assert_eq!(tile.hashes(&vec![7; got]), Err(TileError::Bytes { width: 3, got }));
     }
 }
 

@@ -35,25 +35,8 @@ fn bodies() {
         assert_eq!(parsed.to_body(), body);
     };
     check(EXAMPLE, "example.com/behind-the-sofa", 20_852_163);
-    check(
-        &Checkpoint {
-            size: 0,
-            root: merkle::EMPTY_ROOT,
-            ..checkpoint(0)
-        }
-        .to_body(),
-        ORIGIN,
-        0,
-    );
-    check(
-        &Checkpoint {
-            size: u64::MAX,
-            ..checkpoint(1)
-        }
-        .to_body(),
-        ORIGIN,
-        u64::MAX,
-    );
+    check(&Checkpoint { size: 0, root: merkle::EMPTY_ROOT, ..checkpoint(0) }.to_body(), ORIGIN, 0);
+    check(&Checkpoint { size: u64::MAX, ..checkpoint(1) }.to_body(), ORIGIN, u64::MAX);
 }
 
 #[test]
@@ -64,32 +47,12 @@ fn malformed_bodies() {
         assert_eq!(Checkpoint::parse_body(&body), Err(want), "{body:?}");
     };
     check(EXAMPLE, "", NoteError::CheckpointShape);
-    check(
-        EXAMPLE,
-        "example.com/behind-the-sofa\n20852163\n",
-        NoteError::CheckpointShape,
-    );
+    check(EXAMPLE, "example.com/behind-the-sofa\n20852163\n", NoteError::CheckpointShape);
     check("q2I=\n", "q2I=", NoteError::CheckpointShape);
-    check(
-        "example.com/behind-the-sofa\n",
-        "\n",
-        NoteError::CheckpointOrigin,
-    );
-    check(
-        "behind-the-sofa",
-        "behind the sofa",
-        NoteError::CheckpointOrigin,
-    );
+    check("example.com/behind-the-sofa\n", "\n", NoteError::CheckpointOrigin);
+    check("behind-the-sofa", "behind the sofa", NoteError::CheckpointOrigin);
     check("sofa", "sofa+", NoteError::CheckpointOrigin);
-    for size in [
-        "",
-        "0x1",
-        "020852163",
-        "+20852163",
-        "-1",
-        "20852163 ",
-        "18446744073709551616",
-    ] {
+    for size in ["", "0x1", "020852163", "+20852163", "-1", "20852163 ", "18446744073709551616"] {
         check("20852163", size, NoteError::CheckpointSize);
     }
     for root in ["", "q2I", "q2J=", "q2I==", "q2I= ", "AAq2I="] {
@@ -97,11 +60,7 @@ fn malformed_bodies() {
     }
     check("/Xajj", "_Xajj", NoteError::CheckpointRoot);
     for lines in ["\n", "extension\n", "extension", " ", "more\nlines\n"] {
-        check(
-            "q2I=\n",
-            &format!("q2I=\n{lines}"),
-            NoteError::ExtensionLine,
-        );
+        check("q2I=\n", &format!("q2I=\n{lines}"), NoteError::ExtensionLine);
     }
 }
 
@@ -109,47 +68,26 @@ fn malformed_bodies() {
 fn every_changed_byte_is_refused() {
     let key = log_key(1);
     let text = checkpoint(5).sign(&key).unwrap();
-    assert_eq!(
-        Checkpoint::verify(&text, key.verifier_key()),
-        Ok(checkpoint(5))
-    );
+    assert_eq!(Checkpoint::verify(&text, key.verifier_key()), Ok(checkpoint(5)));
     for (at, changed) in bit_flips(&text) {
-        assert!(
-            Checkpoint::verify(&changed, key.verifier_key()).is_err(),
-            "{at}: {changed:?}"
-        );
+        assert!(Checkpoint::verify(&changed, key.verifier_key()).is_err(), "{at}: {changed:?}");
     }
     for torn in torn(&text) {
-        assert!(
-            Checkpoint::verify(&torn, key.verifier_key()).is_err(),
-            "{torn:?}"
-        );
+        assert!(Checkpoint::verify(&torn, key.verifier_key()).is_err(), "{torn:?}");
     }
 }
 
 #[test]
 fn a_log_speaks_for_its_own_origin_only() {
     let stranger = SigningKey::from_seed(name("example.com/other"), &[1; 32]);
-    let mismatch = NoteError::OriginMismatch {
-        origin: name(ORIGIN),
-        key: name("example.com/other"),
-    };
+    let mismatch =
+        NoteError::OriginMismatch { origin: name(ORIGIN), key: name("example.com/other") };
     assert_eq!(checkpoint(5).sign(&stranger), Err(mismatch.clone()));
-    let forged = SignedNote::sign(checkpoint(5).to_body(), &stranger)
-        .unwrap()
-        .to_string();
-    assert_eq!(
-        Checkpoint::verify(&forged, stranger.verifier_key()),
-        Err(mismatch)
-    );
+    let forged = SignedNote::sign(checkpoint(5).to_body(), &stranger).unwrap().to_string();
+    assert_eq!(Checkpoint::verify(&forged, stranger.verifier_key()), Err(mismatch));
     let key = log_key(1);
-    assert_eq!(
-        Checkpoint::verify(&forged, key.verifier_key()),
-        Err(NoteError::Untrusted)
-    );
-    let text = SignedNote::sign("not a checkpoint\n", &key)
-        .unwrap()
-        .to_string();
+    assert_eq!(Checkpoint::verify(&forged, key.verifier_key()), Err(NoteError::Untrusted));
+    let text = SignedNote::sign("not a checkpoint\n", &key).unwrap().to_string();
     let refused = Err(NoteError::CheckpointShape);
     assert_eq!(Checkpoint::verify(&text, key.verifier_key()), refused);
 }
@@ -160,22 +98,12 @@ fn public_witnesses_verify() {
     let known: Vec<_> = keys.iter().collect();
     let note = SignedNote::parse(COSIGNED).unwrap();
     assert_eq!(note.to_string(), COSIGNED);
-    let want: Vec<_> = known
-        .iter()
-        .map(|key| Verified {
-            key,
-            seconds: Some(0x6a12_2120),
-        })
-        .collect();
+    let want: Vec<_> =
+        known.iter().map(|key| Verified { key, seconds: Some(0x6a12_2120) }).collect();
     assert_eq!(note.verify(&known), Ok(want));
     let later = COSIGNED.replacen("1432088532", "1432088533", 1);
     let refused = SignedNote::parse(&later).unwrap().verify(&known);
-    assert_eq!(
-        refused,
-        Err(NoteError::BadSignature {
-            key: keys[0].label()
-        })
-    );
+    assert_eq!(refused, Err(NoteError::BadSignature { key: keys[0].label() }));
 }
 
 #[test]
@@ -188,20 +116,13 @@ fn cosignatures_are_added_and_counted() {
     let (got, cosigned) =
         Checkpoint::verify_cosigned(&note.to_string(), log.verifier_key(), &keys).unwrap();
     assert_eq!(got, checkpoint(5));
-    let at = |key, seconds| Verified {
-        key,
-        seconds: Some(seconds),
-    };
+    let at = |key, seconds| Verified { key, seconds: Some(seconds) };
     assert_eq!(cosigned, [at(keys[0], 1_679_315_147), at(keys[1], 0)]);
 
     note.cosign(&witnesses[1], i64::MAX as u64).unwrap();
     let text = note.to_string();
     let (_, cosigned) = Checkpoint::verify_cosigned(&text, log.verifier_key(), &keys[1..]).unwrap();
-    assert_eq!(
-        cosigned,
-        [at(keys[1], i64::MAX as u64)],
-        "the newer one replaced the older"
-    );
+    assert_eq!(cosigned, [at(keys[1], i64::MAX as u64)], "the newer one replaced the older");
     let (_, nobody) = Checkpoint::verify_cosigned(&text, log.verifier_key(), &keys[2..]).unwrap();
     assert_eq!(nobody, [], "an absent witness is no error");
 }
@@ -212,20 +133,14 @@ fn what_is_no_cosignature_is_refused() {
     let (log_vkey, key) = (log.verifier_key(), witness.verifier_key());
     let text = checkpoint(5).sign(&log).unwrap();
     let seconds = 1 << 63;
-    assert_eq!(
-        witness.cosign(&checkpoint(5), seconds),
-        Err(NoteError::Time { seconds })
-    );
+    assert_eq!(witness.cosign(&checkpoint(5), seconds), Err(NoteError::Time { seconds }));
     let mut prose = SignedNote::sign("prose\n", &log).unwrap();
     assert_eq!(prose.cosign(&witness, 0), Err(NoteError::CheckpointShape));
 
     // A witness's line is no log's, a log's no witness's, and a log must have signed.
     let alone = witness.cosign(&checkpoint(5), 7).unwrap();
     let unsigned = format!("{}\n{alone}\n", checkpoint(5).to_body());
-    assert_eq!(
-        Checkpoint::verify_cosigned(&unsigned, log_vkey, &[key]),
-        Err(NoteError::Untrusted)
-    );
+    assert_eq!(Checkpoint::verify_cosigned(&unsigned, log_vkey, &[key]), Err(NoteError::Untrusted));
     let wrong = |key: &VerifierKey| NoteError::WrongKeyType { key: key.label() };
     assert_eq!(Checkpoint::verify(&text, key), Err(wrong(key)));
     let by_log = Checkpoint::verify_cosigned(&text, log_vkey, &[log_vkey]);
@@ -235,11 +150,7 @@ fn what_is_no_cosignature_is_refused() {
     let check = |bytes: &[u8]| {
         let text = format!("{text}{}\n", NoteSignature::of_key(key, bytes));
         let refused = Err(NoteError::BadSignature { key: key.label() });
-        assert_eq!(
-            Checkpoint::verify_cosigned(&text, log_vkey, &[key]),
-            refused,
-            "{bytes:?}"
-        );
+        assert_eq!(Checkpoint::verify_cosigned(&text, log_vkey, &[key]), refused, "{bytes:?}");
         Checkpoint::verify(&text, log_vkey).unwrap();
     };
     for place in 0..good.len() {

@@ -9,21 +9,11 @@ const VKEY: &str = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANY
 #[test]
 fn names() {
     let long = "n".repeat(1000);
-    for name in [
-        "a",
-        "example.com/foo",
-        "lucid/00ff",
-        "ž—è",
-        "a\u{7f}",
-        "=",
-        long.as_str(),
-    ] {
+    for name in ["a", "example.com/foo", "lucid/00ff", "ž—è", "a\u{7f}", "=", long.as_str()] {
         let parsed: KeyName = name.parse().unwrap();
         assert_eq!(parsed.to_string(), name);
     }
-    let bad = [
-        "", " ", "a b", "a+b", "+", "a\n", "\ta", "a\u{a0}b", "\u{2003}", "a\0", "a\u{85}",
-    ];
+    let bad = ["", " ", "a b", "a+b", "+", "a\n", "\ta", "a\u{a0}b", "\u{2003}", "a\0", "a\u{85}"];
     for name in bad {
         assert_eq!(KeyName::new(name), Err(NoteError::KeyName), "{name:?}");
     }
@@ -83,10 +73,7 @@ fn malformed_verifier_keys() {
     check(&VKEY[15..], NoteError::KeyName);
     check(&VKEY.replace("/foo", " foo"), NoteError::KeyName);
     for kind in [0, 2, 3, 5, 6, 0xff] {
-        check(
-            &vkey("a", &typed(kind, key.public_key())),
-            NoteError::SignatureType(kind),
-        );
+        check(&vkey("a", &typed(kind, key.public_key())), NoteError::SignatureType(kind));
     }
     for (from, to) in [("530d", "530e"), ("foo", "fop"), ("example", "Example")] {
         let name = KeyName::new(VKEY.replace(from, to).split('+').next().unwrap()).unwrap();

@@ -26,18 +26,12 @@ fn witness_key(seed: u8) -> CosigningKey {
 
 /// Leaf hashes of a log of `count` entries.
 fn leaves(count: u8) -> Vec<Hash> {
-    (0..count)
-        .map(|entry| merkle::leaf_hash(&[entry]))
-        .collect()
+    (0..count).map(|entry| merkle::leaf_hash(&[entry])).collect()
 }
 
 /// The checkpoint over [`leaves`].
 fn checkpoint(count: u8) -> Checkpoint {
-    Checkpoint {
-        origin: name(ORIGIN),
-        size: count.into(),
-        root: merkle::root(&leaves(count)),
-    }
+    Checkpoint { origin: name(ORIGIN), size: count.into(), root: merkle::root(&leaves(count)) }
 }
 
 /// Every text that differs from `text` in one bit of one byte and is still UTF-8, with the place.

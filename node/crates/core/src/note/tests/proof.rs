@@ -19,20 +19,14 @@ fn every_proof_of_a_small_log_verifies() {
             let parsed = TlogProof::parse(&text).unwrap();
             assert_eq!((parsed.to_text(), &parsed), (text, &proof(size, index)));
             let leaf = leaves(size)[usize::from(index)];
-            assert_eq!(
-                parsed.verify(leaf, key.verifier_key()),
-                Ok(checkpoint(size))
-            );
+            assert_eq!(parsed.verify(leaf, key.verifier_key()), Ok(checkpoint(size)));
         }
     }
 }
 
 #[test]
 fn layout() {
-    let text = proof(2, 1)
-        .with_extra(b"extra information".to_vec())
-        .unwrap()
-        .to_text();
+    let text = proof(2, 1).with_extra(b"extra information".to_vec()).unwrap().to_text();
     let (proof_lines, checkpoint_text) = text.split_once("\n\n").unwrap();
     let lines: Vec<_> = proof_lines.lines().collect();
     // H(0x00 ‖ 0x00), the sibling.
@@ -43,14 +37,9 @@ fn layout() {
 
     let single = proof(1, 0);
     assert!(
-        single
-            .to_text()
-            .starts_with("c2sp.org/tlog-proof@v1\nindex 0\n\nexample.com/log\n1\n")
+        single.to_text().starts_with("c2sp.org/tlog-proof@v1\nindex 0\n\nexample.com/log\n1\n")
     );
-    assert_eq!(
-        (single.index(), single.path(), single.extra()),
-        (0, &[][..], None)
-    );
+    assert_eq!((single.index(), single.path(), single.extra()), (0, &[][..], None));
     assert_eq!(single.checkpoint_text(), single.checkpoint().to_string());
 }
 
@@ -85,9 +74,7 @@ fn what_the_proof_does_not_prove_is_refused() {
     let text = proof(7, 3).to_text().replacen("index 3", "index 7", 1);
     let beyond = merkle::ProofError::IndexBeyondTree { index: 7, size: 7 };
     assert_eq!(
-        TlogProof::parse(&text)
-            .unwrap()
-            .verify(leaves(7)[3], key.verifier_key()),
+        TlogProof::parse(&text).unwrap().verify(leaves(7)[3], key.verifier_key()),
         Err(beyond.into())
     );
 }
@@ -110,33 +97,17 @@ fn malformed() {
     check("extra ZGF0YQ==", "extra ZGF0YR==", NoteError::ProofExtra);
     check("extra ZGF0YQ==", "extra  ZGF0YQ==", NoteError::ProofExtra);
     check("extra ZGF0YQ==", "extra !", NoteError::ProofExtra);
-    check(
-        &good,
-        "c2sp.org/tlog-proof@v1\nextra ZGF0YQ==",
-        NoteError::ProofExtra,
-    );
+    check(&good, "c2sp.org/tlog-proof@v1\nextra ZGF0YQ==", NoteError::ProofExtra);
     check("extra ZGF0YQ==", "Extra ZGF0YQ==", NoteError::ProofIndex);
     check("extra ZGF0YQ==", "extra", NoteError::ProofIndex);
     check("extra ZGF0YQ==", "", NoteError::ProofIndex);
-    check(
-        "extra ZGF0YQ==\n",
-        "extra ZGF0YQ==\nextra ZGF0YQ==\n",
-        NoteError::ProofIndex,
-    );
+    check("extra ZGF0YQ==\n", "extra ZGF0YQ==\nextra ZGF0YQ==\n", NoteError::ProofIndex);
     check("index 0\n", "", NoteError::ProofIndex);
     for index in ["", "-1", "+0", "00", "0 ", "x", "18446744073709551616"] {
         check("index 0", &format!("index {index}"), NoteError::ProofIndex);
     }
-    check(
-        "index 0\n",
-        "index 0\n!\n",
-        NoteError::ProofHash { line: 1 },
-    );
-    check(
-        "index 0\n",
-        "index 0\nAAAA\n",
-        NoteError::ProofHash { line: 1 },
-    );
+    check("index 0\n", "index 0\n!\n", NoteError::ProofHash { line: 1 });
+    check("index 0\n", "index 0\nAAAA\n", NoteError::ProofHash { line: 1 });
     check("=\n\n", "=\n!\n\n", NoteError::ProofHash { line: 3 });
     // Without the empty line the checkpoint's origin is read as a hash.
     check("=\n\n", "=\n", NoteError::ProofHash { line: 3 });
@@ -155,24 +126,15 @@ fn limits() {
     let longest = long(63).unwrap();
     assert_eq!(TlogProof::parse(&longest.to_text()).as_ref(), Ok(&longest));
     assert_eq!(long(64), Err(NoteError::ProofPath));
-    let line = format!(
-        "index 0\n{}\n",
-        "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
-    );
+    let line = format!("index 0\n{}\n", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
     let longer = longest.to_text().replacen("index 0\n", &line, 1);
     assert_eq!(TlogProof::parse(&longer), Err(NoteError::ProofPath));
 
-    assert_eq!(
-        longest.clone().with_extra(Vec::new()),
-        Err(NoteError::ProofExtra)
-    );
+    assert_eq!(longest.clone().with_extra(Vec::new()), Err(NoteError::ProofExtra));
     let too_much = longest.with_extra(vec![0; PROOF_BYTES_MAX]);
     assert!(matches!(too_much, Err(NoteError::ProofTooLong { .. })));
     let bytes = PROOF_BYTES_MAX + 1;
-    assert_eq!(
-        TlogProof::parse(&"a".repeat(bytes)),
-        Err(NoteError::ProofTooLong { bytes })
-    );
+    assert_eq!(TlogProof::parse(&"a".repeat(bytes)), Err(NoteError::ProofTooLong { bytes }));
 }
 
 proptest! {

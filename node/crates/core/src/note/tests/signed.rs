@@ -17,21 +17,13 @@ const GO_NOTE: &str = "If you think cryptography is the answer to your problem,\
 
 #[test]
 fn published_notes_verify() {
-    for (vkey, text, key_id) in [
-        (C2SP_VKEY, C2SP_NOTE, "530d903a"),
-        (GO_VKEY, GO_NOTE, "c74f20a3"),
-    ] {
+    for (vkey, text, key_id) in [(C2SP_VKEY, C2SP_NOTE, "530d903a"), (GO_VKEY, GO_NOTE, "c74f20a3")]
+    {
         let key: VerifierKey = vkey.parse().unwrap();
         let note = SignedNote::parse(text).unwrap();
         assert_eq!(note.to_string(), text);
         assert_eq!(note.signatures()[0].id().to_string(), key_id);
-        assert_eq!(
-            note.verify(&[&key]),
-            Ok(vec![Verified {
-                key: &key,
-                seconds: None
-            }])
-        );
+        assert_eq!(note.verify(&[&key]), Ok(vec![Verified { key: &key, seconds: None }]));
         for (at, changed) in bit_flips(text) {
             let believed = SignedNote::parse(&changed).and_then(|note| {
                 note.verify(&[&key])?;
@@ -47,14 +39,7 @@ fn a_text_may_have_blank_lines() {
     let poem = SignedNote::parse(POEM).unwrap();
     assert!(poem.text().ends_with("sole:\n\ned è subito sera.\n"));
     assert_eq!(poem.to_string(), POEM);
-    for text in [
-        "\n",
-        "\n\n",
-        "a\n\n",
-        "\n\na\n",
-        "\n\u{2014} a b\n",
-        "\u{2014} x AAAAAAA=\n\n",
-    ] {
+    for text in ["\n", "\n\n", "a\n\n", "\n\na\n", "\n\u{2014} a b\n", "\u{2014} x AAAAAAA=\n\n"] {
         let note = SignedNote::sign(text, &log_key(1)).unwrap();
         let parsed = SignedNote::parse(&note.to_string()).unwrap();
         assert_eq!((parsed.text(), &parsed), (text, &note));
@@ -73,18 +58,9 @@ fn malformed_notes() {
     check("text\n\n\u{2014} a AAAAAAA=", NoteError::NoteShape);
     check("text\n\n", NoteError::NoteShape);
     check("text\n\n\u{2014} a AAAAAAA=\n\n", NoteError::NoteShape);
-    check(
-        "text\r\n\n\u{2014} a AAAAAAA=\n",
-        NoteError::ControlCharacter { at: 4 },
-    );
-    check(
-        "te\txt\n\n\u{2014} a AAAAAAA=\n",
-        NoteError::ControlCharacter { at: 2 },
-    );
-    check(
-        "text\n\n\u{2014} a AAAAAAA=\n\0",
-        NoteError::ControlCharacter { at: 21 },
-    );
+    check("text\r\n\n\u{2014} a AAAAAAA=\n", NoteError::ControlCharacter { at: 4 });
+    check("te\txt\n\n\u{2014} a AAAAAAA=\n", NoteError::ControlCharacter { at: 2 });
+    check("text\n\n\u{2014} a AAAAAAA=\n\0", NoteError::ControlCharacter { at: 21 });
     for bad in [
         "-- a AAAAAAA=",
         "\u{2013} a AAAAAAA=",
@@ -103,22 +79,13 @@ fn malformed_notes() {
         // A key id without a signature.
         "\u{2014} a AAAAAA==",
     ] {
-        check(
-            &format!("text\n\n{bad}\n"),
-            NoteError::SignatureLine { line: 1 },
-        );
-        check(
-            &format!("t\n\n\u{2014} a AAAAAAA=\n{bad}\n"),
-            NoteError::SignatureLine { line: 2 },
-        );
+        check(&format!("text\n\n{bad}\n"), NoteError::SignatureLine { line: 1 });
+        check(&format!("t\n\n\u{2014} a AAAAAAA=\n{bad}\n"), NoteError::SignatureLine { line: 2 });
         let alone = Err(NoteError::SignatureLine { line: 1 });
         assert_eq!(bad.parse::<NoteSignature>(), alone);
     }
     assert_eq!(SignedNote::from_bytes(b"\xff\n\n"), Err(NoteError::NotUtf8));
-    assert_eq!(
-        SignedNote::from_bytes(POEM.as_bytes()),
-        SignedNote::parse(POEM)
-    );
+    assert_eq!(SignedNote::from_bytes(POEM.as_bytes()), SignedNote::parse(POEM));
     for torn in torn(C2SP_NOTE) {
         SignedNote::parse(&torn).unwrap_err();
     }
@@ -131,9 +98,7 @@ fn length_and_signatures_have_limits() {
     let many = |count| SignedNote::parse(&format!("text\n\n{}", line.repeat(count)));
     assert_eq!(many(64).unwrap().signatures().len(), 64);
     assert_eq!(many(65), Err(NoteError::SignatureCount { count: 65 }));
-    let lines: Vec<_> = (0..64)
-        .map(|key| format!("\u{2014} k{key} AAAAAAA=\n"))
-        .collect();
+    let lines: Vec<_> = (0..64).map(|key| format!("\u{2014} k{key} AAAAAAA=\n")).collect();
     let lines = lines.concat();
     let mut full = SignedNote::parse(&format!("text\n\n{lines}")).unwrap();
     let one_more = full.add("\u{2014} k64 AAAAAAA=".parse().unwrap());
@@ -150,14 +115,8 @@ fn length_and_signatures_have_limits() {
     assert_eq!(note.to_string().len(), NOTE_BYTES_MAX);
     assert_eq!(SignedNote::parse(&note.to_string()).as_ref(), Ok(&note));
     let too_long = |bytes| NoteError::NoteTooLong { bytes };
-    assert_eq!(
-        SignedNote::sign(format!("n{longest}"), &key),
-        Err(too_long(NOTE_BYTES_MAX + 1))
-    );
-    assert_eq!(
-        SignedNote::parse(&format!("n{note}")),
-        Err(too_long(NOTE_BYTES_MAX + 1))
-    );
+    assert_eq!(SignedNote::sign(format!("n{longest}"), &key), Err(too_long(NOTE_BYTES_MAX + 1)));
+    assert_eq!(SignedNote::parse(&format!("n{note}")), Err(too_long(NOTE_BYTES_MAX + 1)));
     let before = note.clone();
     let added = note.add(line.trim_end().parse().unwrap());
     assert_eq!(added, Err(too_long(NOTE_BYTES_MAX + line.len())));
@@ -169,68 +128,41 @@ fn only_texts_are_signed() {
     let key = log_key(1);
     assert_eq!(SignedNote::sign("text", &key), Err(NoteError::NoteShape));
     assert_eq!(SignedNote::sign("", &key), Err(NoteError::NoteShape));
-    assert_eq!(
-        SignedNote::sign("a\rb\n", &key),
-        Err(NoteError::ControlCharacter { at: 1 })
-    );
+    assert_eq!(SignedNote::sign("a\rb\n", &key), Err(NoteError::ControlCharacter { at: 1 }));
 }
 
 #[test]
 fn a_known_key_must_verify_and_others_are_ignored() {
     let (key, other) = (log_key(1), log_key(2));
     let (known, unknown) = (key.verifier_key(), other.verifier_key());
-    let verified = Verified {
-        key: known,
-        seconds: None,
-    };
+    let verified = Verified { key: known, seconds: None };
     let note = SignedNote::sign("text\n", &key).unwrap();
     assert_eq!(note.verify(&[known]), Ok(vec![verified]));
-    assert_eq!(
-        note.verify(&[unknown]),
-        Err(NoteError::Untrusted),
-        "same name, other id"
-    );
+    assert_eq!(note.verify(&[unknown]), Err(NoteError::Untrusted), "same name, other id");
     assert_eq!(note.verify(&[]), Err(NoteError::Untrusted));
     assert_eq!(note.verify(&[unknown, known, known]), Ok(vec![verified]));
 
     let mut both = note.clone();
     both.add(other.sign("text\n")).unwrap();
     assert_eq!(both.verify(&[known]), Ok(vec![verified]));
-    let keys: Vec<_> = both
-        .verify(&[unknown, known])
-        .unwrap()
-        .iter()
-        .map(|v| v.key)
-        .collect();
+    let keys: Vec<_> = both.verify(&[unknown, known]).unwrap().iter().map(|v| v.key).collect();
     assert_eq!(keys, [known, unknown], "in the note's order");
 
     // The signature of the known key over another text: one bad line refuses the whole note.
     let bad = key.sign("other\n");
-    let refused = Err(NoteError::BadSignature {
-        key: format!("{ORIGIN}+{}", known.id()),
-    });
+    let refused = Err(NoteError::BadSignature { key: format!("{ORIGIN}+{}", known.id()) });
     let mut replaced = both.clone();
     replaced.add(bad.clone()).unwrap();
-    assert_eq!(
-        replaced.signatures().len(),
-        2,
-        "a key's new signature replaces its old one"
-    );
+    assert_eq!(replaced.signatures().len(), 2, "a key's new signature replaces its old one");
     assert_eq!(replaced.verify(&[known, unknown]), refused);
     replaced.verify(&[unknown]).unwrap();
     let repeated = SignedNote::parse(&format!("{note}{bad}\n")).unwrap();
-    assert_eq!(
-        repeated.verify(&[known]),
-        refused,
-        "a second signature is not passed over"
-    );
+    assert_eq!(repeated.verify(&[known]), refused, "a second signature is not passed over");
     let twice = SignedNote::parse(&format!("{note}{}\n", note.signatures()[0])).unwrap();
     assert_eq!(twice.verify(&[known]), Ok(vec![verified]));
 
     // The same id under another name is another key.
-    let line = note.signatures()[0]
-        .to_string()
-        .replace(ORIGIN, "example.com/other");
+    let line = note.signatures()[0].to_string().replace(ORIGIN, "example.com/other");
     let renamed = SignedNote::parse(&format!("text\n\n{line}\n")).unwrap();
     assert_eq!(renamed.verify(&[known]), Err(NoteError::Untrusted));
 }
@@ -246,14 +178,8 @@ fn keys_that_cannot_be_told_apart_are_refused() {
     let (a, b) = (one.verifier_key(), two.verifier_key());
     assert_eq!((a.id(), a == b), (b.id(), false));
     let note = SignedNote::sign("text\n", &one).unwrap();
-    assert_eq!(
-        note.verify(&[a, b]),
-        Err(NoteError::AmbiguousKey { key: a.label() })
-    );
-    assert_eq!(
-        note.verify(&[b]),
-        Err(NoteError::BadSignature { key: b.label() })
-    );
+    assert_eq!(note.verify(&[a, b]), Err(NoteError::AmbiguousKey { key: a.label() }));
+    assert_eq!(note.verify(&[b]), Err(NoteError::BadSignature { key: b.label() }));
     note.verify(&[a, a]).unwrap();
 }
 
@@ -261,9 +187,7 @@ fn keys_that_cannot_be_told_apart_are_refused() {
 fn a_signature_has_64_bytes_and_one_encoding() {
     let key = log_key(1);
     let good = key.sign("text\n").bytes().to_vec();
-    let refused = Err(NoteError::BadSignature {
-        key: key.verifier_key().label(),
-    });
+    let refused = Err(NoteError::BadSignature { key: key.verifier_key().label() });
     let check = |bytes: &[u8]| {
         let line = NoteSignature::of_key(key.verifier_key(), bytes);
         let note = SignedNote::parse(&format!("text\n\n{line}\n")).unwrap();

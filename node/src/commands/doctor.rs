@@ -1,0 +1,125 @@
+//! `doctor`: looks at the machine, the configuration and the data folder, and says of everything what
+//! was found, whether it is well, and what to do where it is not.
+//!
+//! It changes nothing but what every start of the node repairs, and that only where the folder is its
+//! user's own. Where a check cannot be done because an earlier one failed, it is left out.
+
+mod disk;
+mod folder;
+mod machine;
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::{
+    context::{Context, now},
+    failure::{Class, Outcome},
+};
+
+/// Arguments of `doctor`.
+#[derive(Args, Debug)]
+pub struct Doctor {}
+
+/// How well something is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Ok,
+    /// The node works; it might not for long, or not as well as it could.
+    Warn,
+    /// The node does not work.
+    Fail,
+}
+
+/// One thing that was looked at.
+#[derive(Serialize)]
+struct Line {
+    check: &'static str,
+    status: Status,
+    found: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+}
+
+impl Line {
+    fn ok(check: &'static str, found: impl Into<String>) -> Self {
+        Self { check, status: Status::Ok, found: found.into(), remedy: None }
+    }
+
+    fn warn(check: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        let (status, remedy) = (Status::Warn, Some(remedy.into()));
+        Self { check, status, found: found.into(), remedy }
+    }
+
+    fn fail(check: &'static str, found: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { status: Status::Fail, ..Self::warn(check, found, remedy) }
+    }
+}
+
+#[derive(Serialize)]
+struct Report {
+    /// Whether nothing failed.
+    ok: bool,
+    checks: Vec<Line>,
+}
+
+impl Doctor {
+    /// Looks at everything; exit code 1 where something failed.
+    ///
+    /// # Errors
+    /// Standard output's.
+    #[expect(clippy::unused_self, reason = "the form of every command")]
+    pub fn run(&self, context: &Context) -> Outcome<ExitCode> {
+        let config = &context.config;
+        let mut checks = vec![configuration(context), machine::processor()];
+        checks.extend([machine::cipher(config), machine::hashing(), machine::memory(config)]);
+        let examined = folder::examine(context, &mut checks);
+        checks.push(disk::room(&config.data, config.reserve_bytes.or(examined.reserve_bytes)));
+        checks.push(disk::file_system(&config.data));
+        if examined.is_ours {
+            checks.push(disk::latency(&config.data));
+        }
+        checks.push(machine::clock(now(), examined.last_entry));
+        let ok = checks.iter().all(|line| line.status != Status::Fail);
+        context.output.print(&Report { ok, checks }, text)?;
+        Ok(if ok { ExitCode::SUCCESS } else { Class::Check.into() })
+    }
+}
+
+/// One that is not sound ends every command but `config`, so this only says where it came from.
+fn configuration(context: &Context) -> Line {
+    let settings = &context.config.settings;
+    let given = settings.iter().filter(|setting| setting.origin != crate::config::Origin::Default);
+    let file = settings.iter().find(|setting| setting.name == "config");
+    let file = match file.and_then(|setting| setting.value.as_ref()) {
+        Some(path) => format!("file {path}"),
+        None => "no file".to_owned(),
+    };
+    let data = context.config.data.display();
+    let found = format!("sound; {file}, {} settings given, data folder {data}", given.count());
+    Line::ok("configuration", found)
+}
+
+fn text(report: &Report) -> String {
+    let width = report.checks.iter().map(|line| line.check.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for Line { check, status, found, remedy } in &report.checks {
+        let status = match status {
+            Status::Ok => "ok  ",
+            Status::Warn => "warn",
+            Status::Fail => "FAIL",
+        };
+        text.push_str(&format!("{status}  {check:width$}  {found}\n"));
+        if let Some(remedy) = remedy {
+            text.push_str(&format!("{:6}{:width$}  -> {remedy}\n", "", ""));
+        }
+    }
+    text.push_str(match report.ok {
+        true => "nothing failed\n",
+        false => "something failed\n",
+    });
+    text
+}

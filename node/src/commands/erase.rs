@@ -1,0 +1,135 @@
+//! `erase`: destroys a session's keys and chunks. What it was stays provable.
+
+use std::{
+    io::{self, BufRead, IsTerminal, Write},
+    process::ExitCode,
+};
+
+use clap::Args;
+use lucid_core::{EntryIndex, Hash, SessionId, Timestamp};
+use lucid_store::{State, StoreError};
+use serde::Serialize;
+
+use crate::{
+    cli::SessionArg,
+    context::{Context, now},
+    failure::{Failure, Outcome},
+    output::table,
+};
+
+/// Arguments of `erase`.
+#[derive(Args, Debug)]
+pub struct Erase {
+    #[command(flatten)]
+    session: SessionArg,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+#[derive(Serialize)]
+struct Erased {
+    session_id: SessionId,
+    state: &'static str,
+    erased_at: Option<Timestamp>,
+    log_index: Option<EntryIndex>,
+    destroyed: Destroyed,
+    kept: Kept,
+}
+
+/// What was destroyed, by the manifest.
+#[derive(Serialize)]
+struct Destroyed {
+    /// Ways to the session's key; 0 where an earlier erasure took them.
+    wraps: usize,
+    chunk_count: u32,
+    plain_bytes: u64,
+}
+
+/// What still proves that the session was there.
+#[derive(Serialize)]
+struct Kept {
+    merkle_root: Hash,
+    manifest_hash: Hash,
+    sealed_index: EntryIndex,
+}
+
+impl Erase {
+    /// Asks, and erases the session.
+    ///
+    /// # Errors
+    /// Where there is none, it is not sealed, or the answer is no; the store's.
+    pub fn run(&self, context: &Context) -> Outcome<ExitCode> {
+        let session = self.session.session;
+        let store = context.open_store()?;
+        let row = store.session(session)?;
+        let (Some(sealed), State::Sealed | State::Erased) = (row.sealed, row.state()) else {
+            let wanted = "only a sealed session can be erased (an open one: lucid-node void)";
+            return Err(StoreError::State { session, state: row.state(), wanted }.into());
+        };
+        let question = format!(
+            "Erase session {session}, {} bytes of {}? Nobody can bring it back.",
+            sealed.plain_bytes, row.owner
+        );
+        confirm(&question, self.yes)?;
+        let wraps = store.keys().get(session).map_or(0, |file| file.wraps.len());
+        store.erase(session, now())?;
+        let ended = store.session(session)?.ended;
+        let erased = Erased {
+            session_id: session,
+            state: State::Erased.as_str(),
+            erased_at: ended.map(|(_, at)| at),
+            log_index: ended.map(|(entry, _)| entry),
+            destroyed: Destroyed {
+                wraps,
+                chunk_count: sealed.chunk_count,
+                plain_bytes: sealed.plain_bytes,
+            },
+            kept: Kept {
+                merkle_root: sealed.merkle_root,
+                manifest_hash: sealed.manifest_hash,
+                sealed_index: sealed.entry,
+            },
+        };
+        context.output.print(&erased, text)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn text(erased: &Erased) -> String {
+    let Erased { session_id, destroyed, kept, .. } = erased;
+    let Destroyed { wraps, chunk_count, plain_bytes } = destroyed;
+    table(&[
+        ("erased", session_id.to_string()),
+        (
+            "destroyed",
+            format!("its key ({wraps} wraps) and {chunk_count} chunks, {plain_bytes} bytes"),
+        ),
+        ("kept", format!("manifest {}", kept.manifest_hash)),
+        ("", format!("root {}, log entry {}", kept.merkle_root, kept.sealed_index)),
+        (
+            "not reached",
+            "backups of this folder, and keys and recordings given out before".to_owned(),
+        ),
+    ])
+}
+
+/// Goes on with something that cannot be undone only where the user says so.
+///
+/// # Errors
+/// Where there is nobody to ask, or the answer is no.
+pub(super) fn confirm(question: &str, yes: bool) -> Outcome {
+    if yes {
+        return Ok(());
+    }
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Err(Failure::usage("this cannot be undone, and here is nobody to ask: give --yes"));
+    }
+    write!(io::stderr(), "{question}\nType yes to go on: ")?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    if answer.trim() == "yes" {
+        return Ok(());
+    }
+    Err(Failure::check("nothing was changed"))
+}

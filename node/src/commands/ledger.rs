@@ -1,0 +1,210 @@
+//! `ledger`: the log's head, its full check, what can be made anew, and its export.
+//!
+//! These hold the data folder's lock and open the log for themselves: a store that is opened repairs,
+//! and a log that is damaged opens no store.
+
+mod check;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Subcommand, ValueHint};
+use lucid_core::{Hash, NodeId};
+use lucid_store::{DataFolder, Disk, LogReader, Secrets, StoreError, disk, log};
+use serde::Serialize;
+
+use crate::{
+    context::Context,
+    failure::Outcome,
+    output::table,
+    progress::{Progress, Unit},
+};
+
+/// The subcommands of `ledger`.
+#[derive(Subcommand, Debug)]
+pub enum Ledger {
+    /// Print the node's log key, the log's size and root, and the signed checkpoint
+    Head,
+    /// Check every entry and tile against the signed root, and list all that is wrong
+    Check(check::Check),
+    /// Make again what comes from the entries: the log's tiles, and the database
+    Rebuild,
+    /// Write the log as files of the C2SP tlog-tiles layout, for any static web server
+    Export {
+        /// The folder; one with an earlier export of this log is brought up to date
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+        folder: PathBuf,
+    },
+}
+
+impl Ledger {
+    /// Runs the subcommand.
+    ///
+    /// # Errors
+    /// The store's and the log's.
+    pub fn run(&self, context: &Context) -> Outcome<ExitCode> {
+        match self {
+            Self::Head => head(context),
+            Self::Check(check) => check.run(context),
+            Self::Rebuild => rebuild(context),
+            Self::Export { folder } => export(context, folder.clone()),
+        }
+    }
+}
+
+/// A data folder that is locked, and its keys; its log need not open.
+struct Locked {
+    folder: DataFolder,
+    secrets: Secrets,
+}
+
+impl Locked {
+    fn open(context: &Context) -> Result<Self, StoreError> {
+        let folder = DataFolder::open(&context.config.data)?;
+        let secrets = folder.join("secrets");
+        // The last of the secrets to be made.
+        if !secrets.join("kek_id").exists() {
+            return Err(StoreError::Unfinished { path: folder.path().to_owned() });
+        }
+        let secrets = Secrets::load(&secrets, context.config.master_key.clone())?;
+        Ok(Self { folder, secrets })
+    }
+
+    fn log_folder(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    fn log(&self) -> Result<LogReader, StoreError> {
+        let key = self.secrets.log_key().verifier_key();
+        Ok(LogReader::open(&self.log_folder(), key)?)
+    }
+}
+
+/// Progress whose total is known only once the work has begun.
+fn counting<'a>(context: &'a Context, doing: &'static str) -> impl FnMut(u64, u64) + use<'a> {
+    let mut progress: Option<Progress> = None;
+    move |done, total| {
+        let begin = || context.progress(doing, Unit::Items, Some(total));
+        progress.get_or_insert_with(begin).set(done);
+    }
+}
+
+#[derive(Serialize)]
+struct Head {
+    node_id: NodeId,
+    log_key: String,
+    log_size: u64,
+    root: Hash,
+    checkpoint: String,
+}
+
+fn head(context: &Context) -> Outcome<ExitCode> {
+    let locked = Locked::open(context)?;
+    let log = locked.log()?;
+    let head = Head {
+        node_id: locked.secrets.node_id(),
+        log_key: locked.secrets.log_key().verifier_key().to_string(),
+        log_size: log.size(),
+        root: log.root(),
+        checkpoint: log.checkpoint_text().to_owned(),
+    };
+    context.output.print(&head, |head| {
+        let rows = table(&[
+            ("node", head.node_id.to_string()),
+            ("log key", head.log_key.clone()),
+            ("size", head.log_size.to_string()),
+            ("root", head.root.to_string()),
+        ]);
+        format!("{rows}\n{}", head.checkpoint)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct Rebuilt {
+    tiles: u64,
+    tiles_rewritten: u64,
+    /// Where the database that was there is now.
+    database_aside: Option<String>,
+    log_size: u64,
+}
+
+fn rebuild(context: &Context) -> Outcome<ExitCode> {
+    let locked = Locked::open(context)?;
+    let key = locked.secrets.log_key().verifier_key();
+    let disk = Disk::default();
+    let mut progress = counting(context, "entries");
+    let report = log::rebuild_tiles(&locked.log_folder(), key, &disk, &mut progress)?;
+    drop(progress);
+    let aside = move_database_aside(&locked.folder, &disk)?;
+    drop(locked);
+    // A store that finds no database makes it anew from the log, and says so there.
+    let store = context.open_store()?;
+    let rebuilt = Rebuilt {
+        tiles: report.tiles,
+        tiles_rewritten: report.rewritten,
+        database_aside: aside.map(|path| path.display().to_string()),
+        log_size: store.with_log(|log| Ok(log.size()))?,
+    };
+    context.output.print(&rebuilt, |rebuilt| {
+        let Rebuilt { tiles, tiles_rewritten, database_aside, log_size } = rebuilt;
+        let aside = match database_aside {
+            Some(path) => format!("; the old one is {path}, and can be removed"),
+            None => String::new(),
+        };
+        table(&[
+            (
+                "tiles",
+                format!("{tiles_rewritten} of {tiles} were missing or wrong, and are written"),
+            ),
+            ("database", format!("made anew from {log_size} entries{aside}")),
+        ])
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gives the database's folder the next free name `db.aside-<n>`.
+fn move_database_aside(folder: &DataFolder, disk: &Disk) -> Outcome<Option<PathBuf>> {
+    let database = folder.join("db");
+    if !database.exists() {
+        return Ok(None);
+    }
+    let names = (1..=u32::MAX).map(|n| folder.join(&format!("db.aside-{n}")));
+    let aside = names.into_iter().find(|path| !path.exists());
+    let aside = aside.expect("fewer than 2^32 folders are there");
+    disk.rename(&database, &aside)?;
+    disk.sync_folder(disk::parent(&database))?;
+    Ok(Some(aside))
+}
+
+#[derive(Serialize)]
+struct Exported {
+    folder: String,
+    log_size: u64,
+    root: Hash,
+    written: u64,
+    kept: u64,
+}
+
+fn export(context: &Context, folder: PathBuf) -> Outcome<ExitCode> {
+    let locked = Locked::open(context)?;
+    let log = locked.log()?;
+    let mut progress = counting(context, "files");
+    let report = log.export(&folder, &mut progress)?;
+    drop(progress);
+    let exported = Exported {
+        folder: folder.display().to_string(),
+        log_size: log.size(),
+        root: log.root(),
+        written: report.written,
+        kept: report.kept,
+    };
+    context.output.print(&exported, |exported| {
+        let Exported { folder, log_size, root, written, kept } = exported;
+        table(&[
+            ("exported", format!("{log_size} entries to {folder}")),
+            ("files", format!("{written} written, {kept} kept from an earlier export")),
+            ("root", root.to_string()),
+        ])
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,179 @@
+//! `doctor` on good folders, bad ones and none.
+
+mod place;
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use place::{Place, damage, text};
+use serde_json::Value;
+
+/// The line about `check`: its status, what was found, and what to do.
+fn line(report: &Value, check: &str) -> (String, String, String) {
+    let checks = report["checks"].as_array().unwrap();
+    let line = checks.iter().find(|line| line["check"] == check);
+    let line = line.unwrap_or_else(|| panic!("no line about {check} in {report}"));
+    (text(&line["status"]), text(&line["found"]), line["remedy"].as_str().unwrap_or("").to_owned())
+}
+
+fn statuses(report: &Value) -> Vec<String> {
+    report["checks"].as_array().unwrap().iter().map(|line| text(&line["status"])).collect()
+}
+
+#[test]
+fn a_sound_node_has_nothing_failing() {
+    let place = Place::with_node();
+    place.ingest(b"a recording");
+    let before = place.files("lucid-data/log");
+    let report = place.json(&["doctor"], 0);
+    assert_eq!(report["ok"], true);
+    assert!(!statuses(&report).contains(&"fail".to_owned()), "{report}");
+    for check in [
+        "configuration",
+        "processor",
+        "cipher",
+        "hashing",
+        "memory",
+        "data folder",
+        "permissions",
+        "keys",
+        "ledger log",
+        "database",
+        "sessions",
+        "disk space",
+        "file system",
+        "disk latency",
+        "clock",
+    ] {
+        line(&report, check);
+    }
+    assert!(line(&report, "ledger log").1.starts_with("3 entries"), "{report}");
+    assert_eq!(place.files("lucid-data/log"), before, "it changes nothing");
+    assert!(!place.data("doctor.tmp").exists());
+    let lines = place.run(&["doctor"], 0).out;
+    assert!(lines.starts_with("ok ") && lines.ends_with("nothing failed\n"), "{lines}");
+}
+
+#[test]
+fn without_a_folder_it_says_how_to_make_one() {
+    let place = Place::new();
+    let report = place.json(&["doctor"], 1);
+    let (status, _, remedy) = line(&report, "data folder");
+    assert_eq!(
+        (status.as_str(), remedy.as_str()),
+        ("fail", "make one with: lucid-node init --data lucid-data")
+    );
+    line(&report, "disk space");
+    assert!(!place.path("lucid-data").exists());
+    assert!(place.run(&["doctor"], 1).out.ends_with("something failed\n"));
+}
+
+#[test]
+fn other_folders_are_left_alone() {
+    let place = Place::new();
+    fs::create_dir(place.path("lucid-data")).unwrap();
+    for (name, content, part) in
+        [("photo.jpg", "", "not a data folder"), ("format", "lucid-data 9\n", "format 9")]
+    {
+        fs::write(place.data(name), content).unwrap();
+        let before = place.files("lucid-data");
+        let report = place.json(&["doctor"], 1);
+        assert!(line(&report, "data folder").1.contains(part), "{report}");
+        assert_eq!(place.files("lucid-data"), before);
+        assert!(!place.data("lock").exists());
+    }
+}
+
+#[test]
+fn exposed_keys_are_found() {
+    let place = Place::with_node();
+    let chmod = |name: &str, mode| {
+        fs::set_permissions(place.data(name), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    chmod("", 0o755);
+    let (status, found, remedy) = line(&place.json(&["doctor"], 0), "permissions");
+    assert_eq!(status, "warn");
+    assert!(found.contains("755") && remedy.starts_with("chmod go-rwx"), "{found} {remedy}");
+    chmod("secrets/node.key", 0o644);
+    let report = place.json(&["doctor"], 1);
+    let (status, found, remedy) = line(&report, "permissions");
+    assert_eq!(status, "fail");
+    assert!(found.contains("node.key (mode 644)") && remedy.contains("node.key"), "{report}");
+    assert_eq!(line(&report, "keys").0, "fail", "and such a key is not used");
+}
+
+#[test]
+fn wrong_and_missing_master_keys_are_found() {
+    let place = Place::with_node();
+    let key = "ab".repeat(32);
+    let ran = place.run_with(&["doctor", "--json"], &[("LUCID_MASTER_KEY", &key)], 1);
+    assert!(line(&ran.json(), "keys").1.contains("wrong master key"), "{}", ran.out);
+    assert!(!ran.out.contains(&key));
+    fs::rename(place.data("secrets/master.key"), place.path("away")).unwrap();
+    let (status, found, _) = line(&place.json(&["doctor"], 1), "keys");
+    assert_eq!(status, "fail");
+    assert!(found.contains("master key"), "{found}");
+}
+
+#[test]
+fn a_write_only_node_is_told_from_a_broken_one() {
+    let place = Place::new();
+    place.run(&["init", "--write-only"], 0);
+    let (status, found, _) = line(&place.json(&["doctor"], 0), "keys");
+    assert_eq!(status, "warn");
+    assert!(found.contains("write-only"), "{found}");
+    let recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    let report = place.json(&["doctor", "--age-recipient", recipient], 0);
+    assert_eq!(line(&report, "keys").0, "ok");
+}
+
+#[test]
+fn a_damaged_log_is_found_and_nothing_is_repaired() {
+    let place = Place::with_node();
+    place.ingest(b"a recording");
+    damage(&place.data("log/checkpoint"), 30);
+    let before = place.files("lucid-data");
+    let report = place.json(&["doctor"], 1);
+    let (status, _, remedy) = line(&report, "ledger log");
+    assert_eq!(status, "fail");
+    assert!(remedy.contains("lucid-node ledger check"), "{report}");
+    assert_eq!(place.files("lucid-data"), before);
+}
+
+#[test]
+fn repairs_open_sessions_and_damaged_ones_are_told() {
+    let place = Place::with_node();
+    let session = place.abandoned();
+    fs::remove_dir_all(place.data("db")).unwrap();
+    let report = place.json(&["doctor"], 0);
+    assert!(line(&report, "repairs").1.contains("made anew"), "{report}");
+    let (status, found, remedy) = line(&report, "sessions");
+    assert_eq!(status, "warn");
+    assert!(found.contains(&session) && remedy.contains("--resume"), "{report}");
+    damage(&place.data(&format!("sessions/{session}/index")), 9);
+    let report = place.json(&["doctor"], 1);
+    let (status, found, _) = line(&report, "sessions");
+    assert_eq!(status, "fail");
+    assert!(found.contains(&session) && found.contains("damaged"), "{report}");
+}
+
+#[test]
+fn a_folder_in_use_is_no_failure() {
+    let place = Place::with_node();
+    let (mut child, _) = place.recording();
+    let report = place.json(&["doctor"], 0);
+    let (status, found, _) = line(&report, "data folder");
+    assert_eq!(status, "warn");
+    assert!(found.contains(&format!("process {}", child.id())), "{found}");
+    line(&report, "disk latency");
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn too_little_room_fails() {
+    let place = Place::with_node();
+    let arguments = ["doctor", "--reserve-bytes", "8388608TiB"];
+    let (status, _, remedy) = line(&place.json(&arguments, 1), "disk space");
+    assert_eq!(status, "fail");
+    assert!(remedy.contains("room"), "{remedy}");
+}
