@@ -71,7 +71,6 @@ impl Doctor {
     ///
     /// # Errors
     /// Standard output's.
-    #[expect(clippy::unused_self, reason = "the form of every command")]
     pub fn run(&self, context: &Context) -> Outcome<ExitCode> {
         let config = &context.config;
         let mut checks = vec![configuration(context), machine::processor()];

@@ -31,7 +31,8 @@ pub struct Erase {
 struct Erased {
     session_id: SessionId,
     state: &'static str,
-    erased_at: Option<Timestamp>,
+    #[serde(rename = "erased_at")]
+    at: Option<Timestamp>,
     log_index: Option<EntryIndex>,
     destroyed: Destroyed,
     kept: Kept,
@@ -78,7 +79,7 @@ impl Erase {
         let erased = Erased {
             session_id: session,
             state: State::Erased.as_str(),
-            erased_at: ended.map(|(_, at)| at),
+            at: ended.map(|(_, at)| at),
             log_index: ended.map(|(entry, _)| entry),
             destroyed: Destroyed {
                 wraps,

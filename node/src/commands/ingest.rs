@@ -115,7 +115,7 @@ impl Ingest {
         let progress = context.progress("acknowledged", Unit::Bytes, input.total_bytes());
         progress.event(&session.opened_event());
         if self.resume.is_some() {
-            session.compare(input.source())?;
+            session.compare(context, input.source())?;
             progress.set(session.plain_bytes());
         }
         let filled = session.fill(context, input.source(), &progress);

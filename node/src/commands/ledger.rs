@@ -5,7 +5,10 @@
 
 mod check;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Subcommand, ValueHint};
 use lucid_core::{Hash, NodeId};
@@ -46,7 +49,7 @@ impl Ledger {
             Self::Head => head(context),
             Self::Check(check) => check.run(context),
             Self::Rebuild => rebuild(context),
-            Self::Export { folder } => export(context, folder.clone()),
+            Self::Export { folder } => export(context, folder),
         }
     }
 }
@@ -185,11 +188,11 @@ struct Exported {
     kept: u64,
 }
 
-fn export(context: &Context, folder: PathBuf) -> Outcome<ExitCode> {
+fn export(context: &Context, folder: &Path) -> Outcome<ExitCode> {
     let locked = Locked::open(context)?;
     let log = locked.log()?;
     let mut progress = counting(context, "files");
-    let report = log.export(&folder, &mut progress)?;
+    let report = log.export(folder, &mut progress)?;
     drop(progress);
     let exported = Exported {
         folder: folder.display().to_string(),

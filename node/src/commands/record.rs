@@ -44,6 +44,7 @@ impl Record {
         let mut options = RecordOptions::new(command, now().unix_millis() / 1000);
         options.title = self.title;
         options.capture_input = self.input;
+        options.env_remove = secret_variables().collect();
         // First the session, then the command: nothing runs that could not be recorded.
         let session = OpenSession::begin(context, &store, MediaType::asciicast())?;
         let id = session.id();
@@ -80,6 +81,17 @@ impl Record {
         recorded.print(context)?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The variables that may hold the node's own secrets: the recorded command gets none of them, and
+/// could otherwise show them on the terminal that is recorded.
+fn secret_variables() -> impl Iterator<Item = OsString> {
+    const NAMES: [&str; 5] =
+        ["MASTER_ENCRYPTION_KEY", "JWT_SECRET_KEY", "TRON_PRIVATE_KEY", "MONGO_URL", "LUCID_"];
+    let secret = |name: &OsString| {
+        NAMES.iter().any(|start| name.as_encoded_bytes().starts_with(start.as_bytes()))
+    };
+    std::env::vars_os().map(|(name, _)| name).filter(secret)
 }
 
 fn record_failure(error: RecordError) -> Failure {

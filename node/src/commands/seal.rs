@@ -53,7 +53,8 @@ fn reason(text: &str) -> Result<String, String> {
 struct Voided {
     session_id: SessionId,
     state: &'static str,
-    voided_at: Option<Timestamp>,
+    #[serde(rename = "voided_at")]
+    at: Option<Timestamp>,
     log_index: Option<EntryIndex>,
     reason: String,
     destroyed: Destroyed,
@@ -105,7 +106,7 @@ impl Void {
         let voided = Voided {
             session_id: session,
             state: State::Voided.as_str(),
-            voided_at: ended.map(|(_, at)| at),
+            at: ended.map(|(_, at)| at),
             log_index: ended.map(|(entry, _)| entry),
             reason: self.reason.clone(),
             destroyed: Destroyed {

@@ -161,7 +161,7 @@ impl<'a> OpenSession<'a> {
     ///
     /// # Errors
     /// Where it does not.
-    pub fn compare(&self, source: &mut dyn Source) -> Outcome {
+    pub fn compare(&self, context: &Context, source: &mut dyn Source) -> Outcome {
         let mut damage = None;
         let chunks = self.store.index(self.id())?.map_while(|chunk| match chunk {
             Ok(chunk) => Some(chunk),
@@ -170,13 +170,13 @@ impl<'a> OpenSession<'a> {
                 None
             }
         });
-        let compared =
-            compare_prefix(source, &self.port(), chunks, &self.seal.dek, self.before.plain_bytes);
+        let (dek, plain_bytes, cancel) = (&self.seal.dek, self.before.plain_bytes, &context.cancel);
+        let compared = compare_prefix(source, &self.port(), chunks, dek, plain_bytes, cancel);
         if let Some(error) = damage {
             return Err(error.into());
         }
         compared.map_err(|error| match &error {
-            CompareError::Source(_) => Failure::io(error.to_string()),
+            CompareError::Source(_) | CompareError::Cancelled => Failure::io(error.to_string()),
             CompareError::Chunk(..) => Failure::check(error.to_string()),
             CompareError::Short { .. } | CompareError::Differs { .. } => {
                 Failure::usage(error.to_string())

@@ -45,7 +45,7 @@ const WORKERS_MAX: usize = 64;
 /// Shorter pauses would make a chunk file of every few keystrokes.
 const FLUSH_AFTER_MIN: Duration = Duration::from_millis(10);
 /// What a source gave is not kept from the disk for longer.
-const FLUSH_AFTER_MAX: Duration = Duration::from_secs(3600);
+const FLUSH_AFTER_MAX: Duration = Duration::from_hours(1);
 const FLUSH_AFTER_DEFAULT: Duration = Duration::from_secs(10);
 
 const HEADING: &str = "Configuration";

@@ -1,6 +1,9 @@
 //! Before an ingest goes on where it was interrupted: is the input still the one it began with?
 
-use std::io;
+use std::{
+    io,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use lucid_core::{chunk::ChunkSummary, keys::Dek};
 use lucid_pipeline::{
@@ -31,13 +34,16 @@ pub enum CompareError {
         /// The first byte that differs.
         at: u64,
     },
+    /// Whoever waits asked to stop.
+    #[error("interrupted")]
+    Cancelled,
     /// A chunk cannot be read back.
     #[error("chunk {0}: {1}")]
     Chunk(lucid_core::ChunkIndex, ChunkError),
 }
 
 /// Reads from `source` as many bytes as `chunks` hold and compares them. The source then stands where
-/// the ingest goes on.
+/// the ingest goes on. It stops at the next chunk or pause when `cancel` is set.
 ///
 /// # Errors
 /// [`CompareError`], naming the place.
@@ -47,6 +53,7 @@ pub fn compare_prefix<S: ChunkShelf>(
     chunks: impl Iterator<Item = ChunkSummary>,
     dek: &Dek,
     acknowledged: u64,
+    cancel: &AtomicBool,
 ) -> Result<(), CompareError> {
     let mut opener = ChunkOpener::new();
     let mut buffer = Vec::new();
@@ -54,7 +61,7 @@ pub fn compare_prefix<S: ChunkShelf>(
     for chunk in chunks {
         let index = chunk.header.index;
         buffer.resize(chunk.header.plain_bytes as usize, 0);
-        let count = read_full(source, &mut buffer)?;
+        let count = read_full(source, &mut buffer, cancel)?;
         if count < buffer.len() {
             return Err(CompareError::Short { at: offset + count as u64, acknowledged });
         }
@@ -72,9 +79,16 @@ pub fn compare_prefix<S: ChunkShelf>(
     Ok(())
 }
 
-fn read_full(source: &mut dyn Source, buffer: &mut [u8]) -> io::Result<usize> {
+fn read_full(
+    source: &mut dyn Source,
+    buffer: &mut [u8],
+    cancel: &AtomicBool,
+) -> Result<usize, CompareError> {
     let mut count = 0;
     while count < buffer.len() {
+        if cancel.load(Ordering::Acquire) {
+            return Err(CompareError::Cancelled);
+        }
         match source.fill(&mut buffer[count..])? {
             Filled::Full => return Ok(buffer.len()),
             Filled::Paused(more) => count += more,

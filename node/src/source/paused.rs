@@ -74,6 +74,10 @@ impl Source for PollSource {
             }
             let Some(wait) = patience.wait(count) else { return Ok(Filled::Paused(count)) };
             if !self.is_ready(wait)? {
+                if count == 0 {
+                    // Whoever asked may have a reason to stop, such as a store that failed.
+                    return Ok(Filled::Paused(0));
+                }
                 continue;
             }
             match self.file.read(&mut buffer[count..]) {
@@ -180,8 +184,9 @@ mod tests {
     #[test]
     fn a_silent_pipe_gives_what_it_has() {
         let (mut source, mut writer, _) = poll_source(Duration::from_millis(20));
-        writer.write_all(b"abc").unwrap();
         let mut buffer = [0; 8];
+        assert_eq!(source.fill(&mut buffer).unwrap(), Filled::Paused(0));
+        writer.write_all(b"abc").unwrap();
         assert_eq!(source.fill(&mut buffer).unwrap(), Filled::Paused(3));
         writer.write_all(b"defghijk").unwrap();
         assert_eq!(source.fill(&mut buffer).unwrap(), Filled::Full);

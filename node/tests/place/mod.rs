@@ -1,5 +1,6 @@
 //! A node in a folder of its own, spoken to by the real binary.
 #![allow(dead_code, reason = "each test file uses what it needs")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     collections::BTreeMap,

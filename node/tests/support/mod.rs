@@ -3,7 +3,7 @@
 //! Every run has a clean environment, so that no `LUCID_*` variable of whoever runs the tests
 //! reaches it. A run that panicked fails its test whatever the test looks at.
 
-#![allow(dead_code, reason = "each test crate uses its part of this")]
+#![allow(dead_code, unused_imports, reason = "each test crate uses its part of this")]
 
 mod live;
 mod random;
@@ -190,7 +190,12 @@ impl Ran {
     #[track_caller]
     pub(crate) fn says(self, texts: &[&str]) -> Self {
         for text in texts {
-            assert!(self.stderr.contains(text), "{}: no {text:?} in: {}", self.command, self.stderr);
+            assert!(
+                self.stderr.contains(text),
+                "{}: no {text:?} in: {}",
+                self.command,
+                self.stderr
+            );
         }
         self
     }

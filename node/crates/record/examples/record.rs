@@ -12,12 +12,8 @@ use lucid_record::{RecordOptions, record};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut arguments = env::args_os().skip(1);
-    let file = arguments
-        .next()
-        .ok_or("usage: record FILE COMMAND [ARGUMENT…]")?;
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)?
-        .as_secs();
+    let file = arguments.next().ok_or("usage: record FILE COMMAND [ARGUMENT…]")?;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();
     let mut options = RecordOptions::new(arguments, now);
     options.capture_input = env::var_os("CAPTURE_INPUT").is_some();
     let outcome = record(options, &mut File::create(file)?)?;

@@ -50,6 +50,8 @@ pub struct RecordOptions {
     /// Names of environment variables to put into the header. `SHELL` by default; `TERM` has its
     /// own place there.
     pub env: Vec<String>,
+    /// Names of environment variables that the command does not get: the recorder's own secrets.
+    pub env_remove: Vec<OsString>,
     /// Where typing comes from. A terminal is put into raw mode. From anything else, the end of
     /// the input reaches the command as its end-of-file character (^D), and the pseudo-terminal
     /// does not echo, as with `script`. [`Attach::Standard`] by default.
@@ -70,6 +72,7 @@ impl RecordOptions {
             title: None,
             capture_input: false,
             env: vec!["SHELL".into()],
+            env_remove: Vec::new(),
             input: Attach::Standard,
             output: Attach::Terminal,
             hangup_grace: Duration::from_secs(2),
@@ -200,9 +203,7 @@ impl Recording {
     /// With the recorder's own panic, if it had one.
     pub fn finish(self) -> Result<Outcome, RecordError> {
         drop(self.reader);
-        self.recorder
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        self.recorder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 }
 

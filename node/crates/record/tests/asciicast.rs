@@ -1,8 +1,5 @@
 //! The format, written and read.
-#![allow(
-    clippy::unwrap_used,
-    reason = "clippy exempts test functions, not what they share"
-)]
+#![allow(clippy::unwrap_used, reason = "clippy exempts test functions, not what they share")]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,9 +18,7 @@ fn micros(micros: u64) -> Duration {
 fn decode(stream: &[u8]) -> Result<(Header, Vec<Event>), String> {
     let decoder = Decoder::new(stream).map_err(|error| error.to_string())?;
     let header = decoder.header().clone();
-    let events = decoder
-        .collect::<Result<_, _>>()
-        .map_err(|error| error.to_string())?;
+    let events = decoder.collect::<Result<_, _>>().map_err(|error| error.to_string())?;
     Ok((header, events))
 }
 
@@ -36,25 +31,17 @@ fn the_bytes_of_a_recording() {
     header.title = Some("Démo \"1\"".into());
     header.env = BTreeMap::from([("SHELL".into(), "/bin/zsh".into())]);
     let mut encoder = Encoder::new(Vec::new(), &header).unwrap();
-    encoder
-        .output(micros(248_000), b"\x1b[1mHello\x7f \\ \"\r\n")
-        .unwrap();
+    encoder.output(micros(248_000), b"\x1b[1mHello\x7f \\ \"\r\n").unwrap();
     encoder.input(micros(248_000), b"\x03").unwrap();
     encoder.output(micros(1_000_000), b"").unwrap();
     encoder.resize(micros(62_248_001), size(90, 30)).unwrap();
     // A clock that stepped back counts as standing still.
     encoder.marker(micros(5), "chapter").unwrap();
-    encoder
-        .output(micros(62_248_002), "é\u{2028}".as_bytes())
-        .unwrap();
+    encoder.output(micros(62_248_002), "é\u{2028}".as_bytes()).unwrap();
     let stream = encoder.finish(micros(3_662_248_002), 3).unwrap();
     let lines: Vec<&str> = std::str::from_utf8(&stream).unwrap().lines().collect();
 
-    assert!(
-        lines[0].starts_with("{\"version\":3,\"term\":{"),
-        "{}",
-        lines[0]
-    );
+    assert!(lines[0].starts_with("{\"version\":3,\"term\":{"), "{}", lines[0]);
     let header: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
     let expected = serde_json::json!({
         "version": 3,
@@ -92,13 +79,7 @@ fn a_character_without_an_end_comes_before_the_exit() {
         (3, Data::Input("\u{fffd}".into())),
         (3, Data::Exit(0)),
     ];
-    assert_eq!(
-        events,
-        expected.map(|(at, data)| Event {
-            at: micros(at),
-            data
-        })
-    );
+    assert_eq!(events, expected.map(|(at, data)| Event { at: micros(at), data }));
 }
 
 #[test]
@@ -127,20 +108,11 @@ fn the_published_example_is_read() {
         "[2.050, \"r\", \"90x30\"]\n[1, \"Z\", \"new\"]\n[0.887, \"x\", \"0\"]\n",
     );
     let (header, events) = decode(stream.as_bytes()).unwrap();
-    assert_eq!(
-        (header.size, header.title.as_deref()),
-        (size(80, 24), Some("Demo"))
-    );
+    assert_eq!((header.size, header.title.as_deref()), (size(80, 24), Some("Demo")));
     let times: Vec<u128> = events.iter().map(|event| event.at.as_millis()).collect();
     assert_eq!(times, [248, 1249, 4749, 6799, 7799, 8686]);
     assert_eq!(events[3].data, Data::Resize(size(90, 30)));
-    assert_eq!(
-        events[4].data,
-        Data::Other {
-            code: "Z".into(),
-            data: "new".into()
-        }
-    );
+    assert_eq!(events[4].data, Data::Other { code: "Z".into(), data: "new".into() });
 }
 
 #[test]
@@ -151,39 +123,15 @@ fn what_is_no_recording_is_refused() {
         ("{}", "line 1 is not asciicast v3: it has no newline"),
         ("# comment\n", "the header must be a JSON object"),
         ("[1]\n", "the header must be a JSON object"),
-        (
-            "{\"version\":2,\"width\":80,\"height\":24}\n",
-            "version 2, not 3",
-        ),
-        (
-            "{\"version\":\"3\",\"term\":{\"cols\":80,\"rows\":24}}\n",
-            "no `version` number",
-        ),
+        ("{\"version\":2,\"width\":80,\"height\":24}\n", "version 2, not 3"),
+        ("{\"version\":\"3\",\"term\":{\"cols\":80,\"rows\":24}}\n", "no `version` number"),
         ("{\"version\":3}\n", "no `term` object"),
-        (
-            "{\"version\":3,\"term\":{\"cols\":80}}\n",
-            "`term.rows` must be a number",
-        ),
-        (
-            "{\"version\":3,\"term\":{\"cols\":65536,\"rows\":1}}\n",
-            "`term.cols` must be a number",
-        ),
-        (
-            "{\"version\":3,\"term\":{\"cols\":0,\"rows\":24}}\n",
-            "must not be zero",
-        ),
-        (
-            "{\"version\":3,\"term\":{\"cols\":1,\"rows\":1},\"env\":{\"A\":1}}\n",
-            "values of `env`",
-        ),
-        (
-            "{\"version\":3,\"term\":{\"cols\":1,\"rows\":1},\"title\":[]}\n",
-            "`title` must be a",
-        ),
-        (
-            "{\"version\":3,\"term\":{\"cols\":1,\"rows\":1},\"timestamp\":-1}\n",
-            "whole seconds",
-        ),
+        ("{\"version\":3,\"term\":{\"cols\":80}}\n", "`term.rows` must be a number"),
+        ("{\"version\":3,\"term\":{\"cols\":65536,\"rows\":1}}\n", "`term.cols` must be a number"),
+        ("{\"version\":3,\"term\":{\"cols\":0,\"rows\":24}}\n", "must not be zero"),
+        ("{\"version\":3,\"term\":{\"cols\":1,\"rows\":1},\"env\":{\"A\":1}}\n", "values of `env`"),
+        ("{\"version\":3,\"term\":{\"cols\":1,\"rows\":1},\"title\":[]}\n", "`title` must be a"),
+        ("{\"version\":3,\"term\":{\"cols\":1,\"rows\":1},\"timestamp\":-1}\n", "whole seconds"),
     ];
     for (stream, expected) in headers {
         let message = decode(stream.as_bytes()).unwrap_err();
@@ -236,35 +184,22 @@ fn data() -> impl Strategy<Value = Data> {
         (1u16.., 1u16..).prop_map(|(cols, rows)| Data::Resize(size(cols, rows))),
         any::<String>().prop_map(Data::Marker),
         any::<i32>().prop_map(Data::Exit),
-        any::<String>().prop_map(|data| Data::Other {
-            code: "Z".into(),
-            data
-        }),
+        any::<String>().prop_map(|data| Data::Other { code: "Z".into(), data }),
     ]
 }
 
 fn header() -> impl Strategy<Value = Header> {
     let text = || prop::option::of(any::<String>());
     let env = prop::collection::btree_map(any::<String>(), any::<String>(), 0..3);
-    let parts = (
-        1u16..,
-        1u16..,
-        text(),
-        prop::option::of(any::<u64>()),
-        text(),
-        text(),
+    let parts = (1u16.., 1u16.., text(), prop::option::of(any::<u64>()), text(), text(), env);
+    parts.prop_map(|(cols, rows, term_type, timestamp, command, title, env)| Header {
+        size: size(cols, rows),
+        term_type,
+        timestamp,
+        command,
+        title,
         env,
-    );
-    parts.prop_map(
-        |(cols, rows, term_type, timestamp, command, title, env)| Header {
-            size: size(cols, rows),
-            term_type,
-            timestamp,
-            command,
-            title,
-            env,
-        },
-    )
+    })
 }
 
 proptest! {

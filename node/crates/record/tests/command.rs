@@ -1,8 +1,5 @@
 //! What a recording of a command holds.
-#![allow(
-    clippy::unwrap_used,
-    reason = "clippy exempts test functions, not what they share"
-)]
+#![allow(clippy::unwrap_used, reason = "clippy exempts test functions, not what they share")]
 
 mod support;
 
@@ -25,23 +22,14 @@ fn run(options: RecordOptions) -> (Outcome, Cast) {
 fn check(script: &str, output: &str, status: ExitStatus) {
     let (outcome, cast) = run(shell(script));
     assert_eq!(cast.output(), output, "{script}");
-    assert_eq!(
-        outcome,
-        Outcome {
-            status,
-            stopped: None
-        },
-        "{script}"
-    );
+    assert_eq!(outcome, Outcome { status, stopped: None }, "{script}");
     let last = &cast.events.last().unwrap().data;
     assert_eq!(*last, Data::Exit(status.code()), "{script}");
 }
 
 /// What `seq 1 last` shows.
 fn lines(last: u32) -> String {
-    (1..=last).fold(String::new(), |lines, number| {
-        lines + &number.to_string() + "\r\n"
-    })
+    (1..=last).fold(String::new(), |lines, number| lines + &number.to_string() + "\r\n")
 }
 
 fn input_file(bytes: &[u8]) -> Attach {
@@ -56,38 +44,18 @@ fn output_and_status_are_exact() {
     let exited = ExitStatus::Exited;
     check("printf 'one\\n\\ttwo'", "one\r\n\ttwo", exited(0));
     check("exit 3", "", exited(3));
-    check(
-        "echo out; echo err >&2; exit 255",
-        "out\r\nerr\r\n",
-        exited(255),
-    );
+    check("echo out; echo err >&2; exit 255", "out\r\nerr\r\n", exited(255));
     check("printf dead; kill -9 $$", "dead", ExitStatus::Signaled(9));
-    check(
-        "test -t 0 && test -t 1 && test -t 2 && echo yes",
-        "yes\r\n",
-        exited(0),
-    );
+    check("test -t 0 && test -t 1 && test -t 2 && echo yes", "yes\r\n", exited(0));
     // After a silence that is longer than any wait of the recorder's.
     check("sleep 0.6; printf late", "late", exited(0));
     // Half a character, then its end; bytes that are none.
-    check(
-        "printf '\\303'; sleep 0.1; printf '\\251!'",
-        "é!",
-        exited(0),
-    );
-    check(
-        "printf 'a\\377b\\342\\202'",
-        "a\u{fffd}b\u{fffd}",
-        exited(0),
-    );
+    check("printf '\\303'; sleep 0.1; printf '\\251!'", "é!", exited(0));
+    check("printf 'a\\377b\\342\\202'", "a\u{fffd}b\u{fffd}", exited(0));
     // Something left behind keeps the terminal open; the command's output ends with the command.
     check("trap '' HUP; sleep 20 & echo done", "done\r\n", exited(0));
     // The terminal is let go of and opened again.
-    check(
-        "exec </dev/null >/dev/null 2>&1; sleep 0.2; printf back >/dev/tty",
-        "back",
-        exited(0),
-    );
+    check("exec </dev/null >/dev/null 2>&1; sleep 0.2; printf back >/dev/tty", "back", exited(0));
 }
 
 #[test]
@@ -96,13 +64,12 @@ fn a_character_is_not_cut_between_events() {
     let mut options = shell("printf 'h\\303'; read -r _; printf '\\251'");
     options.input = Attach::Descriptor(typed.into());
     // The second half is asked for when the first is in the recording.
-    let mut sink = Sink::new(|bytes: &[u8]| {
-        if bytes.ends_with(b"\"h\"]\n") {
-            keys.write_all(b"\n")
-        } else {
-            Ok(())
-        }
-    });
+    let mut sink =
+        Sink::new(
+            |bytes: &[u8]| {
+                if bytes.ends_with(b"\"h\"]\n") { keys.write_all(b"\n") } else { Ok(()) }
+            },
+        );
     record(options, &mut sink).unwrap();
     let cast = Cast::decode(&sink.kept);
     let texts: Vec<&Data> = cast.events.iter().map(|event| &event.data).collect();
@@ -120,17 +87,11 @@ fn the_header_says_what_was_recorded() {
     assert_eq!(cast.output(), "37 101\r\n");
     assert_eq!(Some(cast.header.size), Size::new(101, 37));
     assert_eq!(cast.header.timestamp, Some(1_700_000_000));
-    assert_eq!(
-        cast.header.command.as_deref(),
-        Some("/bin/sh -c 'stty size'")
-    );
+    assert_eq!(cast.header.command.as_deref(), Some("/bin/sh -c 'stty size'"));
     assert_eq!(cast.header.title.as_deref(), Some("a title"));
     assert_eq!(cast.header.term_type, std::env::var("TERM").ok());
     let path = std::env::var("PATH").unwrap();
-    assert_eq!(
-        cast.header.env.into_iter().collect::<Vec<_>>(),
-        [("PATH".to_owned(), path)]
-    );
+    assert_eq!(cast.header.env.into_iter().collect::<Vec<_>>(), [("PATH".to_owned(), path)]);
 
     let (_, cast) = run(shell("stty size"));
     assert_eq!(cast.output(), "24 80\r\n");
@@ -139,20 +100,13 @@ fn the_header_says_what_was_recorded() {
 #[test]
 fn a_command_runs_where_it_was_asked_for() {
     let here = std::env::current_dir().unwrap();
-    check(
-        "pwd",
-        &format!("{}\r\n", here.display()),
-        ExitStatus::Exited(0),
-    );
+    check("pwd", &format!("{}\r\n", here.display()), ExitStatus::Exited(0));
 }
 
 #[test]
 fn a_command_that_cannot_run_leaves_no_recording() {
     for (command, expected) in [
-        (
-            vec!["lucid-no-such-command"],
-            "command not found: `lucid-no-such-command`",
-        ),
+        (vec!["lucid-no-such-command"], "command not found: `lucid-no-such-command`"),
         (vec!["/"], "`/` cannot be run: it is a directory"),
         (vec![], "no command to record"),
     ] {
@@ -175,10 +129,7 @@ fn a_script_without_an_interpreter_line_runs_as_in_a_shell() {
     let mut options = shell("");
     options.command = vec![path.into(), "word".into()];
     let (outcome, cast) = run(options);
-    assert_eq!(
-        (cast.output().as_str(), outcome.status),
-        ("word\r\n", ExitStatus::Exited(4))
-    );
+    assert_eq!((cast.output().as_str(), outcome.status), ("word\r\n", ExitStatus::Exited(4)));
 }
 
 #[test]
@@ -193,19 +144,14 @@ fn a_slow_sink_loses_nothing() {
     record(shell("seq 1 1450000"), &mut sink).unwrap();
     let expected = lines(1_450_000);
     assert!(expected.len() > 10_000_000);
-    assert!(
-        Cast::decode(&sink.kept).output() == expected,
-        "the output differs"
-    );
+    assert!(Cast::decode(&sink.kept).output() == expected, "the output differs");
 }
 
 #[test]
 fn the_end_of_the_input_reaches_the_command() {
-    for (input, output) in [
-        (&b""[..], ""),
-        (b"a\nb\n", "a\r\nb\r\n"),
-        (b"half a line", "half a line"),
-    ] {
+    for (input, output) in
+        [(&b""[..], ""), (b"a\nb\n", "a\r\nb\r\n"), (b"half a line", "half a line")]
+    {
         let mut options = shell("cat; echo ' end'");
         options.input = input_file(input);
         let (_, cast) = run(options);
@@ -231,43 +177,27 @@ fn input_is_recorded_only_on_request() {
         let mut stream = Vec::new();
         record(options, &mut stream).unwrap();
         let cast = Cast::decode(&stream);
-        assert_eq!(
-            (cast.output().as_str(), cast.input().as_str()),
-            ("ok\r\n", expected)
-        );
-        assert_eq!(
-            String::from_utf8(stream).unwrap().contains("hunter2"),
-            capture_input
-        );
+        assert_eq!((cast.output().as_str(), cast.input().as_str()), ("ok\r\n", expected));
+        assert_eq!(String::from_utf8(stream).unwrap().contains("hunter2"), capture_input);
     }
 }
 
 #[test]
 fn a_failing_sink_hangs_the_command_up() {
     // A signal that ends the command, and one that it ignores until it is killed.
-    for (trap, status) in [
-        ("", ExitStatus::Signaled(1)),
-        ("trap '' HUP;", ExitStatus::Signaled(9)),
-    ] {
-        let mut options = shell(&format!(
-            "{trap} echo ready; while :; do sleep 0.1; echo more; done"
-        ));
+    for (trap, status) in [("", ExitStatus::Signaled(1)), ("trap '' HUP;", ExitStatus::Signaled(9))]
+    {
+        let mut options =
+            shell(&format!("{trap} echo ready; while :; do sleep 0.1; echo more; done"));
         options.hangup_grace = Duration::from_millis(300);
         let mut seen = Vec::new();
         let mut sink = Sink::new(|bytes: &[u8]| {
             seen.extend_from_slice(bytes);
             let ready = String::from_utf8_lossy(&seen).contains("\"ready\\r");
-            if ready {
-                Err(io::ErrorKind::StorageFull.into())
-            } else {
-                Ok(())
-            }
+            if ready { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
         });
         match record(options, &mut sink).unwrap_err() {
-            RecordError::Sink {
-                source,
-                status: found,
-            } => {
+            RecordError::Sink { source, status: found } => {
                 assert_eq!((source.kind(), found), (io::ErrorKind::StorageFull, status));
             }
             other => panic!("{other}"),
@@ -320,15 +250,8 @@ fn a_user_who_looks_away_does_not_hold_the_end_up() {
     let mut written = 0;
     let mut sink = Sink::new(|bytes: &[u8]| {
         written += bytes.len();
-        if written < 50_000 {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::StorageFull.into())
-        }
+        if written < 50_000 { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
     });
-    assert!(matches!(
-        record(options, &mut sink),
-        Err(RecordError::Sink { .. })
-    ));
+    assert!(matches!(record(options, &mut sink), Err(RecordError::Sink { .. })));
     drop(unread);
 }

@@ -1,8 +1,5 @@
 //! A recording with somebody at the terminal, and the signals it gets.
-#![allow(
-    clippy::unwrap_used,
-    reason = "clippy exempts test functions, not what they share"
-)]
+#![allow(clippy::unwrap_used, reason = "clippy exempts test functions, not what they share")]
 
 mod support;
 
@@ -52,10 +49,7 @@ fn typing_and_output_pass_through() {
     assert_eq!(Some(cast.header.size), Size::new(91, 23));
     // What was typed is there where the terminal showed it, and nowhere else.
     let expected = "23 91\r\npassword: \r\nname: ann\r\n[hunter2 ann]\r\n";
-    assert_eq!(
-        (cast.output().as_str(), cast.input().as_str()),
-        (expected, "")
-    );
+    assert_eq!((cast.output().as_str(), cast.input().as_str()), (expected, ""));
 }
 
 #[test]
@@ -68,10 +62,7 @@ fn keys_reach_the_command_as_signals() {
         desk.type_keys("\x03");
         recording.join().unwrap()
     });
-    assert_eq!(
-        (outcome.status, outcome.stopped),
-        (ExitStatus::Signaled(2), None)
-    );
+    assert_eq!((outcome.status, outcome.stopped), (ExitStatus::Signaled(2), None));
 }
 
 #[test]

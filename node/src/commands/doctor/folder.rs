@@ -54,7 +54,9 @@ pub(super) fn examine(context: &Context, lines: &mut Vec<Line>) -> Examined {
     if owner != user && metadata.is_dir() {
         // What another user writes into it, the node could not write again.
         let found = format!("{} belongs to user {owner}, this is user {user}", path.display());
-        let remedy = format!("run this as its user: sudo -u '#{owner}' lucid-node doctor");
+        let data = path.display();
+        let remedy =
+            format!("run this as its user: sudo -u '#{owner}' lucid-node doctor --data {data}");
         lines.push(Line::fail(check, found, remedy));
         return examined;
     }

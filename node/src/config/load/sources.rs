@@ -247,7 +247,7 @@ fn text_of(name: &str, value: &DeValue<'_>) -> Result<Zeroizing<String>, String>
         }
         _ if name == "age_recipients" => return Err("is a list of texts: [\"age1…\"]".to_owned()),
         _ if name == "write_only" => return Err("is true or false".to_owned()),
-        _ => return Err("is a text: put it in quotes".to_owned()),
+        _ => return Err("is a whole number, or a text in quotes".to_owned()),
     };
     Ok(Zeroizing::new(text))
 }

@@ -22,10 +22,14 @@ impl Place {
     }
 
     /// With the file as the one of an installed node.
-    fn examine(&self, environment: &[(&str, &str)], arguments: Overrides) -> (Config, Vec<String>) {
+    fn examine(
+        &self,
+        environment: &[(&str, &str)],
+        arguments: &Overrides,
+    ) -> (Config, Vec<String>) {
         let environment =
             environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
-        let (config, errors) = examine(&arguments, environment, &self.file());
+        let (config, errors) = examine(arguments, environment, &self.file());
         (config, errors.iter().map(|error| format!("{error}\n{error:?}")).collect())
     }
 }
@@ -40,7 +44,7 @@ fn command_line_over_environment_over_file_over_defaults() {
     let environment = [("LUCID_WORKERS", "3"), ("LUCID_OWNER", "env"), ("HOME", "/root")];
     let arguments = Overrides { workers: Some("2".into()), ..Overrides::default() };
     let place = Place::new("workers = 4\nowner = \"file\"\nzstd_level = 9\n");
-    let (config, errors) = place.examine(&environment, arguments);
+    let (config, errors) = place.examine(&environment, &arguments);
     assert_eq!(errors, [""; 0]);
     let check = |name, value: &str, origin| {
         assert_eq!(shown(&config, name), (Some(value.to_owned()), origin), "{name}");
@@ -77,7 +81,7 @@ fn without_a_file_there_are_defaults() {
 fn a_named_file_replaces_the_installed_one() {
     let (installed, named) = (Place::new("owner = \"a\"\n"), Place::new("zstd_level = 5\n"));
     let file = named.file().display().to_string();
-    let (config, errors) = installed.examine(&[("LUCID_CONFIG", &file)], Overrides::default());
+    let (config, errors) = installed.examine(&[("LUCID_CONFIG", &file)], &Overrides::default());
     assert_eq!(errors, [""; 0]);
     assert_eq!((config.owner.as_str(), config.zstd_level), ("local", 5));
     assert_eq!(config.data, Path::new("lucid-data"));
@@ -92,7 +96,7 @@ fn every_setting_can_be_given_everywhere() {
          write_only = false\nmaster_key = \"{KEY}\"\nreserve_bytes = \"1GiB\"\n\
          flush_after = \"500ms\"\nlog_level = \"warn,lucid_store=debug\"\n"
     ));
-    let (by_file, errors) = place.examine(&[], Overrides::default());
+    let (by_file, errors) = place.examine(&[], &Overrides::default());
     assert_eq!(errors, [""; 0]);
     let arguments = Overrides {
         data: Some("d".into()),
@@ -109,7 +113,7 @@ fn every_setting_can_be_given_everywhere() {
         flush_after: Some("500ms".into()),
         log_level: Some("warn,lucid_store=debug".into()),
     };
-    let (by_flags, errors) = Place::new("").examine(&[("MASTER_ENCRYPTION_KEY", KEY)], arguments);
+    let (by_flags, errors) = Place::new("").examine(&[("MASTER_ENCRYPTION_KEY", KEY)], &arguments);
     assert_eq!(errors, [""; 0]);
     let names =
         by_file.settings.iter().filter_map(|setting| setting.value.as_ref().map(|_| setting.name));
@@ -123,7 +127,7 @@ fn every_setting_can_be_given_everywhere() {
         .collect();
     assert_eq!(variables.len(), 12);
     let variables: Vec<_> = variables.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-    let (by_variables, errors) = Place::new("").examine(&variables, Overrides::default());
+    let (by_variables, errors) = Place::new("").examine(&variables, &Overrides::default());
     assert_eq!(errors, [""; 0]);
     for config in [&by_file, &by_flags, &by_variables] {
         assert_eq!(config.chunk_bytes, 65_536);
@@ -144,7 +148,7 @@ fn every_setting_can_be_given_everywhere() {
 #[test]
 fn unknown_names_are_errors_that_name_the_nearest() {
     let check = |toml: &str, environment: &[(&str, &str)], parts: &[&str]| {
-        let (_, errors) = Place::new(toml).examine(environment, Overrides::default());
+        let (_, errors) = Place::new(toml).examine(environment, &Overrides::default());
         assert_eq!(errors.len(), 1, "{errors:?}");
         for part in parts {
             assert!(errors[0].contains(part), "{part:?} in {errors:?}");
@@ -161,7 +165,7 @@ fn unknown_names_are_errors_that_name_the_nearest() {
     check("", &[("LUCID_workers", "5")], &["LUCID_workers"]);
     check("", &[("LUCID_", "5")], &["LUCID_"]);
     let tests = [("LUCID_TEST_X", "1"), ("LUCID_ETHEREUM_TESTS", "/x"), ("LUCIDITY", "1")];
-    let (_, errors) = Place::new("").examine(&tests, Overrides::default());
+    let (_, errors) = Place::new("").examine(&tests, &Overrides::default());
     assert_eq!(errors, [""; 0]);
 }
 
@@ -169,7 +173,7 @@ fn unknown_names_are_errors_that_name_the_nearest() {
 fn values_out_of_bounds_are_refused_with_what_is_allowed() {
     let check = |name: &str, value: &str, good: bool| {
         let variable = format!("LUCID_{}", name.to_uppercase());
-        let (config, errors) = Place::new("").examine(&[(&variable, value)], Overrides::default());
+        let (config, errors) = Place::new("").examine(&[(&variable, value)], &Overrides::default());
         assert_eq!(errors.is_empty(), good, "{name}={value}: {errors:?}");
         if !good {
             assert!(errors[0].contains(&variable) && errors[0].contains(name), "{errors:?}");
@@ -212,8 +216,12 @@ fn values_out_of_bounds_are_refused_with_what_is_allowed() {
             ["", "ab"],
         ),
     ] {
-        good.iter().for_each(|value| check(name, value, true));
-        bad.iter().for_each(|value| check(name, value, false));
+        for value in good {
+            check(name, value, true);
+        }
+        for value in bad {
+            check(name, value, false);
+        }
     }
 }
 
@@ -221,7 +229,7 @@ fn values_out_of_bounds_are_refused_with_what_is_allowed() {
 fn all_that_is_wrong_is_found_at_once() {
     let arguments = Overrides { workers: Some("0".into()), ..Overrides::default() };
     let place = Place::new("owner = 1.5\nnonsense = 1\n");
-    let (_, errors) = place.examine(&[("LUCID_ZSTD_LEVEL", "99")], arguments);
+    let (_, errors) = place.examine(&[("LUCID_ZSTD_LEVEL", "99")], &arguments);
     assert_eq!(errors.len(), 4, "{errors:?}");
 }
 
@@ -239,14 +247,14 @@ fn no_error_repeats_a_secret() {
         format!("master_key = 0x{}\n", &KEY[..12]),
         format!("age_recipients = [\"AGE-SECRET-KEY-1{KEY}\"]\n"),
     ] {
-        let (config, errors) = Place::new(&toml).examine(&[], Overrides::default());
+        let (config, errors) = Place::new(&toml).examine(&[], &Overrides::default());
         assert_eq!(errors.len(), 1, "{toml}: {errors:?}");
         assert!(!exposed(&errors[0]), "{errors:?}");
         assert!(!exposed(&format!("{:?}", config.settings)));
     }
     let bad = format!("{KEY}{KEY}");
     for name in ["LUCID_MASTER_KEY", "MASTER_ENCRYPTION_KEY"] {
-        let (config, errors) = Place::new("").examine(&[(name, &bad)], Overrides::default());
+        let (config, errors) = Place::new("").examine(&[(name, &bad)], &Overrides::default());
         assert!(errors[0].contains(name) && !exposed(&errors[0]), "{errors:?}");
         assert!(config.master_key.is_none() && !exposed(&format!("{:?}", config.settings)));
     }
@@ -261,7 +269,7 @@ fn a_secret_has_one_source() {
     let key_of = |place: &Place, environment: &[(&str, &str)], argument: Option<&str>| {
         let master_key_file = argument.map(str::to_owned);
         let arguments = Overrides { master_key_file, ..Overrides::default() };
-        let (config, errors) = place.examine(environment, arguments);
+        let (config, errors) = place.examine(environment, &arguments);
         assert_eq!(errors, [""; 0]);
         config.master_key.unwrap().to_hex()[..4].to_owned()
     };
@@ -277,16 +285,18 @@ fn a_secret_has_one_source() {
     assert_eq!(key_of(&with_key, &[("MASTER_ENCRYPTION_KEY_FILE", file)], None), "0011");
 
     let both = [("LUCID_MASTER_KEY", KEY), ("LUCID_MASTER_KEY_FILE", file)];
-    let (_, errors) = place.examine(&both, Overrides::default());
+    let (_, errors) = place.examine(&both, &Overrides::default());
     assert!(errors[0].contains("LUCID_MASTER_KEY and LUCID_MASTER_KEY_FILE"), "{errors:?}");
     for (name, content) in
         [("missing", None), ("long", Some(KEY.repeat(3))), ("empty", Some(String::new()))]
     {
         let path = place.folder.path().join(name);
-        content.map(|content| fs::write(&path, content).unwrap());
+        if let Some(content) = content {
+            fs::write(&path, content).unwrap();
+        }
         let path = path.to_str().unwrap();
         let (config, errors) =
-            place.examine(&[("LUCID_MASTER_KEY_FILE", path)], Overrides::default());
+            place.examine(&[("LUCID_MASTER_KEY_FILE", path)], &Overrides::default());
         assert!(errors[0].contains(path) && !errors[0].contains("0011"), "{errors:?}");
         assert!(config.master_key.is_none());
     }
@@ -296,16 +306,16 @@ fn a_secret_has_one_source() {
 fn a_file_with_a_key_is_private() {
     let place = Place::new(&format!("master_key = \"{KEY}\"\n"));
     fs::set_permissions(place.file(), fs::Permissions::from_mode(0o644)).unwrap();
-    let (_, errors) = place.examine(&[], Overrides::default());
+    let (_, errors) = place.examine(&[], &Overrides::default());
     assert!(errors[0].contains("mode 644") && errors[0].contains("chmod o-rwx"), "{errors:?}");
     fs::write(place.file(), "owner = \"a\"\n").unwrap();
-    assert!(place.examine(&[], Overrides::default()).1.is_empty(), "there is nothing to hide");
+    assert!(place.examine(&[], &Overrides::default()).1.is_empty(), "there is nothing to hide");
 }
 
 #[test]
 fn contradictions_and_texts_that_are_none() {
     let arguments = || Overrides { write_only: Some(true), ..Overrides::default() };
-    let (_, errors) = Place::new("").examine(&[("MASTER_ENCRYPTION_KEY", KEY)], arguments());
+    let (_, errors) = Place::new("").examine(&[("MASTER_ENCRYPTION_KEY", KEY)], &arguments());
     assert!(errors[0].contains("MASTER_ENCRYPTION_KEY"), "{errors:?}");
     let broken = std::ffi::OsString::from_vec(vec![0xff]);
     let environment = vec![("LUCID_OWNER".into(), broken.clone()), (broken, "1".into())];

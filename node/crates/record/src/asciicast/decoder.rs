@@ -40,13 +40,7 @@ impl<R: BufRead> Decoder<R> {
         let line = read_line(&mut reader, 1)?
             .ok_or_else(|| cast(1, "the stream is empty; it should begin with a header"))?;
         let header = parse_header(&line).map_err(|problem| cast(1, problem))?;
-        Ok(Self {
-            reader,
-            header,
-            line: 1,
-            at_micros: 0,
-            done: false,
-        })
+        Ok(Self { reader, header, line: 1, at_micros: 0, done: false })
     }
 
     /// What the first line said.
@@ -68,10 +62,7 @@ impl<R: BufRead> Decoder<R> {
             self.at_micros = self.at_micros.checked_add(interval_micros).ok_or_else(|| {
                 cast(self.line, "the intervals add up to more than a clock holds")
             })?;
-            return Ok(Some(Event {
-                at: Duration::from_micros(self.at_micros),
-                data,
-            }));
+            return Ok(Some(Event { at: Duration::from_micros(self.at_micros), data }));
         }
     }
 }
@@ -90,10 +81,7 @@ impl<R: BufRead> Iterator for Decoder<R> {
 }
 
 fn cast(line: u64, problem: impl Into<String>) -> RecordError {
-    RecordError::Cast {
-        line,
-        problem: problem.into(),
-    }
+    RecordError::Cast { line, problem: problem.into() }
 }
 
 /// One line without its newline, `None` at the end of the stream.
@@ -102,10 +90,7 @@ fn read_line(reader: &mut impl BufRead, number: u64) -> Result<Option<Vec<u8>>, 
     let read = reader
         .take(LINE_BYTES_MAX + 1)
         .read_until(b'\n', &mut line)
-        .map_err(|source| RecordError::CastRead {
-            line: number,
-            source,
-        })?;
+        .map_err(|source| RecordError::CastRead { line: number, source })?;
     if read == 0 {
         return Ok(None);
     }
@@ -113,15 +98,9 @@ fn read_line(reader: &mut impl BufRead, number: u64) -> Result<Option<Vec<u8>>, 
         return Ok(Some(line));
     }
     if read as u64 > LINE_BYTES_MAX {
-        return Err(cast(
-            number,
-            format!("it is longer than {LINE_BYTES_MAX} bytes"),
-        ));
+        return Err(cast(number, format!("it is longer than {LINE_BYTES_MAX} bytes")));
     }
-    Err(cast(
-        number,
-        "it has no newline: the recording was cut off here",
-    ))
+    Err(cast(number, "it has no newline: the recording was cut off here"))
 }
 
 fn parse_event(line: &[u8]) -> Result<(u64, Data), String> {
@@ -144,23 +123,14 @@ fn parse_event(line: &[u8]) -> Result<(u64, Data), String> {
         "r" => Data::Resize(
             Size::parse(data).ok_or_else(|| format!("`{data}` is no size; one is COLSxROWS"))?,
         ),
-        "x" => Data::Exit(
-            data.parse()
-                .map_err(|_| format!("`{data}` is no exit status"))?,
-        ),
-        other => Data::Other {
-            code: other.into(),
-            data: data.into(),
-        },
+        "x" => Data::Exit(data.parse().map_err(|_| format!("`{data}` is no exit status"))?),
+        other => Data::Other { code: other.into(), data: data.into() },
     };
     Ok((micros(seconds), data))
 }
 
 /// Whole microseconds; `seconds` was checked to lie in `0..=SECONDS_MAX`.
-#[allow(
-    clippy::cast_sign_loss,
-    reason = "the range was checked by the only caller"
-)]
+#[allow(clippy::cast_sign_loss, reason = "the range was checked by the only caller")]
 fn micros(seconds: f64) -> u64 {
     (seconds * 1e6).round() as u64
 }
@@ -173,10 +143,8 @@ fn parse_header(line: &[u8]) -> Result<Header, String> {
         Some(other) => return Err(format!("it is version {other}, not {VERSION}")),
         None => return Err("the header has no `version` number".into()),
     }
-    let term = fields
-        .get("term")
-        .and_then(Value::as_object)
-        .ok_or("the header has no `term` object")?;
+    let term =
+        fields.get("term").and_then(Value::as_object).ok_or("the header has no `term` object")?;
     let cells = |name: &str| {
         term.get(name)
             .and_then(Value::as_u64)

@@ -130,23 +130,14 @@ impl<W: Write> Encoder<W> {
     }
 
     fn text_event(&mut self, at: Duration, code: &str, text: &str) -> io::Result<()> {
-        if text.is_empty() {
-            Ok(())
-        } else {
-            self.event(at, code, text)
-        }
+        if text.is_empty() { Ok(()) } else { self.event(at, code, text) }
     }
 
     fn event(&mut self, at: Duration, code: &str, data: &str) -> io::Result<()> {
         let at_micros = at.as_micros().max(self.previous_micros);
         let interval = at_micros - self.previous_micros;
         self.line.clear();
-        write!(
-            self.line,
-            "[{}.{:06},",
-            interval / 1_000_000,
-            interval % 1_000_000
-        )?;
+        write!(self.line, "[{}.{:06},", interval / 1_000_000, interval % 1_000_000)?;
         serde_json::to_writer(&mut self.line, code)?;
         self.line.push(b',');
         serde_json::to_writer(&mut self.line, data)?;
@@ -161,10 +152,7 @@ impl<W: Write> Encoder<W> {
 fn header_line(header: &Header) -> io::Result<Vec<u8>> {
     let Size { cols, rows } = header.size;
     let mut line = Vec::new();
-    write!(
-        line,
-        r#"{{"version":{VERSION},"term":{{"cols":{cols},"rows":{rows}"#
-    )?;
+    write!(line, r#"{{"version":{VERSION},"term":{{"cols":{cols},"rows":{rows}"#)?;
     text_field(&mut line, "type", header.term_type.as_ref())?;
     line.push(b'}');
     if let Some(timestamp) = header.timestamp {

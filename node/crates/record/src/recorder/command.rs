@@ -26,11 +26,8 @@ pub(super) fn resolve(
         return Err(RecordError::NoCommand);
     };
     let has_slash = program.as_bytes().contains(&b'/');
-    let file = if has_slash {
-        current_dir.join(program)
-    } else {
-        find(program, current_dir, path)?
-    };
+    let file =
+        if has_slash { current_dir.join(program) } else { find(program, current_dir, path)? };
     check_runnable(&file, program)?;
     let mut arguments = command.to_vec();
     if has_slash {
@@ -55,23 +52,15 @@ fn find(program: &OsStr, current_dir: &Path, path: Option<&OsStr>) -> Result<Pat
         .filter(|file| file.exists() && !file.is_dir())
         .collect();
     // As a shell: the first that can be run; else the first there is, for its error.
-    let runnable = candidates
-        .iter()
-        .find(|file| access(*file, Access::EXEC_OK).is_ok());
-    runnable
-        .or(candidates.first())
-        .cloned()
-        .ok_or_else(|| RecordError::CommandNotFound {
-            command: program.to_string_lossy().into_owned(),
-        })
+    let runnable = candidates.iter().find(|file| access(*file, Access::EXEC_OK).is_ok());
+    runnable.or(candidates.first()).cloned().ok_or_else(|| RecordError::CommandNotFound {
+        command: program.to_string_lossy().into_owned(),
+    })
 }
 
 fn check_runnable(file: &Path, program: &OsStr) -> Result<(), RecordError> {
     let refuse = |reason: &str| {
-        Err(RecordError::NotExecutable {
-            path: file.to_owned(),
-            reason: reason.to_owned(),
-        })
+        Err(RecordError::NotExecutable { path: file.to_owned(), reason: reason.to_owned() })
     };
     if file.is_dir() {
         return refuse("it is a directory");
@@ -82,19 +71,13 @@ fn check_runnable(file: &Path, program: &OsStr) -> Result<(), RecordError> {
     if file.exists() {
         return refuse("it is not executable; `chmod +x` makes it so");
     }
-    Err(RecordError::CommandNotFound {
-        command: program.to_string_lossy().into_owned(),
-    })
+    Err(RecordError::CommandNotFound { command: program.to_string_lossy().into_owned() })
 }
 
 /// The beginning of a file; a program may be executable and not readable, then `None`.
 fn head(file: &Path) -> Option<Vec<u8>> {
     let mut head = Vec::with_capacity(HEAD_BYTES);
-    File::open(file)
-        .ok()?
-        .take(HEAD_BYTES as u64)
-        .read_to_end(&mut head)
-        .ok()?;
+    File::open(file).ok()?.take(HEAD_BYTES as u64).read_to_end(&mut head).ok()?;
     Some(head)
 }
 
@@ -105,15 +88,8 @@ fn is_text(head: &[u8]) -> bool {
 
 /// Without this the kernel's refusal would reach nobody: it comes after the fork.
 fn check_interpreter(head: &[u8], file: &Path) -> Result<(), RecordError> {
-    let line = head[2..]
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
-    let interpreter = line
-        .trim_ascii()
-        .split(u8::is_ascii_whitespace)
-        .next()
-        .unwrap_or_default();
+    let line = head[2..].split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let interpreter = line.trim_ascii().split(u8::is_ascii_whitespace).next().unwrap_or_default();
     let interpreter = Path::new(OsStr::from_bytes(interpreter));
     if interpreter.exists() {
         return Ok(());
@@ -126,10 +102,8 @@ fn check_interpreter(head: &[u8], file: &Path) -> Result<(), RecordError> {
 
 /// The command line as one would type it, for the header.
 pub(super) fn quote(command: &[OsString]) -> String {
-    let words: Vec<String> = command
-        .iter()
-        .map(|word| quote_word(&word.to_string_lossy()))
-        .collect();
+    let words: Vec<String> =
+        command.iter().map(|word| quote_word(&word.to_string_lossy())).collect();
     words.join(" ")
 }
 
@@ -181,10 +155,7 @@ mod tests {
         assert_eq!(run(&["script", "a"]).unwrap(), words(&["script", "a"]));
         assert_eq!(run(&["./script"]).unwrap().len(), 1);
         assert_eq!(run(&[script.to_str().unwrap()]).unwrap(), [script]);
-        assert_eq!(
-            run(&["bare", "a"]).unwrap(),
-            [OsString::from("/bin/sh"), bare, "a".into()]
-        );
+        assert_eq!(run(&["bare", "a"]).unwrap(), [OsString::from("/bin/sh"), bare, "a".into()]);
         for (line, expected) in [
             (&[][..], "no command to record"),
             (&[""], "no command to record"),
@@ -193,10 +164,7 @@ mod tests {
             (&["folder"], "command not found: `folder`"),
             (&["./folder"], "it is a directory"),
             (&["data"], "it is not executable; `chmod +x`"),
-            (
-                &["orphan"],
-                "its interpreter `/no/such/interpreter` is missing",
-            ),
+            (&["orphan"], "its interpreter `/no/such/interpreter` is missing"),
         ] {
             let message = run(line).unwrap_err().to_string();
             assert!(message.contains(expected), "{line:?}: {message}");

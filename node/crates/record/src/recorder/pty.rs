@@ -35,12 +35,14 @@ pub(super) struct Pty {
 }
 
 impl Pty {
-    /// Starts `command` (resolved before) in a terminal of that size.
+    /// Starts `command` (resolved before) in a terminal of that size, without the variables in
+    /// `env_remove`.
     ///
     /// The terminal begins in the mode of the user's, `mode`; without one it does not echo: there
     /// is nobody to read what he typed.
     pub(super) fn start(
         command: Vec<OsString>,
+        env_remove: &[OsString],
         current_dir: &Path,
         size: Winsize,
         mode: Option<&Termios>,
@@ -54,25 +56,20 @@ impl Pty {
                 pixel_height: size.ws_ypixel,
             })
             .map_err(|error| pty(io::Error::other(format!("{error:#}"))))?;
-        let raw = pair
-            .master
-            .as_raw_fd()
-            .ok_or_else(|| pty(io::ErrorKind::Unsupported.into()))?;
+        let raw = pair.master.as_raw_fd().ok_or_else(|| pty(io::ErrorKind::Unsupported.into()))?;
         let master = FileDescriptor::dup(&raw)
             .and_then(|duplicate| duplicate.as_file())
             .map_err(|error| pty(io::Error::other(error)))?;
         prepare(&master, mode).map_err(|error| pty(error.into()))?;
 
-        let name = command
-            .first()
-            .map(|name| name.to_string_lossy().into_owned());
+        let name = command.first().map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
-        let spawn = |source| RecordError::Spawn {
-            command: name.clone(),
-            source,
-        };
+        let spawn = |source| RecordError::Spawn { command: name.clone(), source };
         let mut builder = CommandBuilder::from_argv(command);
         builder.cwd(current_dir);
+        for name in env_remove {
+            builder.env_remove(name);
+        }
         let child: Box<dyn portable_pty::Child> = pair
             .slave
             .spawn_command(builder)
@@ -81,12 +78,7 @@ impl Pty {
             .downcast()
             .map_err(|_| spawn(io::Error::other("portable-pty gave no std child")))?;
         let leader = Pid::from_child(&child);
-        Ok(Self {
-            master,
-            child,
-            leader,
-            status: None,
-        })
+        Ok(Self { master, child, leader, status: None })
     }
 
     /// How the command ended, once it has.
@@ -104,9 +96,7 @@ impl Pty {
     /// The character that means end of file on this terminal.
     pub(super) fn end_of_file(&self) -> u8 {
         let mode = tcgetattr(&self.master);
-        mode.map_or(DEFAULT_EOF, |mode| {
-            mode.special_codes[SpecialCodeIndex::VEOF]
-        })
+        mode.map_or(DEFAULT_EOF, |mode| mode.special_codes[SpecialCodeIndex::VEOF])
     }
 
     /// Tells the command that its terminal is gone, stopped jobs included.
@@ -126,9 +116,7 @@ impl Pty {
         if self.status.is_some() {
             return;
         }
-        let foreground = tcgetpgrp(&self.master)
-            .ok()
-            .filter(|group| *group != self.leader);
+        let foreground = tcgetpgrp(&self.master).ok().filter(|group| *group != self.leader);
         for group in [Some(self.leader), foreground].into_iter().flatten() {
             // It may just have ended.
             let _ = kill_process_group(group, signal);

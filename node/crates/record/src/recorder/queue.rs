@@ -69,11 +69,7 @@ pub(super) struct Queue {
 
 impl Queue {
     pub(super) fn new(producer: Waker) -> Self {
-        Self {
-            state: Mutex::default(),
-            arrived: Condvar::new(),
-            producer,
-        }
+        Self { state: Mutex::default(), arrived: Condvar::new(), producer }
     }
 
     /// Every change of the state is complete before its lock is released, so a panic elsewhere
@@ -130,10 +126,7 @@ impl Queue {
                 return Popped::Closed;
             }
             state = match deadline.map(|at| at.saturating_duration_since(Instant::now())) {
-                None => self
-                    .arrived
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
+                None => self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner),
                 Some(Duration::ZERO) => return Popped::Late,
                 Some(left) => {
                     let waited = self.arrived.wait_timeout(state, left);
@@ -160,10 +153,7 @@ mod tests {
     use crate::recorder::waker::WakeUp;
 
     fn output(len: usize) -> Record {
-        Record {
-            at: Duration::ZERO,
-            happened: Happened::Output(vec![b'x'; len]),
-        }
+        Record { at: Duration::ZERO, happened: Happened::Output(vec![b'x'; len]) }
     }
 
     #[test]

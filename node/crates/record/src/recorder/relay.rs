@@ -142,10 +142,7 @@ impl Relay {
             self.attend(queue).map_err(relay)?;
             if let Some(status) = self.finished() {
                 queue.push(self.record(Happened::Exit(status)));
-                return Ok(Outcome {
-                    status,
-                    stopped: self.stopped,
-                });
+                return Ok(Outcome { status, stopped: self.stopped });
             }
             let ready = self.wait(queue).map_err(relay)?;
             if ready.wake_up {
@@ -190,11 +187,7 @@ impl Relay {
         if self.exit.is_none()
             && let Some(status) = self.pty.try_wait()?
         {
-            self.exit = Some(Exit {
-                status,
-                seen: now,
-                drained_bytes: 0,
-            });
+            self.exit = Some(Exit { status, seen: now, drained_bytes: 0 });
             self.active = now;
             // What was seen of the terminal before its end says nothing about what it wrote last.
             self.closed_until = None;
@@ -213,17 +206,13 @@ impl Relay {
             return;
         }
         if self.stopped.is_some() {
-            self.ending = Ending::HungUp {
-                kill_at: Instant::now(),
-            };
+            self.ending = Ending::HungUp { kill_at: Instant::now() };
             return;
         }
         queue.push(self.record(Happened::Marker(cause.to_string())));
         self.stopped = Some(cause);
         self.pty.hang_up();
-        self.ending = Ending::HungUp {
-            kill_at: Instant::now() + self.rules.hangup_grace,
-        };
+        self.ending = Ending::HungUp { kill_at: Instant::now() + self.rules.hangup_grace };
     }
 
     fn follow_window(&mut self, queue: &Queue) -> io::Result<()> {
@@ -273,11 +262,7 @@ impl Relay {
             pty: &self.pty.master,
             pty_flags,
             user_input: self.user.input.as_ref().filter(|_| reads_user),
-            user_output: self
-                .user
-                .output
-                .as_ref()
-                .filter(|_| !self.to_user.is_empty()),
+            user_output: self.user.output.as_ref().filter(|_| !self.to_user.is_empty()),
             deadline: self.deadline(reads_pty),
         };
         let ready = interest.wait()?;
@@ -300,10 +285,7 @@ impl Relay {
         let quiet_at = (reads_pty && !self.quiet).then_some(self.active + DRAIN_QUIET);
         let shown_at = (self.stopped.is_some() && self.drained()).then_some(SHOW_WAIT);
         let after_exit = self.exit.and_then(|exit| {
-            [quiet_at, shown_at.map(|wait| exit.seen + wait)]
-                .into_iter()
-                .flatten()
-                .min()
+            [quiet_at, shown_at.map(|wait| exit.seen + wait)].into_iter().flatten().min()
         });
         let reopen_at = self.closed_until.filter(|_| self.exit.is_none());
         [kill_at, after_exit, reopen_at].into_iter().flatten().min()
@@ -375,10 +357,7 @@ impl Relay {
     }
 
     fn record(&self, happened: Happened) -> Record {
-        Record {
-            at: self.started.elapsed(),
-            happened,
-        }
+        Record { at: self.started.elapsed(), happened }
     }
 }
 

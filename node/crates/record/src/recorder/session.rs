@@ -66,41 +66,21 @@ impl Session {
         };
 
         let started = Instant::now();
-        let pty = Pty::start(arguments, &current_dir, window, user.mode())?;
+        let pty = Pty::start(arguments, &options.env_remove, &current_dir, window, user.mode())?;
         let raw_mode = user.enter_raw_mode()?;
         let rules = Rules {
             follows_window: options.size.is_none(),
             captures_input: options.capture_input,
             hangup_grace: options.hangup_grace,
         };
-        let relay = Relay::new(
-            rules,
-            pty,
-            user,
-            Arc::clone(&signals),
-            wake_up,
-            size,
-            started,
-        );
-        Ok(Self {
-            relay,
-            queue: Queue::new(waker),
-            header,
-            raw_mode,
-            signals,
-        })
+        let relay = Relay::new(rules, pty, user, Arc::clone(&signals), wake_up, size, started);
+        Ok(Self { relay, queue: Queue::new(waker), header, raw_mode, signals })
     }
 
     /// Records until the end.
     pub(super) fn run(self, sink: &mut dyn Write) -> Result<Outcome, RecordError> {
         // In this order, so that an early way out drops them in the right one, the reverse.
-        let Self {
-            signals,
-            raw_mode,
-            header,
-            queue,
-            relay,
-        } = self;
+        let Self { signals, raw_mode, header, queue, relay } = self;
         let (relayed, written) = thread::scope(|scope| {
             // Also when the sink panics: the relay must end for the scope to.
             let consumer = Consumer(&queue);
@@ -110,19 +90,14 @@ impl Session {
                 .map_err(|source| RecordError::Setup { source })?;
             let written = write_records(&queue, &header, sink);
             drop(consumer);
-            let relayed = relaying
-                .join()
-                .unwrap_or_else(|panic| resume_unwind(panic))?;
+            let relayed = relaying.join().unwrap_or_else(|panic| resume_unwind(panic))?;
             Ok((relayed, written))
         })?;
         drop(raw_mode);
         drop(signals);
         match written {
             Ok(()) => Ok(relayed),
-            Err(source) => Err(RecordError::Sink {
-                source,
-                status: relayed.status,
-            }),
+            Err(source) => Err(RecordError::Sink { source, status: relayed.status }),
         }
     }
 }
@@ -143,10 +118,7 @@ fn write_records(queue: &Queue, header: &Header, sink: &mut dyn Write) -> io::Re
     let mut flush_at = Some(Instant::now());
     loop {
         match queue.pop(flush_at) {
-            Popped::Record(Record {
-                at,
-                happened: Happened::Exit(status),
-            }) => {
+            Popped::Record(Record { at, happened: Happened::Exit(status) }) => {
                 sink.write_all(&encoder.finish(at, status.code())?)?;
                 return sink.flush();
             }
@@ -184,12 +156,7 @@ fn encode(encoder: &mut Encoder<Vec<u8>>, record: &Record) -> io::Result<()> {
 }
 
 fn winsize(size: Size) -> Winsize {
-    Winsize {
-        ws_row: size.rows(),
-        ws_col: size.cols(),
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    }
+    Winsize { ws_row: size.rows(), ws_col: size.cols(), ws_xpixel: 0, ws_ypixel: 0 }
 }
 
 fn variable(name: &str) -> Option<String> {

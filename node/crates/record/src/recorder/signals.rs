@@ -45,20 +45,11 @@ impl Signals {
             *running += 1;
             IDLE.store(false, Ordering::SeqCst);
         }
-        let mut signals = Self {
-            ids: Vec::new(),
-            resized: Arc::default(),
-            ending: Arc::default(),
-        };
+        let mut signals = Self { ids: Vec::new(), resized: Arc::default(), ending: Arc::default() };
         // A flag before its wake-up: actions run in the order of their registration.
-        signals
-            .ids
-            .push(flag::register(SIGWINCH, Arc::clone(&signals.resized))?);
+        signals.ids.push(flag::register(SIGWINCH, Arc::clone(&signals.resized))?);
         for signal in [SIGCHLD, SIGWINCH] {
-            signals.ids.push(low_level::pipe::register(
-                signal,
-                waker.try_clone_stream()?,
-            )?);
+            signals.ids.push(low_level::pipe::register(signal, waker.try_clone_stream()?)?);
         }
         for signal in ENDING {
             if ignored.has(signal) {
@@ -68,15 +59,8 @@ impl Signals {
                 flag::register_conditional_default(signal, Arc::clone(&IDLE))?;
             }
             let number = signal.unsigned_abs() as usize;
-            signals.ids.push(flag::register_usize(
-                signal,
-                Arc::clone(&signals.ending),
-                number,
-            )?);
-            signals.ids.push(low_level::pipe::register(
-                signal,
-                waker.try_clone_stream()?,
-            )?);
+            signals.ids.push(flag::register_usize(signal, Arc::clone(&signals.ending), number)?);
+            signals.ids.push(low_level::pipe::register(signal, waker.try_clone_stream()?)?);
         }
         Ok(signals)
     }
@@ -88,9 +72,7 @@ impl Signals {
 
     /// The signal that asked to end, since this was last asked.
     pub(super) fn take_ending(&self) -> Option<i32> {
-        i32::try_from(self.ending.swap(0, Ordering::SeqCst))
-            .ok()
-            .filter(|signal| *signal != 0)
+        i32::try_from(self.ending.swap(0, Ordering::SeqCst)).ok().filter(|signal| *signal != 0)
     }
 }
 
@@ -116,9 +98,7 @@ impl SignalSet {
 
     /// From the line `name` of `/proc/self/status`.
     fn parse(status: &str, name: &str) -> Option<Self> {
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
         u64::from_str_radix(line.trim(), 16).ok().map(Self)
     }
 }

@@ -35,21 +35,10 @@ impl UserSide {
                 Some((terminal.try_clone().map_err(failed("open"))?, mode))
             }
         };
-        let window = [&output, &input]
-            .into_iter()
-            .flatten()
-            .find(|end| isatty(end));
-        let window = window
-            .map(OwnedFd::try_clone)
-            .transpose()
-            .map_err(failed("open"))?;
+        let window = [&output, &input].into_iter().flatten().find(|end| isatty(end));
+        let window = window.map(OwnedFd::try_clone).transpose().map_err(failed("open"))?;
         let output = output.map(without_waiting);
-        Ok(Self {
-            input: input.map(File::from),
-            output,
-            window,
-            keyboard,
-        })
+        Ok(Self { input: input.map(File::from), output, window, keyboard })
     }
 
     /// The mode of the terminal that is typed at, for the pseudo-terminal to begin with.
@@ -71,10 +60,7 @@ impl UserSide {
         let mut raw = found.clone();
         raw.make_raw();
         tcsetattr(&terminal, OptionalActions::Now, &raw).map_err(|error| {
-            RecordError::Terminal {
-                action: "set raw mode on",
-                source: error.into(),
-            }
+            RecordError::Terminal { action: "set raw mode on", source: error.into() }
         })?;
         Ok(Some(RawMode { terminal, found }))
     }

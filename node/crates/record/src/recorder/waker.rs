@@ -17,10 +17,7 @@ impl WakeUp {
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;
         writer.set_nonblocking(true)?;
-        Ok(Self {
-            reader,
-            writer: Arc::new(writer),
-        })
+        Ok(Self { reader, writer: Arc::new(writer) })
     }
 
     pub(super) fn waker(&self) -> Waker {

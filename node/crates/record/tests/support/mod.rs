@@ -56,19 +56,11 @@ impl Cast {
     /// What happened besides output and input.
     pub fn rest(&self) -> Vec<&Data> {
         let text = |data: &&Data| matches!(data, Data::Output(_) | Data::Input(_));
-        self.events
-            .iter()
-            .map(|event| &event.data)
-            .filter(|data| !text(data))
-            .collect()
+        self.events.iter().map(|event| &event.data).filter(|data| !text(data)).collect()
     }
 
     fn collect(&self, pick: impl Fn(&Data) -> Option<&String>) -> String {
-        self.events
-            .iter()
-            .filter_map(|event| pick(&event.data))
-            .map(String::as_str)
-            .collect()
+        self.events.iter().filter_map(|event| pick(&event.data)).map(String::as_str).collect()
     }
 }
 
@@ -80,10 +72,7 @@ pub struct Sink<F> {
 
 impl<F: FnMut(&[u8]) -> io::Result<()>> Sink<F> {
     pub fn new(before: F) -> Self {
-        Self {
-            kept: Vec::new(),
-            before,
-        }
+        Self { kept: Vec::new(), before }
     }
 }
 
@@ -114,21 +103,13 @@ impl Desk {
         unlockpt(&user).unwrap();
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let terminal = ioctl_tiocgptpeer(&user, flags).unwrap();
-        let desk = Self {
-            user: File::from(user),
-            terminal,
-        };
+        let desk = Self { user: File::from(user), terminal };
         desk.resize(cols, rows);
         desk
     }
 
     pub fn resize(&self, cols: u16, rows: u16) {
-        let size = Winsize {
-            ws_col: cols,
-            ws_row: rows,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
+        let size = Winsize { ws_col: cols, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&self.user, size).unwrap();
     }
 
@@ -138,10 +119,7 @@ impl Desk {
     }
 
     pub fn is_raw(&self) -> bool {
-        !tcgetattr(&self.terminal)
-            .unwrap()
-            .local_modes
-            .contains(LocalModes::ICANON)
+        !tcgetattr(&self.terminal).unwrap().local_modes.contains(LocalModes::ICANON)
     }
 
     pub fn type_keys(&self, keys: &str) {
@@ -153,9 +131,7 @@ impl Desk {
         let mut shown = Vec::new();
         let mut buffer = [0; 4096];
         while !String::from_utf8_lossy(&shown).contains(text) {
-            let read = (&self.user)
-                .read(&mut buffer)
-                .expect("the terminal shows on");
+            let read = (&self.user).read(&mut buffer).expect("the terminal shows on");
             shown.extend_from_slice(&buffer[..read]);
         }
         String::from_utf8_lossy(&shown).into_owned()

@@ -6,10 +6,14 @@
 //! | tree | key | value |
 //! | --- | --- | --- |
 //! | `sessions` | session id | [`SessionRow`] |
-//! | `by_order` | opened: entry index | session id |
+//! | `by_order` | a block of the log | the sessions opened in it, see `order` |
 //! | `unfinished` | session id | nothing: the session is open, or its destruction is not known to be complete |
-//! | `meta` | `version` | 1 |
+//! | `meta` | `version` | 2 |
 //! | `meta` | `applied` | log size ‖ log root that the trees stand for |
+//!
+//! The trees lag behind the log, by fewer than [`LAG_ENTRIES`] entries: what those say is in memory
+//! (`recent`), goes before the trees wherever something is looked up, and is read from the log again at
+//! each start.
 //!
 //! Invariants:
 //! - `applied` is written after the rows, and sled keeps the order of writes, so that after a crash
@@ -22,16 +26,20 @@
 //! sessions, the whole store opens in 0.1 s and 47 MiB): it keeps one log-structured file, reads its
 //! page table at start from a snapshot file plus what was written since, and holds no page until it is
 //! asked for. At each start it overwrites the rest of the segment it stopped in, so segments are as
-//! small as its pages allow (64 KiB instead of 512), and after a change it writes a new snapshot (6
+//! small as its pages allow (64 KiB instead of 512), and after a change it writes a new snapshot (SNAP
 //! bytes a session). Its own flusher thread is off: it would sync behind our back and hide errors.
 
 mod open;
+mod order;
 mod query;
+mod recent;
 mod row;
 
 use std::{
+    collections::{BTreeMap, BTreeSet, btree_map},
     fs::File,
     path::{Path, PathBuf},
+    sync::{PoisonError, RwLock, RwLockReadGuard},
 };
 
 use lucid_core::{
@@ -40,6 +48,7 @@ use lucid_core::{
 };
 
 pub(crate) use self::open::open;
+use self::recent::Recent;
 pub use self::{
     query::{Order, SessionFilter},
     row::{SealedFacts, SessionRow, State},
@@ -50,14 +59,15 @@ use crate::{
 };
 
 /// The trees' layout; another one is made anew from the log.
-const VERSION: &[u8] = &[1];
+const VERSION: &[u8] = &[2];
 /// sled's I/O buffer and the unit it writes again at each start. A quarter of it holds a full page
 /// (16 rows of at most 320 bytes, or 256 keys of an index page).
 const SEGMENT_BYTES: usize = 64 << 10;
 /// Pages kept in memory. A Pi has 2 GiB for everything, and lookups are rare.
 const CACHE_BYTES: u64 = 16 << 20;
-/// Entries applied between two flushes while catching up.
-const CATCH_UP_BATCH: u64 = 4096;
+/// Entries that the trees may be behind. So many are read at a start, 1.6 MB in some ten milliseconds,
+/// and share what a start costs after the trees were written: sled's snapshot.
+const LAG_ENTRIES: u64 = 4096;
 
 /// What is done with each entry and its bytes.
 pub(crate) type Each<'a> = &'a mut dyn FnMut(EntryIndex, &[u8]) -> Result<(), StoreError>;
@@ -86,6 +96,8 @@ pub(crate) struct Database {
     by_order: sled::Tree,
     unfinished: sled::Tree,
     meta: sled::Tree,
+    recent: RwLock<Recent>,
+    lag_entries: u64,
     /// sled's file under a handle of our own, to sync it.
     data: File,
     data_path: PathBuf,
@@ -99,28 +111,67 @@ struct Applied {
 }
 
 impl Database {
-    /// Applies what the log has and the trees have not.
+    /// Takes up what the log has and this has not, and writes it to the trees once it is enough.
+    ///
+    /// # Errors
+    /// The log's and the database's; it can be called again.
     pub(crate) fn catch_up(&self, log: &dyn Source) -> Result<(), StoreError> {
-        let (from, size) = (self.applied()?.size, log.size());
-        if from >= size {
+        let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
+        if recent.size < log.size() {
+            log.read_from(EntryIndex(recent.size), &mut |index, bytes| {
+                match Entry::parse(bytes) {
+                    Ok(entry) => {
+                        let known = entry.session().filter(|id| !recent.rows.contains_key(id));
+                        let written = known.map(|id| self.written(id)).transpose()?.flatten();
+                        recent.apply(index, &entry, written);
+                    }
+                    // A log is kept whole whatever wrote it; what is no entry here changes no session.
+                    Err(EntryError::Version(_)) => (),
+                    Err(error) => {
+                        return Err(damaged(log.path(), format!("entry {index}: {error}")));
+                    }
+                }
+                recent.size = index.0 + 1;
+                self.write_where_due(&mut recent, log)
+            })?;
+        }
+        self.write_where_due(&mut recent, log)
+    }
+
+    fn write_where_due(&self, recent: &mut Recent, log: &dyn Source) -> Result<(), StoreError> {
+        if recent.size - recent.base < self.lag_entries {
             return Ok(());
         }
-        log.read_from(EntryIndex(from), &mut |index, bytes| {
-            match Entry::parse(bytes) {
-                Ok(entry) => self.apply_one(index, &entry)?,
-                // A log is kept whole whatever wrote it; what is no entry here changes no session.
-                Err(EntryError::Version(_)) => (),
-                Err(error) => return Err(damaged(log.path(), format!("entry {index}: {error}"))),
-            }
-            let done = index.0 + 1;
-            if done.is_multiple_of(CATCH_UP_BATCH) && done < size {
-                self.set_applied(Applied { size: done, root: log.root_at(done)? })?;
-                self.flush()?;
-            }
-            Ok(())
-        })?;
-        self.set_applied(Applied { size, root: log.root_at(size)? })?;
-        self.flush()
+        for (session, row) in &recent.rows {
+            self.sled(self.sessions.insert(session.as_bytes(), row.to_bytes()))?;
+        }
+        let mut blocks: BTreeMap<_, Vec<u8>> = BTreeMap::new();
+        for (&place, &session) in &recent.opened {
+            let key = order::key(place);
+            let block = match blocks.entry(key) {
+                btree_map::Entry::Occupied(block) => block.into_mut(),
+                btree_map::Entry::Vacant(block) => {
+                    let written = self.sled(self.by_order.get(key))?;
+                    block.insert(written.unwrap_or_default().to_vec())
+                }
+            };
+            *block = order::with(block, place, session);
+        }
+        for (key, block) in blocks {
+            self.sled(self.by_order.insert(key, block))?;
+        }
+        for (session, &unfinished) in &recent.unfinished {
+            let id = session.as_bytes();
+            self.sled(match unfinished {
+                true => self.unfinished.insert(id, &[]),
+                false => self.unfinished.remove(id),
+            })?;
+        }
+        let (size, root) = (recent.size, log.root_at(recent.size)?);
+        self.set_applied(Applied { size, root })?;
+        self.flush()?;
+        *recent = Recent::after(size);
+        Ok(())
     }
 
     /// Whether `entry` may follow what the log has, so that no session ever has an impossible life.
@@ -142,59 +193,35 @@ impl Database {
         }
     }
 
-    fn apply_one(&self, index: EntryIndex, entry: &Entry) -> Result<(), StoreError> {
-        match entry {
-            Entry::SessionOpened(entry) => {
-                let id = entry.session_id.as_bytes();
-                let row = SessionRow::opened(index, entry);
-                self.sled(self.sessions.insert(id, row.to_bytes()))?;
-                self.sled(self.by_order.insert(index.0.to_be_bytes(), id))?;
-                self.sled(self.unfinished.insert(id, &[]))?;
-            }
-            Entry::SessionSealed(entry) => {
-                self.change(entry.session_id, |row| row.seal(index, entry))?;
-                self.finished(entry.session_id)?;
-            }
-            Entry::SessionVoided(entry) => {
-                self.change(entry.session_id, |row| row.void(index, entry))?;
-                self.sled(self.unfinished.insert(entry.session_id.as_bytes(), &[]))?;
-            }
-            Entry::SessionErased(entry) => {
-                self.change(entry.session_id, |row| row.erase(index, entry))?;
-                self.sled(self.unfinished.insert(entry.session_id.as_bytes(), &[]))?;
-            }
-            Entry::NodeEvent(_) | Entry::Other(_) => (),
-        }
-        Ok(())
-    }
-
-    fn change(
-        &self,
-        session: SessionId,
-        change: impl FnOnce(&mut SessionRow),
-    ) -> Result<(), StoreError> {
-        // `check` lets no entry about an unknown session into the log; one that a foreign program
-        // put there is not about any session of this node.
-        let Some(mut row) = self.session(session)? else { return Ok(()) };
-        change(&mut row);
-        self.sled(self.sessions.insert(session.as_bytes(), row.to_bytes()))?;
-        Ok(())
-    }
-
-    /// The session is sealed, or its destruction is complete: a start need not look at it.
-    pub(crate) fn finished(&self, session: SessionId) -> Result<(), StoreError> {
-        self.sled(self.unfinished.remove(session.as_bytes()))?;
-        Ok(())
+    /// The session is sealed, or its destruction is complete: a start need not look at it. Known for
+    /// good once it is written; before that, the next start looks at what is gone.
+    pub(crate) fn finished(&self, session: SessionId) {
+        let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
+        recent.unfinished.insert(session, false);
     }
 
     /// The sessions that a start must look at.
     pub(crate) fn unfinished(&self) -> Result<Vec<SessionId>, StoreError> {
         let id = |key: sled::Result<sled::IVec>| self.parse_id(&self.sled(key)?);
-        self.unfinished.iter().keys().map(id).collect()
+        let written = self.unfinished.iter().keys().map(id);
+        let mut all = written.collect::<Result<BTreeSet<_>, _>>()?;
+        for (&session, &unfinished) in &self.recent().unfinished {
+            if unfinished {
+                all.insert(session);
+            } else {
+                all.remove(&session);
+            }
+        }
+        Ok(all.into_iter().collect())
+    }
+
+    fn recent(&self) -> RwLockReadGuard<'_, Recent> {
+        // Whoever panicked left an entry out, at worst half of one: it is taken up again.
+        self.recent.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Brings everything applied so far to the disk. sled's own flush ends in the drive's cache.
-    pub(crate) fn flush(&self) -> Result<(), StoreError> {
+    fn flush(&self) -> Result<(), StoreError> {
         self.sled(self.db.flush())?;
         self.disk.sync_file(&self.data, &self.data_path).doing("sync", &self.data_path)
     }
@@ -219,6 +246,17 @@ impl Database {
     fn parse_id(&self, bytes: &[u8]) -> Result<SessionId, StoreError> {
         let id = bytes.try_into().ok().and_then(|bytes| SessionId::from_bytes(bytes).ok());
         id.ok_or_else(|| self.unsound("a key that should be a session id is none".to_owned()))
+    }
+
+    /// What a row says of `session` is not what entry `index` of the log says: somebody altered the
+    /// row. The database is made anew at the next start.
+    pub(crate) fn disagrees(&self, session: SessionId, index: EntryIndex) -> StoreError {
+        open::condemn(&self.path);
+        let reason = format!(
+            "its row of session {session} does not agree with entry {index} of the log; the log is \
+             right, and makes it anew: lucid-node ledger rebuild"
+        );
+        damaged(&self.path, reason)
     }
 
     /// sled gave what nobody put there: the database is made anew at the next start.

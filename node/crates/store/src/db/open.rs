@@ -6,11 +6,14 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    sync::RwLock,
     thread,
     time::Duration,
 };
 
-use super::{Applied, CACHE_BYTES, Database, SEGMENT_BYTES, Source, VERSION};
+use super::{
+    Applied, CACHE_BYTES, Database, LAG_ENTRIES, SEGMENT_BYTES, Source, VERSION, recent::Recent,
+};
 use crate::{
     disk::{Disk, parent},
     error::{Doing, StoreError},
@@ -64,9 +67,20 @@ fn is_damage(error: &io::Error) -> bool {
 /// # Errors
 /// The disk's and the log's. Damage to the database itself is no error: it is made anew.
 pub(crate) fn open(folder: &Path, disk: &Disk, log: &dyn Source) -> Result<Opened, StoreError> {
+    open_lagging(folder, disk, log, LAG_ENTRIES)
+}
+
+/// [`open`] for trees that may be fewer than `lag_entries` behind.
+pub(super) fn open_lagging(
+    folder: &Path,
+    disk: &Disk,
+    log: &dyn Source,
+    lag_entries: u64,
+) -> Result<Opened, StoreError> {
+    let try_it = || guarded(|| try_open(folder, disk, log, lag_entries));
     let reason = match state_of(folder) {
         Some(reason) => reason,
-        None => match guarded(folder, disk, log) {
+        None => match try_it() {
             Ok(database) => return Ok(Opened { database, rebuilt: None }),
             Err(Refusal::Failed(error)) => return Err(error),
             Err(Refusal::Anew(reason)) => reason,
@@ -74,7 +88,7 @@ pub(crate) fn open(folder: &Path, disk: &Disk, log: &dyn Source) -> Result<Opene
     };
     let aside = move_aside(folder, disk)?;
     disk.remove(&condemned(folder)).doing("remove", &condemned(folder))?;
-    let database = match guarded(folder, disk, log) {
+    let database = match try_it() {
         Ok(database) => database,
         Err(Refusal::Failed(error)) => return Err(error),
         Err(Refusal::Anew(reason)) => {
@@ -97,9 +111,9 @@ fn state_of(folder: &Path) -> Option<String> {
     }
 }
 
-/// [`try_open`], with sled's panics (it has some on damaged files) as refusals.
-fn guarded(folder: &Path, disk: &Disk, log: &dyn Source) -> Result<Database, Refusal> {
-    catch_unwind(AssertUnwindSafe(|| try_open(folder, disk, log))).unwrap_or_else(|panic| {
+/// [`try_open`] as `open` calls it, with sled's panics (it has some on damaged files) as refusals.
+fn guarded(open: impl FnOnce() -> Result<Database, Refusal>) -> Result<Database, Refusal> {
+    catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<String>()
             .cloned()
@@ -108,19 +122,26 @@ fn guarded(folder: &Path, disk: &Disk, log: &dyn Source) -> Result<Database, Ref
     })
 }
 
-fn try_open(folder: &Path, disk: &Disk, log: &dyn Source) -> Result<Database, Refusal> {
+fn try_open(
+    folder: &Path,
+    disk: &Disk,
+    log: &dyn Source,
+    lag_entries: u64,
+) -> Result<Database, Refusal> {
     let failed = |source| StoreError::Database { path: folder.to_owned(), source };
     let fresh = !folder.join("db").exists();
     let db = open_sled(folder).map_err(failed)?;
     let tree = |name: &str| db.open_tree(name).map_err(failed);
     let data_path = folder.join("db");
-    let database = Database {
+    let mut database = Database {
         path: folder.to_owned(),
         disk: disk.clone(),
         sessions: tree("sessions")?,
         by_order: tree("by_order")?,
         unfinished: tree("unfinished")?,
         meta: tree("meta")?,
+        recent: RwLock::default(),
+        lag_entries,
         data: File::open(&data_path).doing("open", &data_path)?,
         data_path,
         db,
@@ -135,7 +156,8 @@ fn try_open(folder: &Path, disk: &Disk, log: &dyn Source) -> Result<Database, Re
         disk.sync_folder(folder).doing("sync", folder)?;
         disk.sync_folder(parent(folder)).doing("sync", parent(folder))?;
     }
-    check_agreement(&database, log)?;
+    let applied = check_agreement(&database, log)?;
+    database.recent = RwLock::new(Recent::after(applied.size));
     database.catch_up(log)?;
     // What the start is about to ask for.
     for session in database.unfinished()? {
@@ -166,12 +188,12 @@ fn open_sled(folder: &Path) -> sled::Result<sled::Db> {
 }
 
 /// Refuses trees of another layout, of another log, or of a log that was longer than this one.
-fn check_agreement(database: &Database, log: &dyn Source) -> Result<(), Refusal> {
+fn check_agreement(database: &Database, log: &dyn Source) -> Result<Applied, Refusal> {
     let version = database.sled(database.meta.get(b"version"))?;
     if version.as_deref() != Some(VERSION) {
         return Err(Refusal::Anew("its layout is another version's".to_owned()));
     }
-    let Applied { size, root } = database.applied()?;
+    let applied @ Applied { size, root } = database.applied()?;
     if size > log.size() {
         let reason = format!("it stands for {size} entries and the log has {}", log.size());
         return Err(Refusal::Anew(reason));
@@ -179,7 +201,7 @@ fn check_agreement(database: &Database, log: &dyn Source) -> Result<(), Refusal>
     if log.root_at(size)? != root {
         return Err(Refusal::Anew(format!("it stands for another log of {size} entries")));
     }
-    Ok(())
+    Ok(applied)
 }
 
 /// Gives a folder that is not to be used the next free name `db.damaged-<n>`.

@@ -2,7 +2,7 @@
 
 use lucid_core::{EntryIndex, Owner, SessionId};
 
-use super::{Database, SessionRow, State};
+use super::{Database, SessionRow, State, order, order::Place, recent::Recent};
 use crate::error::StoreError;
 
 /// In which order sessions are listed.
@@ -36,6 +36,12 @@ impl SessionFilter {
 impl Database {
     /// A session's row.
     pub(crate) fn session(&self, session: SessionId) -> Result<Option<SessionRow>, StoreError> {
+        let recent = self.recent().rows.get(&session).cloned();
+        recent.map_or_else(|| self.written(session), |row| Ok(Some(row)))
+    }
+
+    /// A session's row as it was last written.
+    pub(super) fn written(&self, session: SessionId) -> Result<Option<SessionRow>, StoreError> {
         let Some(bytes) = self.sled(self.sessions.get(session.as_bytes()))? else {
             return Ok(None);
         };
@@ -56,24 +62,63 @@ impl Database {
                 Some(self.session(session)?.ok_or(StoreError::UnknownSession(session))?.opened)
             }
         };
-        let key = |place: EntryIndex| place.0.to_be_bytes();
-        let places: Box<dyn Iterator<Item = _>> = match (filter.order, after) {
-            (Order::OldestFirst, None) => Box::new(self.by_order.iter()),
-            (Order::OldestFirst, Some(place)) => {
-                Box::new(self.by_order.range(key(EntryIndex(place.0.saturating_add(1)))..))
-            }
-            (Order::NewestFirst, None) => Box::new(self.by_order.iter().rev()),
-            (Order::NewestFirst, Some(place)) => Box::new(self.by_order.range(..key(place)).rev()),
-        };
+        let newest = filter.order == Order::NewestFirst;
+        let recent = self.recent();
         let mut rows = Vec::new();
-        for place in places {
+        for place in self.places(&recent, newest, after) {
+            let (place, session) = place?;
             if rows.len() == limit {
                 break;
             }
-            let (_, id) = self.sled(place)?;
-            let row = self.session(self.parse_id(&id)?)?;
+            // The block that `after` is in has others before it.
+            if after.is_some_and(|after| if newest { place >= after } else { place <= after }) {
+                continue;
+            }
+            let row = match recent.rows.get(&session) {
+                Some(row) => Some(row.clone()),
+                None => self.written(session)?,
+            };
             rows.extend(row.filter(|row| filter.takes(row)));
         }
         Ok(rows)
+    }
+
+    /// The sessions in the order of a list, from the block that `after` is in on.
+    fn places<'a>(
+        &'a self,
+        recent: &'a Recent,
+        newest: bool,
+        after: Option<EntryIndex>,
+    ) -> Box<dyn Iterator<Item = Result<Place, StoreError>> + 'a> {
+        let from = after.map(order::key);
+        let blocks = match (newest, from) {
+            (_, None) => self.by_order.iter(),
+            (false, Some(from)) => self.by_order.range(from..),
+            (true, Some(from)) => self.by_order.range(..=from),
+        };
+        let places = move |block| match self.block(block) {
+            Ok(mut places) => {
+                if newest {
+                    places.reverse();
+                }
+                places.into_iter().map(Ok).collect()
+            }
+            Err(error) => vec![Err(error)],
+        };
+        let unwritten = recent.opened.iter().map(|(&place, &session)| Ok((place, session)));
+        if newest {
+            Box::new(unwritten.rev().chain(blocks.rev().flat_map(places)))
+        } else {
+            Box::new(blocks.flat_map(places).chain(unwritten))
+        }
+    }
+
+    fn block(
+        &self,
+        block: sled::Result<(sled::IVec, sled::IVec)>,
+    ) -> Result<Vec<Place>, StoreError> {
+        let (key, value) = self.sled(block)?;
+        order::parse(&key, &value)
+            .ok_or_else(|| self.unsound("a block of by_order is none".to_owned()))
     }
 }

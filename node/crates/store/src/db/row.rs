@@ -56,6 +56,19 @@ pub struct SealedFacts {
     pub manifest_hash: Hash,
 }
 
+impl SealedFacts {
+    pub(crate) fn of(at: EntryIndex, entry: &SessionSealed) -> Self {
+        Self {
+            entry: at,
+            at: entry.at,
+            chunk_count: entry.chunk_count,
+            plain_bytes: entry.plain_bytes,
+            merkle_root: entry.merkle_root,
+            manifest_hash: entry.manifest_hash,
+        }
+    }
+}
+
 /// What the log says about one session. Everything in it can be read from the log again.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SessionRow {
@@ -88,15 +101,14 @@ impl SessionRow {
         }
     }
 
+    /// Whether the row says of the session's opening what its entry says.
+    pub(crate) fn agrees_with(&self, entry: &SessionOpened) -> bool {
+        (self.session, &self.owner, &self.media_type, self.created_at)
+            == (entry.session_id, &entry.owner, &entry.media_type, entry.at)
+    }
+
     pub(crate) fn seal(&mut self, at: EntryIndex, entry: &SessionSealed) {
-        self.sealed = Some(SealedFacts {
-            entry: at,
-            at: entry.at,
-            chunk_count: entry.chunk_count,
-            plain_bytes: entry.plain_bytes,
-            merkle_root: entry.merkle_root,
-            manifest_hash: entry.manifest_hash,
-        });
+        self.sealed = Some(SealedFacts::of(at, entry));
     }
 
     pub(crate) fn void(&mut self, at: EntryIndex, entry: &SessionVoided) {

@@ -17,7 +17,7 @@ use lucid_core::{
 use super::{
     Log, LogReader,
     error::{LogError, Repair, chain},
-    open::{checkpoint_path, tail_path},
+    open::{checkpoint_path, keep_checkpoint, tail_path},
     tail::{self, Tail},
     tiles::{full_bundle, full_tile, tile_bytes},
 };
@@ -28,10 +28,13 @@ impl Log {
     /// that covers them survive a power cut. One checkpoint is made however many entries there are, so
     /// callers gather what waits.
     ///
+    /// Where it returns indexes and [`Log::poisoned`] then says something, the entries are in the log
+    /// and nothing more goes in until it is opened again.
+    ///
     /// # Errors
     /// [`LogError::Refused`] where one is no entry: then none is appended. [`LogError::Io`]: then the
-    /// entries may turn out to be in the log, all or the first of them, when it is opened again, and
-    /// until then every append gives [`LogError::Poisoned`].
+    /// entries may turn out to be in the log, all of them or none, when it is opened again, and until
+    /// then every append gives [`LogError::Poisoned`].
     pub fn append<E: AsRef<[u8]>>(&mut self, entries: &[E]) -> Result<Range<EntryIndex>, LogError> {
         if let Some(cause) = &self.poisoned {
             return Err(LogError::Poisoned { cause: cause.clone() });
@@ -97,7 +100,7 @@ impl Log {
         if bundles == 0 {
             return Ok(());
         }
-        assert!(tail.end() <= self.reader.size(), "only what is signed for is settled");
+        assert_eq!(tail.end(), self.reader.size(), "only what is signed for is settled");
         let mut edge = self.reader.edge.clone();
         let dir = self.reader.dir.as_path();
         let mut writer = Writer::new(&self.disk, dir, &mut self.durable);
@@ -138,8 +141,10 @@ impl Log {
     }
 }
 
-/// Repairs what `reader` found and makes it a log that grows.
+/// Repairs what `reader` found and makes it a log that grows. Nothing is signed here: what no
+/// checkpoint covers may be anybody's.
 pub(super) fn repair(reader: LogReader, key: SigningKey, disk: Disk) -> Result<Log, LogError> {
+    keep_checkpoint(reader.dir(), &disk)?;
     let mut renew = false;
     for repair in &reader.repairs {
         match repair {
@@ -164,12 +169,6 @@ pub(super) fn repair(reader: LogReader, key: SigningKey, disk: Disk) -> Result<L
         let tail = &log.reader.tail;
         let (start, records) = (tail.start(), tail.raw(0..tail.len())?);
         log.renew_tail(start, &records)?;
-        let signed = (log.size() - start) as usize;
-        let mut range = log.reader.range.clone();
-        range.extend(log.reader.tail.leaves()[signed..].iter().copied());
-        if range.len() > log.size() {
-            log.sign(range)?;
-        }
     }
     log.settle()?;
     Ok(log)

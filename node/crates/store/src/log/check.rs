@@ -66,7 +66,8 @@ pub fn check(dir: &Path, key: &VerifierKey, progress: &mut dyn FnMut(u64, u64)) 
     let scan = checker.tail(checkpoint.as_ref(), &mut repairs);
     let size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
     let settled = scan.as_ref().map_or(size - size % TILE_WIDTH, |scan| scan.tail.start());
-    let total = size.max(scan.as_ref().map_or(0, |scan| scan.tail.end()));
+    let end = end_of(checkpoint.as_ref(), scan.as_ref());
+    let total = end.max(settled);
     for index in 0..settled / TILE_WIDTH {
         // Beyond the checkpoint, a tail's damaged header may claim any number of bundles.
         if (index + 1) * TILE_WIDTH > size && !dir.join(full_bundle(index).path()).exists() {
@@ -85,7 +86,6 @@ pub fn check(dir: &Path, key: &VerifierKey, progress: &mut dyn FnMut(u64, u64)) 
     findings.extend(mended.into_iter().map(Finding::Tile));
     let leftovers = open::find_leftovers(dir, settled, &mut repairs).err();
     findings.extend(leftovers.map(Finding::Damage));
-    let end = scan.as_ref().map_or(settled, |scan| scan.tail.end());
     findings.extend(strays(dir, end, &repairs));
     findings.extend(repairs.into_iter().map(Finding::Unfinished));
     CheckReport { checkpoint, entries: checker.entries, findings }
@@ -107,7 +107,10 @@ impl Checker<'_> {
     fn tail(&mut self, checkpoint: Option<&Checkpoint>, repairs: &mut Vec<Repair>) -> Option<Scan> {
         let path = open::tail_path(self.dir);
         let (mut entries, mut malformed) = (0, Vec::new());
+        let covered = checkpoint.map_or(u64::MAX, |checkpoint| checkpoint.size);
         let scan = Tail::scan_with(&path, |index, entry| match Entry::parse(entry) {
+            // No part of the log: opening drops it, whatever it is.
+            _ if index.0 >= covered => {}
             Ok(_) => entries += 1,
             Err(source) => {
                 malformed.push(LogError::EntryMalformed { path: path.clone(), index, source });
@@ -129,7 +132,8 @@ impl Checker<'_> {
             None => Err(open::without_checkpoint(self.dir, scan.as_ref())),
         };
         self.damage.extend(judged.err());
-        let forward = scan.as_ref().map(|scan| open::check_not_rolled_back(self.dir, &scan.tail));
+        let end = end_of(checkpoint, scan.as_ref());
+        let forward = scan.as_ref().map(|_| open::check_not_rolled_back(self.dir, end));
         self.damage.extend(forward.and_then(Result::err));
         scan
     }
@@ -287,6 +291,17 @@ impl Checker<'_> {
 impl Undecided {
     fn index(&self) -> EntryIndex {
         EntryIndex(self.bundle * TILE_WIDTH + self.position as u64)
+    }
+}
+
+/// Entries of the log: those under the checkpoint, or, where there is none or it says less than what
+/// was settled, those that the tail has.
+fn end_of(checkpoint: Option<&Checkpoint>, scan: Option<&Scan>) -> u64 {
+    let size = checkpoint.map(|checkpoint| checkpoint.size);
+    match (size, scan.map(|scan| &scan.tail)) {
+        (Some(size), Some(tail)) if size >= tail.start() => size,
+        (_, Some(tail)) => tail.end(),
+        (size, None) => size.unwrap_or(0),
     }
 }
 

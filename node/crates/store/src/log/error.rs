@@ -255,7 +255,7 @@ pub enum LogError {
         source: EntryError,
     },
     /// An earlier append failed and the state on disk is unknown.
-    #[error("the log takes no entries until it is opened again, since: {cause}")]
+    #[error("the log takes no more entries: restart the node to repair it. The cause: {cause}")]
     Poisoned {
         /// The error that was met.
         cause: String,
@@ -325,13 +325,18 @@ pub enum Repair {
         /// Bytes cut off.
         bytes: u64,
     },
-    /// Whole entries lie beyond the checkpoint: they are kept and signed for.
-    #[error("{count} whole entries from {from} on, after the last checkpoint, are kept")]
+    /// Whole records lie beyond the checkpoint: they were never acknowledged, and need not be this
+    /// node's. They are dropped.
+    #[error(
+        "{count} records of {bytes} bytes from entry {from} on, which no checkpoint covers, are dropped"
+    )]
     Unsigned {
-        /// The first of them.
+        /// The entry that the first of them would have been.
         from: EntryIndex,
         /// How many.
         count: u64,
+        /// Their bytes in the tail.
+        bytes: u64,
     },
     /// The tail still holds full bundles: they are written out.
     #[error("{count} full bundles from {from} on are moved out of the tail")]

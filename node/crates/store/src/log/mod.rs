@@ -7,8 +7,8 @@
 //! ```text
 //! log/checkpoint                 signed note: size and root (C2SP tlog-checkpoint)
 //! log/tail                       entries that are not yet in a full bundle, append-only
-//! log/tile/entries/x000/001      full entry bundles, 256 entries (C2SP tlog-tiles)
-//! log/tile/0/x000/001            full hash tiles of each level, 256 hashes
+//! log/tile/entries/001           full entry bundles, 256 entries (C2SP tlog-tiles)
+//! log/tile/0/001                 full hash tiles of each level, 256 hashes
 //! ```
 //!
 //! The first `start` entries, a multiple of 256, are *settled*: their bundles and tiles are on disk,
@@ -32,17 +32,19 @@
 //! # Invariants
 //!
 //! - The checkpoint on disk covers every acknowledged entry, and is consistent with every checkpoint
-//!   that was ever given out: only what is durable is signed, and what was signed for is never cut.
+//!   that was ever given out: only what is durable is signed, no checkpoint is shown before it is
+//!   durable itself, and what it covers is never cut.
+//! - Only [`Log::append`] signs, and only for entries it was given: what lies in the tail beyond the
+//!   checkpoint is anybody's who could write there.
 //! - At any time: `start <= checkpoint size <= start + whole records of the tail`.
 //! - A file below `tile/` is whole, and all that it covers is under a durable checkpoint.
 //!
 //! # What a crash can lose
 //!
-//! Nothing that was acknowledged. An append that was not answered is in the log after opening, or not,
-//! or its first entries are. Opening to append puts right what a crash leaves ([`Repair`]): torn
-//! records beyond the checkpoint are cut off; whole ones are written again under a new name (whether
-//! the old bytes reached the disk nobody knows) and then signed for; full bundles still in the tail are
-//! moved out; temporary files are removed.
+//! Nothing that was acknowledged. An append that was not answered is in the log after opening, with
+//! all its entries, or not at all. Opening to append puts right what a crash leaves ([`Repair`]):
+//! records beyond the checkpoint, whole or torn, are dropped; full bundles still in the tail are moved
+//! out; temporary files are removed, a checkpoint among them that was signed and never had its name.
 //!
 //! Everything else is damage or tampering, and an error that names file and place: records missing or
 //! wrong that the checkpoint covers, a root other than the signed one, a tile of the wrong length, a

@@ -17,6 +17,7 @@ use super::{
     tail::{Scan, Tail},
     tiles::{Edge, Tiles, full_bundle, full_tile, hashes_at},
 };
+use crate::disk::Disk;
 
 pub(super) fn checkpoint_path(dir: &Path) -> PathBuf {
     dir.join("checkpoint")
@@ -94,30 +95,32 @@ pub(super) fn judge_tail(
         let from = EntryIndex(end);
         return Err(LogError::TailDamaged { path, offset, fault, from, to: last });
     }
-    // Beyond the checkpoint nothing was acknowledged. A crash may have kept the later pages of one
-    // write and lost the earlier, so all that follows the first fault goes with it.
+    // Beyond the checkpoint nothing was acknowledged, and nothing says that this node put it there.
+    // A crash may have kept the later pages of one write and lost the earlier, so all that follows
+    // the first fault goes with it.
     if fault != TailFault::Ends {
         repairs.push(Repair::TornTail { path, offset, bytes: torn_bytes });
     }
     if end > size {
-        repairs.push(Repair::Unsigned { from: EntryIndex(size), count: end - size });
+        let bytes = offset - tail.offset((size - settled) as usize);
+        repairs.push(Repair::Unsigned { from: EntryIndex(size), count: end - size, bytes });
     }
-    let bundles = tail.len() as u64 / TILE_WIDTH;
+    let bundles = (size - settled) / TILE_WIDTH;
     if bundles > 0 {
         repairs.push(Repair::Unsettled { from: settled / TILE_WIDTH, count: bundles });
     }
     Ok(())
 }
 
-/// Bundles are written after the checkpoint and the tail that speak of their entries, so none is
-/// there after the tail's end.
+/// Bundles are written after the checkpoint that covers their entries, so there is none that a log of
+/// `size` entries does not fill.
 ///
 /// # Errors
 /// [`LogError::RolledBack`].
-pub(super) fn check_not_rolled_back(dir: &Path, tail: &Tail) -> Result<(), LogError> {
-    let path = dir.join(full_bundle(tail.end() / TILE_WIDTH).path());
+pub(super) fn check_not_rolled_back(dir: &Path, size: u64) -> Result<(), LogError> {
+    let path = dir.join(full_bundle(size / TILE_WIDTH).path());
     if path.exists() {
-        return Err(LogError::RolledBack { path, size: tail.end() });
+        return Err(LogError::RolledBack { path, size });
     }
     Ok(())
 }
@@ -164,6 +167,16 @@ pub(super) fn find_leftovers(
     Ok(())
 }
 
+/// Brings the checkpoint that was just read to the disk: a process that was killed may have left it
+/// under its name in the page cache only. Whoever is shown it would else hold a later state than a
+/// power cut leaves of the log. Its data, and the entries it covers, were synced before it was named.
+///
+/// # Errors
+/// [`LogError::Io`].
+pub(super) fn keep_checkpoint(dir: &Path, disk: &Disk) -> Result<(), LogError> {
+    disk.sync_folder(dir).map_err(LogError::io("sync", dir))
+}
+
 /// Opens the log in `dir` as its checkpoint says it is, and notes what a crash has left to repair.
 ///
 /// # Errors
@@ -177,8 +190,9 @@ pub(super) fn load(dir: &Path, key: &VerifierKey) -> Result<LogReader, LogError>
     let (scan, size) = (scan?, checkpoint.size);
     judge_tail(dir, scan.as_ref(), size, &mut repairs)?;
     // A missing tail is accepted only where it held nothing, and then the whole log is settled.
-    let tail = scan.map_or_else(|| Tail::absent(&tail_path(dir), size), |scan| scan.tail);
-    check_not_rolled_back(dir, &tail)?;
+    let mut tail = scan.map_or_else(|| Tail::absent(&tail_path(dir), size), |scan| scan.tail);
+    tail.keep((size - tail.start()) as usize);
+    check_not_rolled_back(dir, size)?;
     check_last_bundle(dir, &tail)?;
     find_leftovers(dir, tail.start(), &mut repairs)?;
     let edge = Edge::load(dir, tail.start())?;

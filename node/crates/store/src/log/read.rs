@@ -22,6 +22,7 @@ use super::{
     tail::Tail,
     tiles::{Edge, Tiles, full_bundle, full_tile, hashes_at, tile_bytes},
 };
+use crate::disk::Disk;
 
 /// The log as its checkpoint says it is. It changes nothing on disk.
 ///
@@ -42,12 +43,15 @@ pub struct LogReader {
 impl LogReader {
     /// Opens the log in `dir` to read it, with the public key alone. Reads the checkpoint, the tail and
     /// the tiles of the right edge, and checks that they give the signed root; what lies to the left
-    /// of that is checked when it is read, or by [`check`](super::check).
+    /// of that is checked when it is read, or by [`check`](super::check). What it shows is on the disk,
+    /// also where the process that wrote it was killed.
     ///
     /// # Errors
     /// [`LogError`], where anything is there that no crash leaves behind.
     pub fn open(dir: &Path, key: &VerifierKey) -> Result<Self, LogError> {
-        open::load(dir, key)
+        let reader = open::load(dir, key)?;
+        open::keep_checkpoint(dir, &Disk::default())?;
+        Ok(reader)
     }
 
     /// What a crash left behind and opening the log to append repairs (or has repaired).
@@ -148,7 +152,7 @@ impl LogReader {
     fn hashes(&self, level: u8, first: u64, count: usize) -> Result<Vec<Hash>, LogError> {
         let start = self.tail.start();
         let (tile, place) = (first / TILE_WIDTH, (first % TILE_WIDTH) as usize);
-        debug_assert!(place + count <= TILE_WIDTH as usize, "one tile at a time");
+        assert!(place + count <= TILE_WIDTH as usize, "one tile at a time");
         if tile < hashes_at(start, level + 1) {
             return Ok(self.tiles.full(level, tile)?[place..place + count].to_vec());
         }

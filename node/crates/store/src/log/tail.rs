@@ -210,8 +210,14 @@ impl Tail {
         self.offset(self.len())
     }
 
+    /// Leaves out all records after the first `count`, which are not read again.
+    pub(super) fn keep(&mut self, count: usize) {
+        self.ends.truncate(count);
+        self.leaves.truncate(count);
+    }
+
     /// Where the record at `position` begins.
-    fn offset(&self, position: usize) -> u64 {
+    pub(super) fn offset(&self, position: usize) -> u64 {
         position.checked_sub(1).map_or(HEADER_BYTES, |before| self.ends[before])
     }
 

@@ -127,7 +127,7 @@ impl Edge {
                 self.levels.push(Vec::new());
             }
             let hashes = &mut self.levels[place];
-            debug_assert_eq!(hashes.len() as u64, index % TILE_WIDTH, "tiles come in order");
+            assert_eq!(hashes.len() as u64, index % TILE_WIDTH, "tiles come in order");
             hashes.push(hash);
             if (hashes.len() as u64) < TILE_WIDTH {
                 break;

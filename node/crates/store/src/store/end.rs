@@ -153,7 +153,10 @@ impl Store {
     pub fn void(&self, session: SessionId, reason: &str, at: Timestamp) -> Result<(), StoreError> {
         self.session(session)?;
         self.with_lock(session, |live| {
-            if self.session(session)?.state() != State::Voided {
+            let row = self.session(session)?;
+            if row.state() == State::Voided {
+                self.check_ended(&row)?;
+            } else {
                 live.closing = true;
                 let reason = reason.to_owned();
                 let (kind, v) = Default::default();
@@ -162,7 +165,8 @@ impl Store {
             }
             self.destroy(session, live)?;
             self.sessions.destroy(session)?;
-            self.db.finished(session)
+            self.db.finished(session);
+            Ok(())
         })?;
         self.forget(session);
         Ok(())
@@ -177,13 +181,20 @@ impl Store {
     pub fn erase(&self, session: SessionId, at: Timestamp) -> Result<(), StoreError> {
         self.session(session)?;
         self.with_lock(session, |live| {
-            if self.session(session)?.state() != State::Erased {
+            let row = self.session(session)?;
+            if row.state() == State::Erased {
+                self.check_ended(&row)?;
+            } else {
+                if row.state() == State::Sealed {
+                    self.sealed(session)?;
+                }
                 let (kind, v) = Default::default();
                 let entry = SessionErased { at, kind, session_id: session, v };
                 self.commit(&[Entry::SessionErased(entry)])?;
             }
             self.destroy(session, live)?;
-            self.db.finished(session)
+            self.db.finished(session);
+            Ok(())
         })?;
         self.forget(session);
         Ok(())

@@ -1,16 +1,17 @@
-//! The one way into the log, and from there into the database.
+//! The one way into the log, and from there into the database; and what the log itself says where the
+//! database is only a guide to it.
 
 use std::{path::Path, sync::MutexGuard};
 
 use lucid_core::{
-    EntryIndex, Hash,
-    entry::{Entry, SessionOpened},
+    EntryIndex, Hash, SessionId,
+    entry::{Entry, SessionOpened, SessionSealed},
 };
 
 use super::Store;
 use crate::{
-    db::{Each, Source},
-    error::{StoreError, chain, damaged},
+    db::{Each, SealedFacts, SessionRow, Source, State},
+    error::{StoreError, chain},
     log::{Log, LogError, LogReader},
 };
 
@@ -32,12 +33,14 @@ impl Store {
     }
 
     /// Checks entries against the sessions they are about, appends them with a checkpoint, and
-    /// applies them to the database.
+    /// applies them to the database. Where the log can take no more after these, a warning says so,
+    /// and the next are refused before anything is done for them.
     ///
     /// Once the entries are in the log they are the truth, so a database that then fails is no error
     /// here: it catches up before the next entry, which is refused where it cannot.
     pub(super) fn commit(&self, entries: &[Entry]) -> Result<Committed, StoreError> {
         let mut log = self.lock_log()?;
+        check_takes_more(&log)?;
         self.db.catch_up(&**log)?;
         let mut bytes = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -45,11 +48,86 @@ impl Store {
             bytes.push(entry.to_bytes()?);
         }
         let places = log.append(&bytes)?;
+        if let Some(cause) = log.poisoned() {
+            tracing::warn!(cause, "these entries are in the log, and no more are taken: restart");
+        }
         if let Err(error) = self.db.catch_up(&**log) {
             tracing::error!(error = chain(&error), "the database is behind the log");
         }
         let (log_size, checkpoint) = (log.size(), log.checkpoint_text().to_owned());
         Ok(Committed { first: places.start, log_size, checkpoint })
+    }
+
+    /// Refuses where the log takes no more entries, so that nothing is begun that needs one.
+    pub(super) fn check_log(&self) -> Result<(), StoreError> {
+        check_takes_more(&*self.lock_log()?)
+    }
+
+    /// A session's `session.opened` entry, which has its policy: read from the log, where the
+    /// database says it is.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownSession`]; [`StoreError::Damaged`] where database and log disagree; the
+    /// log's.
+    pub fn opened(&self, session: SessionId) -> Result<SessionOpened, StoreError> {
+        let row = self.session(session)?;
+        let entry = self.entry_about(session, row.opened)?;
+        match entry {
+            Entry::SessionOpened(entry) if row.agrees_with(&entry) => Ok(entry),
+            _ => Err(self.db.disagrees(session, row.opened)),
+        }
+    }
+
+    /// A sealed session's `session.sealed` entry, also after it was erased: read from the log, where
+    /// the database says it is.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownSession`], [`StoreError::State`] before it is sealed;
+    /// [`StoreError::Damaged`] where database and log disagree; the log's.
+    pub fn sealed(&self, session: SessionId) -> Result<SessionSealed, StoreError> {
+        let row = self.session(session)?;
+        let Some(facts) = row.sealed else {
+            let (state, wanted) = (row.state(), "only a sealed session has that");
+            return Err(StoreError::State { session, state, wanted });
+        };
+        match self.entry_about(session, facts.entry)? {
+            Entry::SessionSealed(entry) if SealedFacts::of(facts.entry, &entry) == facts => {
+                Ok(entry)
+            }
+            _ => Err(self.db.disagrees(session, facts.entry)),
+        }
+    }
+
+    /// Holds it against the log that a session is voided or erased, before anything is destroyed
+    /// because the database says so.
+    pub(super) fn check_ended(&self, row: &SessionRow) -> Result<(), StoreError> {
+        let Some((index, at)) = row.ended else { return Ok(()) };
+        let agrees = match self.entry_about(row.session, index)? {
+            Entry::SessionVoided(entry) => entry.at == at && row.state() == State::Voided,
+            Entry::SessionErased(entry) => entry.at == at && row.state() == State::Erased,
+            _ => false,
+        };
+        if agrees { Ok(()) } else { Err(self.db.disagrees(row.session, index)) }
+    }
+
+    /// The entry at `index`, which the database says is about `session`.
+    fn entry_about(&self, session: SessionId, index: EntryIndex) -> Result<Entry, StoreError> {
+        let read = self.with_log(|log| match log.entry(index) {
+            Err(LogError::Beyond { .. }) => Ok(None),
+            bytes => Ok(Some(Entry::parse(&bytes?).map_err(|source| {
+                let path = log.dir().to_owned();
+                LogError::EntryMalformed { path, index, source }
+            })?)),
+        })?;
+        let about = read.filter(|entry| entry.session() == Some(session));
+        about.ok_or_else(|| self.db.disagrees(session, index))
+    }
+}
+
+fn check_takes_more(log: &Log) -> Result<(), StoreError> {
+    match log.poisoned() {
+        Some(cause) => Err(LogError::Poisoned { cause: cause.to_owned() }.into()),
+        None => Ok(()),
     }
 }
 
@@ -72,21 +150,5 @@ impl Source for LogReader {
             each(index, &entry?)?;
         }
         Ok(())
-    }
-}
-
-/// The `session.opened` entry at `index`.
-pub(super) fn opened_entry(
-    log: &LogReader,
-    index: EntryIndex,
-) -> Result<SessionOpened, StoreError> {
-    let bytes = log.entry(index)?;
-    match Entry::parse(&bytes) {
-        Ok(Entry::SessionOpened(entry)) => Ok(entry),
-        Ok(_) => Err(damaged(log.dir(), format!("entry {index} opens no session"))),
-        Err(source) => {
-            let path = log.dir().to_owned();
-            Err(LogError::EntryMalformed { path, index, source }.into())
-        }
     }
 }

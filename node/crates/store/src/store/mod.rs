@@ -17,6 +17,8 @@
 //!   the two is finished at the next start.
 //! - the log never holds an impossible life: what an entry needs is checked under the lock under
 //!   which it is appended.
+//! - the database is a guide to the log, not a witness: what is signed, proved or destroyed is read
+//!   from the entry that a row names.
 //!
 //! Locks, in the order they are taken: a session's, then the log's. Chunk writers take
 //! neither.
@@ -226,7 +228,8 @@ impl Store {
         &self.chunks
     }
 
-    /// What the log says about a session.
+    /// What the log says about a session, as the database has it: whoever signs, proves or destroys
+    /// on account of it reads the entry ([`Store::opened`], [`Store::sealed`]).
     ///
     /// # Errors
     /// [`StoreError::UnknownSession`], the database's.
@@ -247,26 +250,13 @@ impl Store {
         self.db.list(filter, after, limit)
     }
 
-    /// A session's `session.opened` entry, which has its policy.
-    ///
-    /// # Errors
-    /// [`StoreError::UnknownSession`], the log's.
-    pub fn opened(&self, session: SessionId) -> Result<SessionOpened, StoreError> {
-        let row = self.session(session)?;
-        self.with_log(|log| ledger::opened_entry(log, row.opened))
-    }
-
-    /// A sealed session's manifest, whole, checked against the hash in the ledger.
+    /// A sealed session's manifest, whole, checked against the hash in its entry in the log.
     ///
     /// # Errors
     /// [`StoreError::UnknownSession`], [`StoreError::State`] before it is sealed,
     /// [`StoreError::Damaged`].
     pub fn manifest(&self, session: SessionId) -> Result<ManifestFile, StoreError> {
-        let row = self.session(session)?;
-        let Some(sealed) = row.sealed else {
-            let (state, wanted) = (row.state(), "only a sealed session has a manifest");
-            return Err(StoreError::State { session, state, wanted });
-        };
+        let sealed = self.sealed(session)?;
         let path = self.sessions.manifest_path(session);
         let file = sessions::read(&path, Some(sealed.manifest_hash))?;
         file.ok_or_else(|| crate::error::damaged(&path, "the file is missing"))

@@ -27,7 +27,8 @@ const ENTRIES_MAX: usize = 100;
 /// What a start found.
 #[derive(Default, Debug)]
 pub struct Recovery {
-    /// What was repaired; each is a `store.repaired` event in the log too.
+    /// What was repaired; each is a `store.repaired` event in the log too, there with paths relative to
+    /// the data folder.
     pub repairs: Vec<Repair>,
     /// Sessions that are damaged in a way that nothing here may repair, and how. They are left as
     /// they are; the others work. Each is a `store.damaged` event in the log.
@@ -145,20 +146,21 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.recover_openings(recovery)?;
         for session in self.db.unfinished()? {
-            match self.session(session)?.state() {
-                State::Open => match self.recover_open(session, recovery, at, summarise) {
-                    // One session's damage does not stop the others.
-                    Err(error @ (StoreError::Damaged { .. } | StoreError::KeyFile { .. })) => {
-                        recovery.damaged.push((session, chain(&error)));
-                    }
-                    done => done?,
-                },
-                State::Sealed => self.db.finished(session)?,
-                state => self.finish_destruction(session, state, recovery)?,
+            let done = match self.session(session)?.state() {
+                State::Open => self.recover_open(session, recovery, at, summarise),
+                // A row that is sealed is finished; somebody altered the list.
+                State::Sealed => Ok(self.db.finished(session)),
+                state => self.finish_destruction(session, state, recovery),
+            };
+            match done {
+                // One session's damage does not stop the others.
+                Err(error @ (StoreError::Damaged { .. } | StoreError::KeyFile { .. })) => {
+                    recovery.damaged.push((session, chain(&error)));
+                }
+                done => done?,
             }
         }
-        self.tell(recovery, at)?;
-        self.db.flush()
+        self.tell(recovery, at)
     }
 
     /// What stands in `opening/`: of a session in the log only the mark is left over; of another, all
@@ -195,10 +197,12 @@ impl Store {
             }
             recovery.repairs.push(Repair::Destroyed { session, state });
         }
-        self.db.finished(session)
+        self.db.finished(session);
+        Ok(())
     }
 
-    /// Writes what was found into the log.
+    /// Writes what was found into the log, which may be shown to anybody: with paths as they are in the
+    /// data folder, and nothing of where that is.
     fn tell(&self, recovery: &Recovery, at: Timestamp) -> Result<(), StoreError> {
         let Recovery { repairs, damaged } = recovery;
         let repaired = repairs.iter().map(|repair| ("store.repaired", repair.to_string()));
@@ -209,13 +213,29 @@ impl Store {
         let mut entries: Vec<_> = found
             .iter()
             .take(ENTRIES_MAX)
-            .map(|(event, text)| node_event(event, text.clone(), at))
+            .map(|(event, text)| node_event(event, within(self.path(), text), at))
             .collect();
         if let Some(more @ 1..) = found.len().checked_sub(ENTRIES_MAX) {
             entries.push(node_event("store.repaired", format!("{more} more repairs"), at));
         }
         if entries.is_empty() { Ok(()) } else { self.append(&entries).map(|_| ()) }
     }
+}
+
+/// A text whose paths below `folder` begin there.
+pub(super) fn within(folder: &Path, text: &str) -> String {
+    let folder = folder.display().to_string();
+    let folder = format!("{}/", folder.trim_end_matches('/'));
+    let mut parts = text.split(&folder);
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        // Within a longer path it is not the folder.
+        if shown.ends_with(|c: char| c.is_alphanumeric() || "/.-_".contains(c)) {
+            shown.push_str(&folder);
+        }
+        shown.push_str(part);
+    }
+    shown
 }
 
 /// Removes the temporary files that stand beside the format mark and the secrets. Those of a

@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 
-use lucid_core::{ChunkIndex, SessionId, Timestamp, chunk::ChunkSummary, manifest::Totals};
+use lucid_core::{
+    ChunkIndex, SessionId, Timestamp,
+    chunk::{ChunkSummary, MessageKeys},
+    keys::Dek,
+    manifest::Totals,
+};
 
 use super::{
     Repair, Store, Summarise,
-    ledger::opened_entry,
     recover::{Recovery, temporary_files},
     write::check_policy,
 };
@@ -23,7 +27,7 @@ struct Found {
     index: Scan,
     /// Where sealing had begun.
     manifest: Option<ManifestFile>,
-    /// Whole chunk files that follow the index.
+    /// Whole chunk files that follow the index and were sealed under the session's key.
     adopted: Vec<ChunkSummary>,
     /// Chunk files that do not, and why.
     stray: Vec<(ChunkIndex, String)>,
@@ -132,8 +136,8 @@ impl Store {
             && (adopted.len() as u64) <= tail.later_records
         {
             let reason = format!(
-                "record {count} is not whole, {} records follow it, and only {} chunk files are \
-                 there to make them again",
+                "record {count} is not whole, {} records follow it, and only {} chunk files of the \
+                 session are there to make them again",
                 tail.later_records,
                 adopted.len()
             );
@@ -152,17 +156,21 @@ impl Store {
         manifest: Option<&ManifestFile>,
         summarise: Summarise<'_>,
     ) -> Result<(Vec<ChunkSummary>, Vec<(ChunkIndex, String)>), StoreError> {
-        let opened = self.session(session)?.opened;
-        let opened = self.with_log(|log| opened_entry(log, opened))?;
-        let mut totals = index.totals;
         let (mut adopted, mut stray) = (Vec::new(), Vec::new());
-        let beyond = listing.chunks.iter().filter(|chunk| chunk.0 >= index.totals.chunk_count);
+        let count = index.totals.chunk_count;
+        let beyond: Vec<_> = listing.chunks.iter().filter(|chunk| chunk.0 >= count).collect();
+        if beyond.is_empty() {
+            return Ok((adopted, stray));
+        }
+        let (opened, dek) = (self.opened(session)?, self.data_key(session)?);
+        let mut totals = index.totals;
         for &chunk in beyond {
             let sealed = manifest.is_some_and(|file| file.manifest.chunk_count <= chunk.0);
             let verdict = if sealed {
                 Err("the session was being sealed without it".to_owned())
             } else if stray.is_empty() {
-                self.adopt(session, chunk, &mut totals, summarise).and_then(|summary| {
+                dek.as_ref().map_err(Clone::clone).and_then(|dek| {
+                    let summary = self.adopt(session, chunk, dek, &mut totals, summarise)?;
                     check_policy(&summary, &opened).map_err(|error| error.to_string())?;
                     Ok(summary)
                 })
@@ -177,15 +185,40 @@ impl Store {
         Ok((adopted, stray))
     }
 
-    /// The summary of a chunk file that can follow `totals`, or why it cannot.
+    /// The session's data key, or why this node cannot have it.
+    fn data_key(&self, session: SessionId) -> Result<Result<Dek, String>, StoreError> {
+        let kek = match self.secrets.kek() {
+            Ok(kek) => kek,
+            Err(error) => {
+                return Ok(Err(format!("nothing shows that it is the session's: {error}")));
+            }
+        };
+        let file = match self.keys.get(session) {
+            Err(error @ StoreError::Io { .. }) => return Err(error),
+            file => file,
+        };
+        Ok(file.map_err(|error| chain(&error)).and_then(|file| {
+            let opened = file.wraps.iter().find_map(|wrap| kek.unwrap(&session, wrap).ok());
+            opened.ok_or_else(|| "the session's key does not open under the master key".to_owned())
+        }))
+    }
+
+    /// The summary of a chunk file that can follow `totals` and was sealed under the session's key, or
+    /// why it cannot. Its form is no proof: whoever can write to the folder can give a file that.
     fn adopt(
         &self,
         session: SessionId,
         chunk: ChunkIndex,
+        dek: &Dek,
         totals: &mut Totals,
         summarise: Summarise<'_>,
     ) -> Result<ChunkSummary, String> {
         let prefix = self.chunks.read_prefix(session, chunk).map_err(|error| chain(&error))?;
+        let key = dek.chunk_key(&session, chunk);
+        if !MessageKeys::of_chunk(&key, &prefix.salt, &prefix.header).commits_to(&prefix.commitment)
+        {
+            return Err("it was not sealed under the session's key".to_owned());
+        }
         let summary = summarise(&self.chunks.path(session, chunk))?;
         if (summary.header, summary.salt, summary.commitment)
             != (prefix.header, prefix.salt, prefix.commitment)

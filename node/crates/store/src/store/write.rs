@@ -10,7 +10,7 @@ use lucid_core::{
     manifest::Totals,
 };
 
-use super::{Committed, Live, Store, ledger::opened_entry};
+use super::{Committed, Live, Store};
 use crate::{
     chunks::ChunkWriter,
     db::State,
@@ -32,6 +32,7 @@ impl Store {
         keys: &KeyFile,
     ) -> Result<Committed, StoreError> {
         self.check_room()?;
+        self.check_log()?;
         let session = opened.session_id;
         if self.db.session(session)?.is_some() {
             return Err(StoreError::SessionExists(session));
@@ -182,8 +183,7 @@ impl Store {
         live: &'a mut Live,
     ) -> Result<(&'a mut SessionIndex, &'a SessionOpened), StoreError> {
         if live.open.is_none() {
-            let row = self.session(session)?;
-            let opened = self.with_log(|log| opened_entry(log, row.opened))?;
+            let opened = self.opened(session)?;
             let path = self.sessions.index_path(session);
             live.open = Some((SessionIndex::open(&path, session, &self.disk)?, opened));
         }

@@ -14,9 +14,10 @@ use std::{
 use lucid_core::{
     ChunkIndex, Hash, NodeId, SessionId, Timestamp,
     chunk::{
-        ChunkHeader, ChunkSummary, Codec, Commitment, PREFIX_BYTES, SEALED_SEGMENT_BYTES,
-        SEGMENT_BYTES, Salt, Suite,
+        ChunkHeader, ChunkSummary, Codec, Commitment, MessageKeys, PREFIX_BYTES,
+        SEALED_SEGMENT_BYTES, SEGMENT_BYTES, Salt, Suite,
     },
+    keys::Dek,
     manifest::{Manifest, ManifestChunk, Streamed, Totals},
     merkle,
 };
@@ -86,14 +87,17 @@ fn header(session: SessionId, index: u32, plain_bytes: u32) -> ChunkHeader {
     }
 }
 
-/// A chunk's summary without a file behind it.
+/// The data key of [`session`]`(seed)` in these tests.
+pub(crate) fn dek(seed: u8) -> Dek {
+    Dek::new([seed; 32])
+}
+
+/// A chunk's summary without a file behind it, with the commitment to its session's key.
 pub(crate) fn summary(session: SessionId, index: u32, plain_bytes: u32) -> ChunkSummary {
-    ChunkSummary {
-        header: header(session, index, plain_bytes),
-        salt: Salt([index as u8; 24]),
-        commitment: Commitment([7; 32]),
-        chunk_root: Hash::of(&index.to_be_bytes()),
-    }
+    let (header, salt) = (header(session, index, plain_bytes), Salt([index as u8; 24]));
+    let key = dek(session.as_bytes()[0]).chunk_key(&session, header.index);
+    let commitment = MessageKeys::of_chunk(&key, &salt, &header).commitment();
+    ChunkSummary { header, salt, commitment, chunk_root: Hash::of(&index.to_be_bytes()) }
 }
 
 /// A chunk file of the right form, whose segments are no ciphertext of anything.

@@ -57,14 +57,8 @@ impl Interest<'_> {
         }
         let mut fds = fds.iter();
         let [wake_up, pty, user_input, user_output] = all.map(|(fd, flags)| {
-            let found = fd
-                .and_then(|_| fds.next())
-                .map_or(PollFlags::empty(), PollFd::revents);
-            if found.intersects(FAILED) {
-                flags
-            } else {
-                found & flags
-            }
+            let found = fd.and_then(|_| fds.next()).map_or(PollFlags::empty(), PollFd::revents);
+            if found.intersects(FAILED) { flags } else { found & flags }
         });
         Ok(Ready {
             wake_up: !wake_up.is_empty(),

@@ -9,11 +9,11 @@ use std::{fs, path::Path};
 use lucid_core::{
     Policy, Timestamp,
     chunk::Suite,
-    keys::{Dek, Kek, KeyFile},
+    keys::{Kek, KeyFile},
 };
 
 use super::*;
-use crate::testing::{chunk_bytes, session, summarise};
+use crate::testing::{chunk_bytes, dek, session, summarise};
 
 /// Plaintext bytes of a chunk in these tests: the smallest that a policy allows.
 const PLAIN: u32 = 65_536;
@@ -67,7 +67,7 @@ fn opened(seed: u8) -> SessionOpened {
 }
 
 fn key_file(seed: u8) -> KeyFile {
-    KeyFile::new(vec![kek().wrap(&session(seed), &Dek::new([seed; 32]), [seed; 12])])
+    KeyFile::new(vec![kek().wrap(&session(seed), &dek(seed), [seed; 12])])
 }
 
 fn request() -> SealRequest {

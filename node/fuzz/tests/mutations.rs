@@ -1,0 +1,242 @@
+//! Every decoder over mutated good inputs, from a fixed seed. Coverage guidance goes deeper (see
+//! `libfuzzer/`); this keeps what it found from coming back, and runs with the other tests.
+
+use lucid_core::{
+    ChunkIndex, Hash, NodeId, Policy, SessionId, Timestamp,
+    chunk::Suite,
+    entry::{Entry, NodeEvent, SessionOpened, SessionSealed},
+    evidence::Evidence,
+    json,
+    keys::{Dek, Kek, KeyFile},
+    manifest::Manifest,
+    merkle,
+    note::{Checkpoint, KeyName, SigningKey, TlogProof},
+};
+use lucid_fuzz::TARGETS;
+use lucid_pipeline::{
+    PortError,
+    ports::ChunkFile,
+    seal::{ChunkSealer, SealContext},
+};
+
+/// Mutations of each seed: together about 700,000, a few seconds.
+const ROUNDS: usize = 30_000;
+
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+}
+
+/// Changes bytes, lengths and order, and splices in what formats choke on.
+fn mutate(random: &mut Random, seed: &[u8]) -> Vec<u8> {
+    const TOKENS: [&[u8]; 12] = [
+        b"\"",
+        b"\n",
+        b"\n\n",
+        b"{",
+        b"0",
+        b"-1",
+        b"9007199254740993",
+        b"\\u0000",
+        b"\xff",
+        b" ",
+        b"\xe2\x80\x94 ",
+        b"\0\0\0\0",
+    ];
+    let mut bytes = seed.to_vec();
+    for _ in 0..=random.below(4) {
+        let place = random.below(bytes.len() + 1);
+        match random.below(6) {
+            0 if place < bytes.len() => bytes[place] ^= 1 << random.below(8),
+            1 if place < bytes.len() => bytes[place] = random.next() as u8,
+            2 => bytes.truncate(place),
+            3 => {
+                let token = TOKENS[random.below(TOKENS.len())];
+                bytes.splice(place..place, token.iter().copied());
+            }
+            4 => {
+                let end = (place + random.below(40)).min(bytes.len());
+                bytes.drain(place..end);
+            }
+            _ => {
+                let end = (place + random.below(40)).min(bytes.len());
+                let copy = bytes[place..end].to_vec();
+                let target = random.below(bytes.len() + 1);
+                bytes.splice(target..target, copy);
+            }
+        }
+    }
+    bytes
+}
+
+struct Memory(Vec<u8>);
+
+impl ChunkFile for Memory {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), PortError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn commit(self) -> Result<(), PortError> {
+        Ok(())
+    }
+}
+
+fn session() -> SessionId {
+    SessionId::from_random([1; 16])
+}
+
+fn log_key() -> SigningKey {
+    let seed = [9; 32];
+    let unnamed = SigningKey::from_seed(KeyName::new("any").unwrap(), &seed);
+    let id = NodeId::of_public_key(unnamed.verifier_key().public_key());
+    SigningKey::from_seed(KeyName::new(id.log_origin()).unwrap(), &seed)
+}
+
+fn chunk_file(plain: &[u8], dek: Dek) -> Vec<u8> {
+    let policy = Policy::new(65_536, 3, Suite::Aes256Gcm).unwrap();
+    let context = SealContext { session: session(), dek, policy };
+    let mut file = Memory(Vec::new());
+    let salt = lucid_core::chunk::Salt([4; 24]);
+    ChunkSealer::new(&policy).seal(&context, ChunkIndex(0), plain, salt, &mut file).unwrap();
+    file.0
+}
+
+fn entries() -> Vec<Vec<u8>> {
+    let at = Timestamp::from_unix_millis(5);
+    let policy = Policy::with_suite(Suite::Aes256Gcm);
+    let manifest = manifest();
+    let sealed = SessionSealed {
+        at,
+        chunk_count: 0,
+        kind: Default::default(),
+        manifest_hash: Hash::of(&manifest),
+        merkle_root: merkle::EMPTY_ROOT,
+        owner: "local".parse().unwrap(),
+        plain_bytes: 0,
+        policy_hash: policy.hash(),
+        session_id: session(),
+        v: Default::default(),
+    };
+    let opened = SessionOpened {
+        at,
+        kind: Default::default(),
+        media_type: "video/mp4".parse().unwrap(),
+        owner: "local".parse().unwrap(),
+        policy,
+        session_id: session(),
+        v: Default::default(),
+    };
+    let event = NodeEvent {
+        at,
+        detail: "é\n\"".into(),
+        event: "log.created".into(),
+        kind: Default::default(),
+        v: Default::default(),
+    };
+    let other = br#"{"at":"1970-01-01T00:00:00.001Z","kind":"evm.block","n":[5,{}],"v":1}"#;
+    let entries =
+        [Entry::SessionSealed(sealed), Entry::SessionOpened(opened), Entry::NodeEvent(event)];
+    let mut bytes: Vec<_> = entries.iter().map(|entry| entry.to_bytes().unwrap()).collect();
+    bytes.push(other.to_vec());
+    bytes
+}
+
+fn manifest() -> Vec<u8> {
+    let manifest: Manifest = Manifest {
+        chunk_count: 0,
+        chunks: Vec::new(),
+        complete: true,
+        created_at: Timestamp::from_unix_millis(1),
+        media_type: "video/mp4".parse().unwrap(),
+        merkle_root: merkle::EMPTY_ROOT,
+        node_id: NodeId::of_public_key(log_key().verifier_key().public_key()),
+        owner: "local".parse().unwrap(),
+        plain_bytes: 0,
+        policy_hash: Policy::with_suite(Suite::Aes256Gcm).hash(),
+        sealed_at: Timestamp::from_unix_millis(5),
+        segment_bytes: 16_384,
+        session_id: session(),
+        software: "test".into(),
+        stored_bytes: 0,
+        suite: Suite::Aes256Gcm,
+        version: 1,
+    };
+    json::to_canonical(&manifest)
+}
+
+fn evidence() -> Evidence {
+    let (key, entry) = (log_key(), entries().remove(0));
+    let log = [merkle::leaf_hash(b"first"), merkle::leaf_hash(&entry)];
+    let root = merkle::root(&log);
+    let checkpoint = Checkpoint { origin: key.name().clone(), size: 2, root }.sign(&key).unwrap();
+    let proof = TlogProof::new(1, vec![log[0]], &checkpoint).unwrap();
+    let key = key.verifier_key().clone();
+    Evidence { key, entry, manifest: Some(manifest()), chunks: Vec::new(), proof }
+}
+
+/// Good inputs of a decoder.
+fn seeds(name: &str) -> Vec<Vec<u8>> {
+    let evidence = evidence();
+    let note = evidence.proof.checkpoint_text();
+    match name {
+        "asciicast" => {
+            let text = "{\"version\":3,\"term\":{\"cols\":80,\"rows\":24},\"timestamp\":1}\n\
+                        [0.1,\"o\",\"a\\u001b[0m\"]\n[0.2,\"r\",\"90x30\"]\n[0,\"x\",\"0\"]\n";
+            vec![text.as_bytes().to_vec()]
+        }
+        "bundle" => {
+            let entries = entries();
+            let mut bundle = vec![entries.len() as u8 - 1];
+            bundle.extend(merkle::encode_bundle(&entries).unwrap());
+            vec![bundle]
+        }
+        "checkpoint" => vec![note.split("\n\n").next().unwrap().as_bytes().to_vec()],
+        "chunk_file" => {
+            let dek = || Dek::new([7; 32]);
+            vec![chunk_file(&[5; 40_000], dek()), chunk_file(b"short", dek())]
+        }
+        "chunk_header" => vec![chunk_file(b"short", Dek::new([7; 32]))[..48].to_vec()],
+        "entry" => entries(),
+        "evidence" => vec![evidence.to_text().into_bytes()],
+        "identity_file" => vec![b"# comment\nAGE-SECRET-KEY-1QQQ\n".to_vec()],
+        "key_file" => {
+            let wrap = Kek::new([1; 32]).wrap(&session(), &Dek::new([2; 32]), [4; 12]);
+            vec![KeyFile::new(vec![wrap]).to_bytes()]
+        }
+        "manifest" => vec![manifest()],
+        "payload" => vec![b"\x00\x40\x28\xb5\x2f\xfd\x20\x40\x45\x00\x00\x08\x61\x61\x01".to_vec()],
+        "signed_note" => vec![note.into_bytes()],
+        "tile_path" => vec![b"tile/0/x001/x234/067.p/17".to_vec(), b"tile/entries/000".to_vec()],
+        "tlog_proof" => vec![evidence.proof.to_text().into_bytes()],
+        "verifier_key" => vec![evidence.key.to_string().into_bytes()],
+        other => panic!("no seed for {other}"),
+    }
+}
+
+#[test]
+fn decoders_keep_their_promises() {
+    assert!(evidence().verify(Some(log_key().verifier_key())).is_ok(), "the seeds are good");
+    for (name, target) in TARGETS {
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        for seed in seeds(name) {
+            target(&seed);
+            for round in 0..ROUNDS {
+                let input = mutate(&mut random, &seed);
+                let outcome = std::panic::catch_unwind(|| target(&input));
+                assert!(outcome.is_ok(), "{name}, round {round}: {:02x?}", input);
+            }
+        }
+        target(b"");
+    }
+}

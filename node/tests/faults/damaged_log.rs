@@ -1,0 +1,264 @@
+//! The ledger's files: what was altered is found and named, what can be made anew is made anew, and
+//! what a crash leaves is repaired without a word from the operator.
+
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
+
+use crate::support::{Node, flip, text};
+
+/// A node whose log has a full bundle: two entries a session and the one that begins it. Made once;
+/// each test gets a copy.
+fn long_log() -> (Node, String) {
+    static MADE: OnceLock<(Node, String)> = OnceLock::new();
+    let (node, id) = MADE.get_or_init(|| {
+        let node = Node::new();
+        let mut ids = (0..140).map(|_| node.ingest(b"tiny"));
+        let first = ids.next().unwrap();
+        ids.for_each(drop);
+        assert!(node.data().join("log/tile/entries/000").exists());
+        (node, first)
+    });
+    (Node::copy_of(&node.data()), id.clone())
+}
+
+impl Node {
+    fn log(&self, name: &str) -> PathBuf {
+        self.data().join("log").join(name)
+    }
+
+    fn sessions(&self) -> usize {
+        let listed = self.run("list --json --limit 1000").ok().json();
+        listed["sessions"].as_array().unwrap().len()
+    }
+}
+
+/// That `ledger check` finds damage of this kind in the file of this name.
+#[track_caller]
+fn finds(node: &Node, kind: &str, name: &str) {
+    let checked = node.run("ledger check --json").ends(1).json();
+    assert_eq!(checked["sound"], false);
+    let findings = checked["findings"].as_array().unwrap();
+    let named = findings.iter().any(|finding| {
+        finding["kind"] == kind && text(&finding["finding"]).contains(name)
+    });
+    assert!(named, "no {kind} of {name}: {checked}");
+    assert!(findings.iter().all(|finding| !text(&finding["remedy"]).is_empty()));
+}
+
+/// That no command works with the log as it is, and none writes.
+#[track_caller]
+fn is_refused(node: &Node, texts: &[&str]) {
+    let log = crate::support::snapshot(&node.data().join("log"));
+    for words in ["list", "ingest -", "ledger head", "verify --all"] {
+        node.feed(words, b"bytes").ends(1).says(texts);
+    }
+    node.run("doctor").ends(1);
+    assert!(log == crate::support::snapshot(&node.data().join("log")), "nothing was written");
+}
+
+#[test]
+fn an_altered_tail() {
+    let (original, _) = long_log();
+    let bytes = fs::metadata(original.log("tail")).unwrap().len();
+    for offset in [0, 4, 8, 15, 16, 20, 24, 300, bytes - 1] {
+        let node = Node::copy_of(&original.data());
+        flip(&node.log("tail"), i64::try_from(offset).unwrap());
+        finds(&node, "damage", "tail");
+        is_refused(&node, &["tail"]);
+    }
+    let node = Node::copy_of(&original.data());
+    let whole = fs::read(node.log("tail")).unwrap();
+    fs::write(node.log("tail"), &whole[..whole.len() - 1]).unwrap();
+    finds(&node, "damage", "tail");
+    is_refused(&node, &["has lost entr"]);
+    fs::remove_file(node.log("tail")).unwrap();
+    finds(&node, "damage", "tail");
+    // A backup puts it right.
+    fs::write(node.log("tail"), whole).unwrap();
+    node.run("ledger check").ok();
+    assert_eq!(node.sessions(), 140);
+}
+
+#[test]
+fn a_torn_tail_is_repaired() {
+    let (original, _) = long_log();
+    // A record that was never finished, zeros as some file systems leave them, and noise.
+    let rows: [&[u8]; 4] = [b"\0", &[0; 4096], b"\0\0\0\x40half a record", &[0xff; 100]];
+    for torn in rows {
+        let node = Node::copy_of(&original.data());
+        let mut tail = OpenOptions::new().append(true).open(node.log("tail")).unwrap();
+        tail.write_all(torn).unwrap();
+        drop(tail);
+        let checked = node.run("ledger check --json").ok().json();
+        assert_eq!(checked["findings"][0]["kind"], "unfinished", "{checked}");
+        node.run("list").ok().says(&["repaired: log: "]);
+        let checked = node.run("ledger check --json").ok().json();
+        assert_eq!(checked["findings"].as_array().unwrap().len(), 0, "{checked}");
+        assert_eq!(node.sessions(), 140);
+        node.ingest(b"goes on");
+    }
+}
+
+#[test]
+fn an_altered_bundle() {
+    let (original, id) = long_log();
+    let bundle = "tile/entries/000";
+    let bytes = fs::metadata(original.log(bundle)).unwrap().len();
+    for offset in [0, 1, 2, 500, bytes - 1] {
+        let node = Node::copy_of(&original.data());
+        flip(&node.log(bundle), i64::try_from(offset).unwrap());
+        finds(&node, "damage", bundle);
+    }
+    let node = Node::copy_of(&original.data());
+    fs::remove_file(node.log(bundle)).unwrap();
+    finds(&node, "damage", bundle);
+    // An export is a backup of it.
+    let node = Node::copy_of(&original.data());
+    let export = node.name("export");
+    node.run(&format!("ledger export {export}")).ok();
+    flip(&node.log(bundle), 400);
+    finds(&node, "damage", bundle);
+    fs::copy(Path::new(&export).join(bundle), node.log(bundle)).unwrap();
+    node.run("ledger check").ok();
+    node.run(&format!("verify {id}")).ok();
+}
+
+#[test]
+fn an_altered_entry_cannot_be_proved() {
+    let (node, id) = long_log();
+    let bundle = node.log("tile/entries/000");
+    let mut bytes = fs::read(&bundle).unwrap();
+    let owner = b"\"owner\":\"local\"";
+    // The second occurrence: the session's `session.sealed`.
+    let places: Vec<_> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(owner)).collect();
+    bytes[places[1] + 9] ^= 1;
+    fs::write(&bundle, bytes).unwrap();
+    finds(&node, "damage", "tile/entries/000");
+    node.run(&format!("verify {id}")).ends(1);
+    node.run(&format!("prove {id}")).ends(1).says(&["tile/entries/000"]);
+}
+
+#[test]
+fn an_altered_tile_is_made_anew() {
+    let (original, id) = long_log();
+    type Harm = fn(&Path);
+    let harms: [Harm; 3] = [
+        |path| flip(path, 1000),
+        |path| fs::write(path, b"short").unwrap(),
+        |path| fs::remove_file(path).unwrap(),
+    ];
+    for harm in harms {
+        let node = Node::copy_of(&original.data());
+        let whole = fs::read(node.log("tile/0/000")).unwrap();
+        harm(&node.log("tile/0/000"));
+        finds(&node, "tile", "tile/0/000");
+        let rebuilt = node.run("ledger rebuild --json").ok().json();
+        assert_eq!(rebuilt["tiles_rewritten"], 1, "{rebuilt}");
+        assert!(fs::read(node.log("tile/0/000")).unwrap() == whole);
+        node.run("ledger check").ok();
+        node.run(&format!("verify {id}")).ok();
+    }
+}
+
+#[test]
+fn an_altered_checkpoint() {
+    let (original, _) = long_log();
+    let bytes = fs::metadata(original.log("checkpoint")).unwrap().len();
+    for offset in (0..bytes).step_by(9) {
+        let node = Node::copy_of(&original.data());
+        flip(&node.log("checkpoint"), i64::try_from(offset).unwrap());
+        finds(&node, "damage", "checkpoint");
+        is_refused(&node, &["checkpoint"]);
+    }
+    let node = Node::copy_of(&original.data());
+    fs::remove_file(node.log("checkpoint")).unwrap();
+    finds(&node, "damage", "checkpoint");
+    is_refused(&node, &["checkpoint", "does not sign what it did not append"]);
+}
+
+#[test]
+fn a_log_that_was_rolled_back() {
+    let (node, _) = long_log();
+    let head = node.run("ledger head --json").ok().json();
+    let older = Node::copy_of(&node.data());
+    node.ingest(b"later");
+    let kept = node.run("ledger head --json").ok().json();
+    let kept = older.file("kept", text(&kept["checkpoint"]).as_bytes());
+    let words = format!("ledger check --json --against {kept}");
+    node.run(&words).ok();
+    // In itself the older folder is sound: only whoever kept a checkpoint can tell.
+    older.run("ledger check").ok();
+    let checked = older.run(&words).ends(1).json();
+    assert_eq!(checked["sound"], false);
+    assert_eq!(checked["against"]["consistent"], false);
+    assert!(text(&checked["against"]["reason"]).contains("are gone"), "{checked}");
+    // And where it grew again, another way.
+    older.ingest(b"another");
+    older.ingest(b"history");
+    let checked = older.run(&words).ends(1).json();
+    let reason = text(&checked["against"]["reason"]);
+    assert!(reason.contains("another history was signed for"), "{reason}");
+    let stranger = Node::new();
+    stranger.ingest(b"some");
+    stranger.run(&words).ends(1).says(&["is no checkpoint that"]);
+    assert!(head["log_size"].as_u64() < checked["log_size"].as_u64());
+}
+
+#[test]
+fn a_database_that_does_not_open_is_made_anew() {
+    let (original, id) = long_log();
+    type Harm = fn(&Path);
+    let harms: [(&str, Harm); 6] = [
+        ("gone", |db| fs::remove_dir_all(db).unwrap()),
+        ("empty", |db| {
+            fs::remove_dir_all(db).unwrap();
+            fs::create_dir(db).unwrap();
+        }),
+        ("noise", |db| fs::write(db.join("db"), [0xa5; 5000]).unwrap()),
+        ("cut", |db| {
+            let file = OpenOptions::new().write(true).open(db.join("db")).unwrap();
+            file.set_len(file.metadata().unwrap().len() / 2).unwrap();
+        }),
+        ("configuration", |db| fs::write(db.join("conf"), b"nonsense").unwrap()),
+        ("a file", |db| {
+            fs::remove_dir_all(db).unwrap();
+            fs::write(db, b"no folder").unwrap();
+        }),
+    ];
+    for (name, harm) in harms {
+        let node = Node::copy_of(&original.data());
+        harm(&node.data().join("db"));
+        let ran = node.run("list --json --limit 1000").ok();
+        let listed = ran.json()["sessions"].as_array().unwrap().len();
+        assert_eq!(listed, 140, "{name}");
+        if name != "cut" {
+            ran.says(&["repaired: ", "database"]);
+        }
+        assert_eq!(node.restore(&id), b"tiny", "{name}");
+        node.run("ledger check").ok();
+        node.ingest(b"goes on");
+    }
+}
+
+/// Bytes of sled's files at random places: it opens, or it is made anew, and the answers are those
+/// of the log in either case.
+#[test]
+fn a_database_with_a_flipped_byte_gives_no_wrong_answer() {
+    let (original, id) = long_log();
+    let mut rng = crate::support::Rng::seeded("a_database_with_a_flipped_byte");
+    let expected = original.run("list --json --limit 1000").ok().stdout;
+    let database = original.data().join("db/db");
+    let bytes = fs::metadata(database).unwrap().len();
+    for _ in 0..30 {
+        let node = Node::copy_of(&original.data());
+        let offset = rng.below(bytes.min(200_000));
+        flip(&node.data().join("db/db"), i64::try_from(offset).unwrap());
+        let listed = node.run("list --json --limit 1000").ok().stdout;
+        assert!(listed == expected, "byte {offset}");
+        assert_eq!(node.restore(&id), b"tiny");
+    }
+}

@@ -1,0 +1,219 @@
+//! Files of a session that somebody altered, cut, removed or exchanged: each is found and named.
+
+use std::{fs, path::PathBuf, sync::OnceLock};
+
+use crate::support::{Node, flip, mixed};
+
+/// Chunk 2 ends in a segment that is not full.
+const INPUT_BYTES: usize = 150_000;
+
+/// A node with one sealed session, made once; each test gets a copy of it.
+fn recorded() -> (Node, String) {
+    static MADE: OnceLock<(Node, String)> = OnceLock::new();
+    let (node, id) = MADE.get_or_init(|| {
+        let node = Node::new();
+        let id = node.ingest(&mixed(INPUT_BYTES, 1));
+        (node, id)
+    });
+    (Node::copy_of(&node.data()), id.clone())
+}
+
+impl Node {
+    fn manifest(&self, id: &str) -> PathBuf {
+        self.data().join("sessions").join(id).join("manifest.json")
+    }
+
+    fn index(&self, id: &str) -> PathBuf {
+        self.data().join("sessions").join(id).join("index")
+    }
+
+    fn keys(&self, id: &str) -> PathBuf {
+        self.data().join("keys").join(format!("{id}.json"))
+    }
+}
+
+/// That `verify` finds something and names it.
+#[track_caller]
+fn finds(node: &Node, id: &str, texts: &[&str]) {
+    let ran = node.run(&format!("verify {id}")).ends(1).prints(&["NOT VERIFIED", "finding"]);
+    ran.prints(texts);
+    node.run("verify --all").ends(1).prints(texts).prints(&["1 sessions checked, 1 with findings"]);
+}
+
+/// That `restore` gives nothing but what was authenticated, and no file.
+#[track_caller]
+fn restores_nothing(node: &Node, id: &str, texts: &[&str]) {
+    let target = node.path("restored");
+    let ran = node.run(&format!("restore {id} -o {}", target.display())).ends(1);
+    ran.says(texts);
+    let left = fs::read_dir(target.parent().unwrap()).unwrap().map(|it| it.unwrap().file_name());
+    assert_eq!(left.collect::<Vec<_>>(), ["data"], "no part of it either");
+    let streamed = node.run(&format!("restore {id}")).ends(1).stdout;
+    assert!(mixed(INPUT_BYTES, 1).starts_with(&streamed), "what came out is authentic");
+}
+
+#[test]
+fn an_altered_chunk() {
+    let (original, id) = recorded();
+    let bytes = i64::try_from(fs::metadata(original.chunk(&id, 1)).unwrap().len()).unwrap();
+    // Header, salt, commitment, the first segment, its tag, the second segment, the last tag.
+    let rows = [
+        (0, "chunk 1"),
+        (9, "chunk 1"),
+        (35, "chunk 1"),
+        (50, "root mismatch"),
+        (80, "root mismatch"),
+        (48 + 24 + 32, "chunk 1, segment 0"),
+        (48 + 24 + 32 + 16_384, "chunk 1, segment 0"),
+        (48 + 24 + 32 + 16_400, "chunk 1, segment 1"),
+        (bytes - 1, "chunk 1, segment"),
+    ];
+    for (offset, named) in rows {
+        let node = Node::copy_of(&original.data());
+        flip(&node.chunk(&id, 1), offset);
+        finds(&node, &id, &[if offset < 48 { "chunk 1" } else { named }]);
+        restores_nothing(&node, &id, &["chunk 1"]);
+        // The others still come back.
+        let range = node.run(&format!("restore {id} --range 0-65535")).ok();
+        assert!(range.stdout == mixed(INPUT_BYTES, 1)[..65_536]);
+    }
+}
+
+#[test]
+fn every_byte_of_a_small_chunk() {
+    let node = Node::new();
+    let id = node.ingest(b"sixteen letters.");
+    let path = node.chunk(&id, 0);
+    let whole = fs::read(&path).unwrap();
+    // The lib tests flip every bit; here the command is shown to see each byte.
+    for offset in (0..whole.len()).step_by(3) {
+        let mut altered = whole.clone();
+        altered[offset] ^= 0x40;
+        fs::write(&path, altered).unwrap();
+        node.run(&format!("verify {id}")).ends(1);
+        let ran = node.run(&format!("restore {id}")).ends(1);
+        assert!(ran.stdout.is_empty(), "byte {offset}");
+    }
+    fs::write(&path, whole).unwrap();
+    node.run(&format!("verify {id}")).ok();
+}
+
+#[test]
+fn a_chunk_that_is_cut_grown_removed_or_another() {
+    let (original, id) = recorded();
+    type Harm = fn(&Node, &str);
+    let rows: [(&str, Harm); 4] = [
+        ("cut", |node, id| {
+            let bytes = fs::read(node.chunk(id, 1)).unwrap();
+            fs::write(node.chunk(id, 1), &bytes[..bytes.len() - 1]).unwrap();
+        }),
+        ("grown", |node, id| {
+            let bytes = fs::read(node.chunk(id, 1)).unwrap();
+            fs::write(node.chunk(id, 1), [&bytes[..], b"x"].concat()).unwrap();
+        }),
+        ("removed", |node, id| fs::remove_file(node.chunk(id, 1)).unwrap()),
+        ("another", |node, id| drop(fs::copy(node.chunk(id, 0), node.chunk(id, 1)).unwrap())),
+    ];
+    for (name, harm) in rows {
+        let node = Node::copy_of(&original.data());
+        harm(&node, &id);
+        finds(&node, &id, &["chunk 1"]);
+        restores_nothing(&node, &id, &["chunk 1"]);
+        let proof = node.name("proof");
+        let ran = node.run(&format!("prove {id} --chunk 1 --attach -o {proof}")).ends(1);
+        assert!(ran.stderr.contains("chunk 1"), "{name}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn an_altered_index() {
+    let (original, id) = recorded();
+    let bytes = fs::metadata(original.index(&id)).unwrap().len();
+    for offset in (0..bytes).step_by(7) {
+        let node = Node::copy_of(&original.data());
+        flip(&node.index(&id), i64::try_from(offset).unwrap());
+        finds(&node, &id, &["index"]);
+        // Proofs are made from it, content is not.
+        node.run(&format!("prove {id} --chunk 0")).ends(1).says(&["index"]);
+        assert!(node.restore(&id) == mixed(INPUT_BYTES, 1));
+    }
+    let node = Node::copy_of(&original.data());
+    fs::remove_file(node.index(&id)).unwrap();
+    finds(&node, &id, &["index"]);
+}
+
+#[test]
+fn an_altered_manifest() {
+    let (original, id) = recorded();
+    let bytes = fs::metadata(original.manifest(&id)).unwrap().len();
+    for offset in (0..bytes).step_by(41) {
+        let node = Node::copy_of(&original.data());
+        flip(&node.manifest(&id), i64::try_from(offset).unwrap());
+        finds(&node, &id, &["manifest.json"]);
+        restores_nothing(&node, &id, &["manifest.json"]);
+        let shown = node.run(&format!("show {id} --json")).ok().json();
+        assert!(shown["problems"].to_string().contains("manifest.json"), "{shown}");
+    }
+    let node = Node::copy_of(&original.data());
+    fs::remove_file(node.manifest(&id)).unwrap();
+    finds(&node, &id, &["manifest.json", "missing"]);
+}
+
+#[test]
+fn an_altered_key_file() {
+    let (original, id) = recorded();
+    let bytes = fs::metadata(original.keys(&id)).unwrap().len();
+    for offset in (0..bytes).step_by(11) {
+        let node = Node::copy_of(&original.data());
+        flip(&node.keys(&id), i64::try_from(offset).unwrap());
+        restores_nothing(&node, &id, &["key"]);
+        node.run(&format!("verify {id} --decrypt")).ends(1);
+        // That the sealed bytes are what was recorded shows without the key.
+        node.run(&format!("verify {id}")).ok();
+    }
+    let node = Node::copy_of(&original.data());
+    fs::remove_file(node.keys(&id)).unwrap();
+    restores_nothing(&node, &id, &["has no key file"]);
+    node.run(&format!("verify {id}")).ok();
+    let shown = node.run(&format!("show {id} --json")).ok().json();
+    assert!(shown["problems"].to_string().contains("key file"), "{shown}");
+}
+
+#[test]
+fn a_key_file_of_another_session() {
+    let node = Node::new();
+    let (first, second) = (node.ingest(b"first"), node.ingest(b"second"));
+    fs::copy(node.keys(&first), node.keys(&second)).unwrap();
+    let ran = node.run(&format!("restore {second}")).ends(1);
+    assert!(ran.says(&["does not authenticate"]).stdout.is_empty());
+    assert_eq!(node.restore(&first), b"first");
+}
+
+#[test]
+fn chunks_of_another_session() {
+    let node = Node::new();
+    let (first, second) = (node.ingest(b"equal"), node.ingest(b"equal"));
+    fs::copy(node.chunk(&first, 0), node.chunk(&second, 0)).unwrap();
+    node.run(&format!("verify {second}")).ends(1).prints(&["chunk 0"]);
+    assert!(node.run(&format!("restore {second}")).ends(1).stdout.is_empty());
+}
+
+#[test]
+fn a_damaged_open_session_stops_no_other() {
+    let node = Node::new();
+    let sealed = node.ingest(b"sealed");
+    let mut live = crate::support::Live::start(
+        node.command("ingest - --progress json --chunk-bytes 64KiB --flush-after 20ms"),
+    );
+    let open = live.opened();
+    live.write(&mixed(140_000, 2));
+    live.acknowledged(140_000);
+    live.kill();
+    fs::remove_file(node.chunk(&open, 1)).unwrap();
+    let ran = node.run("list").ok();
+    ran.says(&[&format!("session {open} is damaged"), "1 acknowledged chunks are missing"]);
+    assert_eq!(node.restore(&sealed), b"sealed");
+    node.run(&format!("verify {open}")).ends(1).prints(&["chunk 1"]);
+    node.run("verify --all").ends(1).prints(&["2 sessions checked, 1 with findings"]);
+    node.ingest(b"another");
+}
