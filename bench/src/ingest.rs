@@ -10,7 +10,7 @@ mod roofline;
 mod summary;
 
 use std::{
-    fs,
+    fmt, fs,
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -24,7 +24,8 @@ use crate::{
     inputs::{self, ByteCount, Kind},
     machine::{self, Machine},
     process::{self, Usage},
-    report::Report,
+    quiet::{Patience, Quiet, Watch},
+    report::{Report, digits},
 };
 
 /// Arguments of `ingest`.
@@ -45,6 +46,8 @@ pub(crate) struct Ingest {
     /// Bytes of the long stream
     #[arg(long, default_value = "20GiB", requires = "long")]
     long_size: ByteCount,
+    #[command(flatten)]
+    patience: Patience,
     /// Leave the peers out
     #[arg(long)]
     no_peers: bool,
@@ -74,7 +77,7 @@ impl Program {
             Self::Ingest => "lucid-node ingest",
             Self::Verify => "lucid-node verify",
             Self::Restore => "lucid-node restore",
-            Self::ZstdAge => "zstd -3 \\| age",
+            Self::ZstdAge => "zstd -3 to age",
             Self::Borg => "borg create",
         }
     }
@@ -93,6 +96,17 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    fn new(
+        program: Program,
+        plain: &Plain,
+        cores: &[usize],
+        stored_bytes: u64,
+        usage: Usage,
+    ) -> Self {
+        let (input, plain_bytes) = (plain.kind, plain.bytes);
+        Self { program, input, cores: cores.len(), plain_bytes, stored_bytes, usage }
+    }
+
     /// Plaintext through it, GB/s.
     fn rate(&self) -> f64 {
         self.plain_bytes as f64 / self.usage.wall_s / 1e9
@@ -101,6 +115,14 @@ impl Run {
     /// Processor seconds, over all processors, for 1 GB of plaintext.
     fn processor_s(&self) -> f64 {
         (self.usage.user_s + self.usage.system_s) / (self.plain_bytes as f64 / 1e9)
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (program, input, cores) = (self.program.name(), self.input.name(), self.cores);
+        let [rate, others] = [self.rate(), self.usage.others].map(digits);
+        write!(f, "{program}, {input}, {cores} cores: {rate} GB/s, others on {others} cores")
     }
 }
 
@@ -129,29 +151,31 @@ impl Ingest {
             vec![one.clone()]
         };
         machine::pin(&one)?;
-        let components = Components::new(&self.folder, &plains)?;
+        let components = Components::new(&self.folder, &plains, &processors)?;
 
-        let (mut turns, mut runs) = (Vec::new(), Vec::new());
+        let (quiet, mut turns, mut runs) = (self.patience.begin(), Vec::new(), Vec::new());
         for round in 0..=self.runs {
-            let mut seen = Vec::new();
-            let turn = components.turn()?;
+            turns.push(quiet.measure(|| {
+                let watch = Watch::begin()?;
+                Ok((components.turn()?, watch.others(0.0)?))
+            })?);
             for plain in &plains {
                 for cores in &cores {
-                    node.life(plain, cores, &mut seen)?;
-                    // The first round only fills memory that this machine had not handed out yet.
+                    let mut seen = measured(&quiet, || node.life(plain, cores))?;
+                    let peer = |peer| measured(&quiet, || peers.run(peer, plain, cores));
                     if round > 0 {
-                        peers.all(plain, cores, &mut seen)?;
+                        seen.extend(
+                            peer(Program::ZstdAge)?.into_iter().chain(peer(Program::Borg)?),
+                        );
                     }
+                    seen.iter().try_for_each(|run| note(format_args!("round {round}: {run}")))?;
+                    runs.extend(seen);
                 }
             }
-            for run in &seen {
-                let (kind, cores) = (run.input.name(), run.cores);
-                let name = run.program.name();
-                note(format_args!("round {round}: {name} {kind} {cores}: {:.3} GB/s", run.rate()))?;
-            }
-            if round > 0 {
-                runs.extend(seen);
-                turns.push(turn);
+            if round == 0 {
+                // It only made the host hand out the memory that this machine had not used yet.
+                turns.clear();
+                runs.clear();
             }
         }
         let memory = memory::measure(&node, &processors, self.long.as_deref(), self.long_size)?;
@@ -175,6 +199,18 @@ impl Ingest {
         };
         Kind::ALL.into_iter().map(plain).collect()
     }
+}
+
+/// Measures runs that belong together, again where others disturbed one of them.
+fn measured<R>(quiet: &Quiet, mut work: impl FnMut() -> Result<R>) -> Result<R>
+where
+    for<'a> &'a R: IntoIterator<Item = &'a Run>,
+{
+    quiet.measure(|| {
+        let runs = work()?;
+        let others = (&runs).into_iter().map(|run| run.usage.others).fold(0.0, f64::max);
+        Ok((runs, others))
+    })
 }
 
 /// Says how far it is.

@@ -4,7 +4,7 @@
 //! and a stream of any length needs the memory of one block.
 
 use std::{
-    fmt::Write as _,
+    fmt::{self, Write as _},
     fs::{self, File},
     io::{self, Read, Write},
     path::{Path, PathBuf},
@@ -54,6 +54,16 @@ impl Kind {
 /// A number of bytes such as `64KiB` or `2GiB`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub(crate) struct ByteCount(pub(crate) u64);
+
+impl fmt::Display for ByteCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(30, "GiB"), (20, "MiB"), (10, "KiB")];
+        match units.iter().find(|(shift, _)| self.0 > 0 && self.0.trailing_zeros() >= *shift) {
+            Some((shift, unit)) => write!(f, "{} {unit}", self.0 >> shift),
+            None => write!(f, "{} bytes", self.0),
+        }
+    }
+}
 
 impl FromStr for ByteCount {
     type Err = &'static str;
@@ -141,7 +151,7 @@ impl Generator {
             let (seconds, milli) = (second % 60, random.below(1000));
             let start = write!(line, "{hour:02}:{minute:02}:{seconds:02}.{milli:03} ");
             start.expect("a string takes what it is given");
-            for _ in 0..1 + random.below(3) {
+            for _ in 0..=random.below(3) {
                 // Some are said more often: the product of two even choices leans to the front.
                 let choice = random.below(PHRASES) * random.below(PHRASES) / PHRASES;
                 line.push_str(&self.phrases[choice]);

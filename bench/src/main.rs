@@ -14,6 +14,7 @@ mod machine;
 mod micro;
 mod open;
 mod process;
+mod quiet;
 mod report;
 mod samples;
 

@@ -15,8 +15,9 @@ use lucid_core::chunk::CHUNK_BYTES_DEFAULT;
 use crate::{
     inputs::{Generator, Kind},
     machine::{self, Machine},
+    quiet::Patience,
     report::{self, Report, Table},
-    samples::{self, Row, Work},
+    samples::{self, Row},
 };
 
 /// Plaintext of one chunk.
@@ -34,6 +35,8 @@ pub(crate) struct Micro {
     /// Only the groups whose name has this in it
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    #[command(flatten)]
+    patience: Patience,
 }
 
 /// What is worked on: one chunk of each kind.
@@ -62,7 +65,7 @@ impl Micro {
         if let Some(only) = &self.only {
             rows.retain(|row| row.group.contains(only.as_str()));
         }
-        samples::measure(&mut rows, self.runs)?;
+        samples::measure(&mut rows, self.runs, &self.patience.begin())?;
         let mut report = Report::default();
         report.paragraph(format!(
             "{machine}. One core, median (min to max) of {} samples in turns.",
@@ -80,8 +83,8 @@ fn tables(report: &mut Report, rows: &[Row<'_>]) {
     for group in rows.chunk_by(|one, next| one.group == next.group) {
         let mut table = Table::new(&["", "median (min to max)", ""]);
         for row in group {
-            let unit = if row.work == Work::Operation { "µs" } else { "GB/s" };
-            table.row([row.name.clone(), report::spread(row.spread()), unit.to_owned()]);
+            let spread = report::spread(row.spread());
+            table.row([row.name.clone(), spread, row.unit().to_owned()]);
         }
         report.table(group[0].group, &table);
     }

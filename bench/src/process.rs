@@ -18,7 +18,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use wait4::Wait4;
 
-use crate::machine;
+use crate::{machine, quiet::Watch};
 
 /// What a process and its children used.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ pub(crate) struct Usage {
     pub(crate) user_s: f64,
     /// In the kernel on its behalf.
     pub(crate) system_s: f64,
+    /// Processors that others kept busy meanwhile, on average.
+    pub(crate) others: f64,
     /// Most memory that was resident at once, of the largest process.
     pub(crate) peak_bytes: u64,
 }
@@ -113,7 +115,7 @@ impl Measured {
     pub(crate) fn run(&self) -> Result<()> {
         machine::pin(&self.cpus)?;
         let (program, arguments) = self.command.split_first().context("no command")?;
-        let start = Instant::now();
+        let (watch, start) = (Watch::begin()?, Instant::now());
         let child = Command::new(program).args(arguments).spawn();
         let child = child.with_context(|| program.to_string_lossy().into_owned())?;
         let used = child.wait4()?;
@@ -121,10 +123,12 @@ impl Measured {
         if !used.status.success() {
             bail!("it ended with {}", used.status);
         }
+        let [user_s, system_s] = [used.rusage.utime, used.rusage.stime].map(|t| t.as_secs_f64());
         let usage = Usage {
             wall_s,
-            user_s: used.rusage.utime.as_secs_f64(),
-            system_s: used.rusage.stime.as_secs_f64(),
+            user_s,
+            system_s,
+            others: watch.others(user_s + system_s)?,
             peak_bytes: used.rusage.maxrss,
         };
         Ok(fs::write(&self.report, serde_json::to_vec(&usage)?)?)

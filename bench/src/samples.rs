@@ -5,8 +5,10 @@ use std::time::Instant;
 use anyhow::Result;
 use serde::Serialize;
 
-/// How long one sample of a row lasts at least: far above the clock's and the scheduler's grain.
-const SAMPLE_SECONDS: f64 = 0.03;
+use crate::quiet::{self, Quiet, Watch};
+
+/// How long one sample of a row lasts at least: ten ticks of the clock that tells of others.
+const SAMPLE_SECONDS: f64 = 0.1;
 
 /// Median and bounds of some figures.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -38,10 +40,15 @@ impl Spread {
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Work {
-    /// Goes through this many bytes; its figure is GB/s.
+    /// Goes through this many bytes in memory; its figure is GB/s of processor time, which is the
+    /// clock's where the core is its own.
     Bytes(usize),
-    /// One operation; its figure is microseconds.
+    /// One operation in memory; its figure is microseconds of processor time.
     Operation,
+    /// Takes this many bytes to or from the disk; its figure is GB/s by the clock.
+    DiskBytes(usize),
+    /// One operation on the disk; its figure is microseconds by the clock.
+    DiskOperation,
 }
 
 /// One line of a table and its samples.
@@ -86,21 +93,32 @@ impl<'a> Row<'a> {
         Ok(())
     }
 
-    fn sample(&mut self) -> Result<()> {
-        let start = Instant::now();
+    fn sample(&mut self) -> Result<f64> {
+        let (start, own_s) = (Instant::now(), quiet::own_s());
         for _ in 0..self.calls {
             (self.call)()?;
         }
-        self.seconds.push(start.elapsed().as_secs_f64() / f64::from(self.calls));
-        Ok(())
+        let seconds = match self.work {
+            Work::Bytes(_) | Work::Operation => quiet::own_s() - own_s,
+            Work::DiskBytes(_) | Work::DiskOperation => start.elapsed().as_secs_f64(),
+        };
+        Ok(seconds / f64::from(self.calls))
     }
 
     /// The row's figure, see [`Work`].
     pub(crate) fn figures(&self) -> impl Iterator<Item = f64> {
         self.seconds.iter().map(|seconds| match self.work {
-            Work::Bytes(bytes) => bytes as f64 / seconds / 1e9,
-            Work::Operation => seconds * 1e6,
+            Work::Bytes(bytes) | Work::DiskBytes(bytes) => bytes as f64 / seconds / 1e9,
+            Work::Operation | Work::DiskOperation => seconds * 1e6,
         })
+    }
+
+    /// The unit of its figures.
+    pub(crate) fn unit(&self) -> &'static str {
+        match self.work {
+            Work::Bytes(_) | Work::DiskBytes(_) => "GB/s",
+            Work::Operation | Work::DiskOperation => "µs",
+        }
     }
 
     /// The spread of its figures, once it was measured.
@@ -110,10 +128,16 @@ impl<'a> Row<'a> {
 }
 
 /// Measures all rows `rounds` times, in turns.
-pub(crate) fn measure(rows: &mut [Row<'_>], rounds: u32) -> Result<()> {
+pub(crate) fn measure(rows: &mut [Row<'_>], rounds: u32, quiet: &Quiet) -> Result<()> {
     rows.iter_mut().try_for_each(Row::calibrate)?;
     for _ in 0..rounds {
-        rows.iter_mut().try_for_each(Row::sample)?;
+        for row in &mut *rows {
+            let seconds = quiet.measure(|| {
+                let watch = Watch::begin()?;
+                Ok((row.sample()?, watch.others(0.0)?))
+            })?;
+            row.seconds.push(seconds);
+        }
     }
     Ok(())
 }
@@ -121,6 +145,7 @@ pub(crate) fn measure(rows: &mut [Row<'_>], rounds: u32) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quiet::Patience;
 
     #[test]
     fn the_middle_and_the_bounds() {
@@ -133,6 +158,7 @@ mod tests {
 
     #[test]
     fn rows_take_turns_and_errors_end_it() {
+        let quiet = Patience::default().begin();
         let calls = std::cell::RefCell::new(Vec::new());
         let row = |name: &'static str| {
             let calls = &calls;
@@ -143,11 +169,11 @@ mod tests {
             })
         };
         let mut rows = [row("a"), row("b")];
-        measure(&mut rows, 2).unwrap();
+        measure(&mut rows, 2, &quiet).unwrap();
         assert_eq!(rows[1].figures().count(), 2);
         drop(rows);
         assert_eq!(*calls.borrow(), ["a", "a", "b", "b", "a", "b", "a", "b"]);
         let mut bad = [Row::new("group", "bad", Work::Operation, || anyhow::bail!("it fails"))];
-        assert!(measure(&mut bad, 1).is_err());
+        assert!(measure(&mut bad, 1, &quiet).is_err());
     }
 }

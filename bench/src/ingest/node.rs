@@ -3,6 +3,7 @@
 use std::{
     ffi::OsStr,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use anyhow::{Result, ensure};
@@ -46,7 +47,7 @@ impl Node {
     }
 
     /// Ingests, verifies and restores one input on `cores`, with a worker for each.
-    pub(super) fn life(&self, plain: &Plain, cores: &[usize], runs: &mut Vec<Run>) -> Result<()> {
+    pub(super) fn life(&self, plain: &Plain, cores: &[usize]) -> Result<Vec<Run>> {
         let (ingested, recorded) = self.ingest(plain.path.as_os_str(), cores, Input::None)?;
         ensure!(recorded.plain_bytes == plain.bytes, "the node did not take the whole input");
         let session = OsStr::new(&recorded.session_id);
@@ -61,15 +62,9 @@ impl Node {
             (Program::Verify, verified.usage),
             (Program::Restore, restored.usage),
         ];
-        runs.extend(usages.map(|(program, usage)| Run {
-            program,
-            input: plain.kind,
-            cores: cores.len(),
-            plain_bytes: plain.bytes,
-            stored_bytes: recorded.stored_bytes,
-            usage,
-        }));
-        clear(&self.data)
+        clear(&self.data)?;
+        let run = |(program, usage)| Run::new(program, plain, cores, recorded.stored_bytes, usage);
+        Ok(usages.map(run).into())
     }
 
     /// Ingests `source` into a new data folder, which stays.
@@ -81,7 +76,13 @@ impl Node {
     ) -> Result<(Finished, Recorded)> {
         clear(&self.data)?;
         // Beforehand, so that an ingest is an ingest and says nothing about a new folder.
-        self.command(&["init".as_ref()], cores, Input::None, Output::Dropped)?;
+        let mut init = Command::new(&self.program);
+        let made = init.arg("init").arg("--data").arg(&self.data).output()?;
+        ensure!(
+            made.status.success(),
+            "lucid-node init: {}",
+            String::from_utf8_lossy(&made.stderr)
+        );
         let finished = self.command(&["ingest".as_ref(), source], cores, input, Output::Kept)?;
         let recorded = serde_json::from_slice(&finished.stdout)?;
         Ok((finished, recorded))

@@ -56,25 +56,14 @@ impl Peers {
         self.missing.clone()
     }
 
-    /// Runs those that are here.
-    pub(super) fn all(&self, plain: &Plain, cores: &[usize], runs: &mut Vec<Run>) -> Result<()> {
-        let mut record = |program, (finished, stored_bytes): (Finished, u64)| {
-            runs.push(Run {
-                program,
-                input: plain.kind,
-                cores: cores.len(),
-                plain_bytes: plain.bytes,
-                stored_bytes,
-                usage: finished.usage,
-            });
+    /// Runs a peer, if it is here.
+    pub(super) fn run(&self, peer: Program, plain: &Plain, cores: &[usize]) -> Result<Option<Run>> {
+        let (finished, stored_bytes) = match (peer, &self.age_recipient, &self.borg) {
+            (Program::ZstdAge, Some(recipient), _) => self.zstd_age(recipient, plain, cores)?,
+            (Program::Borg, _, Some(borg)) => self.borg(borg, plain, cores)?,
+            _ => return Ok(None),
         };
-        if let Some(recipient) = &self.age_recipient {
-            record(Program::ZstdAge, self.zstd_age(recipient, plain, cores)?);
-        }
-        if let Some(borg) = &self.borg {
-            record(Program::Borg, self.borg(borg, plain, cores)?);
-        }
-        Ok(())
+        Ok(Some(Run::new(peer, plain, cores, stored_bytes, finished.usage)))
     }
 
     fn zstd_age(&self, recipient: &str, plain: &Plain, cores: &[usize]) -> Result<(Finished, u64)> {

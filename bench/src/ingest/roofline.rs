@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use lucid_core::chunk::{CHUNK_BYTES_DEFAULT, NONCE_BYTES, SEALED_SEGMENT_BYTES, SEGMENT_BYTES};
 use lucid_pipeline::{
     aead::{self, Aead, Implementation},
@@ -24,7 +24,7 @@ use lucid_pipeline::{
 use serde::Serialize;
 
 use super::{Plain, clear};
-use crate::inputs::Kind;
+use crate::{inputs::Kind, machine};
 
 const CHUNK_BYTES: usize = CHUNK_BYTES_DEFAULT as usize;
 
@@ -43,6 +43,7 @@ pub(super) struct Components {
     input: PathBuf,
     noise: Vec<u8>,
     samples: Vec<(Kind, Vec<u8>)>,
+    processors: Vec<usize>,
 }
 
 /// One round's figures, GB/s of what the step goes through.
@@ -60,6 +61,19 @@ pub(super) struct Turn {
     pub(super) write: f64,
     /// What the codec does with each input.
     pub(super) codecs: Vec<CodecTurn>,
+    /// How much two processors do at once, by what one does alone.
+    pub(super) pair: Option<Pair>,
+}
+
+/// How much two processors do at once, by what one of them does alone: 2 where they share nothing.
+#[derive(Serialize)]
+pub(super) struct Pair {
+    /// Sealing, in cache.
+    pub(super) seal: f64,
+    /// Hashing, in cache.
+    pub(super) hash: f64,
+    /// Writing new files.
+    pub(super) write: f64,
 }
 
 /// What the codec does with an input.
@@ -75,7 +89,7 @@ pub(super) struct CodecTurn {
 
 impl Components {
     /// Takes samples of the inputs.
-    pub(super) fn new(folder: &Path, plains: &[Plain]) -> Result<Self> {
+    pub(super) fn new(folder: &Path, plains: &[Plain], processors: &[usize]) -> Result<Self> {
         let sample = |plain: &Plain| {
             let mut sample = Vec::new();
             let file = File::open(&plain.path)?;
@@ -84,18 +98,34 @@ impl Components {
         };
         let samples: Vec<_> = plains.iter().map(sample).collect::<Result<_>>()?;
         let noise = crate::inputs::Generator::bytes(Kind::Incompressible, CHUNK_BYTES);
-        Ok(Self { folder: folder.join("roofline"), input: plains[0].path.clone(), noise, samples })
+        let (folder, input) = (folder.join("roofline"), plains[0].path.clone());
+        Ok(Self { folder, input, noise, samples, processors: processors.to_vec() })
     }
 
     /// Measures every step once.
     pub(super) fn turn(&self) -> Result<Turn> {
+        let (seal, hash, write) = (self.seal(), self.hash(), self.write("one")?);
+        let pair = match self.processors[..] {
+            [first, second, ..] => {
+                let both = |work: &(dyn Fn(&'static str) -> Result<f64> + Sync)| {
+                    at_once([(first, "first"), (second, "second")], work)
+                };
+                Some(Pair {
+                    seal: both(&|_| Ok(self.seal()))? / seal,
+                    hash: both(&|_| Ok(self.hash()))? / hash,
+                    write: both(&|name| self.write(name))? / write,
+                })
+            }
+            _ => None,
+        };
         Ok(Turn {
             read: self.read(CHUNK_BYTES)?,
             read_window: self.read(WINDOW_BYTES)?,
-            seal: self.seal(),
-            hash: self.hash(),
-            write: self.write()?,
+            seal,
+            hash,
+            write,
             codecs: self.samples.iter().map(|(kind, sample)| codec(*kind, sample)).collect(),
+            pair,
         })
     }
 
@@ -146,12 +176,13 @@ impl Components {
         rate(CHUNKS * windows * WINDOW_BYTES, start)
     }
 
-    fn write(&self) -> Result<f64> {
-        clear(&self.folder)?;
-        fs::create_dir_all(&self.folder)?;
+    fn write(&self, name: &str) -> Result<f64> {
+        let folder = self.folder.join(name);
+        clear(&folder)?;
+        fs::create_dir_all(&folder)?;
         let start = Instant::now();
         for chunk in 0..CHUNKS {
-            let path = self.folder.join(format!("{chunk}.tmp"));
+            let path = folder.join(format!("{chunk}.tmp"));
             let mut file = File::create(&path)?;
             for window in self.noise.chunks(WINDOW_BYTES) {
                 file.write_all(window)?;
@@ -160,7 +191,7 @@ impl Components {
             fs::rename(&path, path.with_extension("lck"))?;
         }
         let rate = rate(CHUNKS * CHUNK_BYTES, start);
-        clear(&self.folder)?;
+        clear(&folder)?;
         Ok(rate)
     }
 }
@@ -176,6 +207,26 @@ fn codec(input: Kind, sample: &[u8]) -> CodecTurn {
     }
     let rate = rate(sample.len(), start);
     CodecTurn { input, rate, ratio: payload_bytes as f64 / sample.len() as f64 }
+}
+
+/// What two processors do at once, together.
+fn at_once(
+    both: [(usize, &'static str); 2],
+    work: &(dyn Fn(&'static str) -> Result<f64> + Sync),
+) -> Result<f64> {
+    std::thread::scope(|scope| {
+        let threads = both.map(|(processor, name)| {
+            scope.spawn(move || {
+                machine::pin(&[processor])?;
+                work(name)
+            })
+        });
+        let mut sum = 0.0;
+        for thread in threads {
+            sum += thread.join().map_err(|_| anyhow!("a thread panicked"))??;
+        }
+        Ok(sum)
+    })
 }
 
 fn rate(bytes: usize, start: Instant) -> f64 {

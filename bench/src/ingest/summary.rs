@@ -1,8 +1,12 @@
 //! The tables of `ingest`, and its figures beside what they should be.
 
-use super::{Program, Run, memory::Stream, roofline::Turn};
+use super::{
+    Program, Run,
+    memory::Stream,
+    roofline::{Pair, Turn},
+};
 use crate::{
-    inputs::Kind,
+    inputs::{ByteCount, Kind},
     machine::Machine,
     report::{Report, Table, digits, mebibytes, spread},
     samples::Spread,
@@ -46,6 +50,8 @@ impl Measured {
 
 /// Writes everything.
 pub(super) fn write(report: &mut Report, measured: &Measured) {
+    let others = Spread::of(measured.runs.iter().map(|run| run.usage.others));
+    report.paragraph(format!("Cores that others kept busy during the runs: {}.", spread(others)));
     programs(report, measured);
     for missing in &measured.missing {
         report.paragraph(format!("Not compared: {missing}."));
@@ -95,6 +101,15 @@ fn components(report: &mut Report, measured: &Measured) {
     row("write new files", &|turn| turn.write);
     row("zstd's probe, incompressible", &|turn| turn.codecs[0].rate);
     row("zstd level 3, compressible", &|turn| turn.codecs[1].rate);
+    for (name, figure) in [
+        ("seal", (|pair: &Pair| pair.seal) as fn(&Pair) -> f64),
+        ("hash", |pair| pair.hash),
+        ("write new files", |pair| pair.write),
+    ] {
+        let figures = measured.turns.iter().filter_map(|turn| turn.pair.as_ref()).map(figure);
+        let name = format!("two cores at once by one: {name}");
+        table.row([name, format!("times {}", spread(Spread::of(figures)))]);
+    }
     report.table("The components in the same rounds", &table);
 }
 
@@ -129,7 +144,7 @@ fn memory(report: &mut Report, measured: &Measured) {
     let mut table = Table::new(&["stream from a pipe, two workers", "peak MiB", "GB/s", "disk"]);
     for Stream { plain_bytes, usage, machine } in &measured.memory {
         table.row([
-            format!("{plain_bytes} bytes"),
+            ByteCount(*plain_bytes).to_string(),
             mebibytes(usage.peak_bytes as f64),
             digits(*plain_bytes as f64 / usage.wall_s / 1e9),
             machine.as_ref().map_or("as above".to_owned(), Machine::disk),
@@ -157,7 +172,7 @@ fn targets(report: &mut Report, measured: &Measured) {
         let name = input.name();
         at_least(format!("ingest by borg, {name}, one core"), 3.0, measured.times(input, 1, Borg));
         let times = measured.times(input, 1, ZstdAge);
-        at_least(format!("ingest by zstd \\| age, {name}, one core"), 2.5, times);
+        at_least(format!("ingest by zstd to age, {name}, one core"), 2.5, times);
     }
     for input in [Incompressible, Compressible] {
         let rates = [2, 1].map(|cores| measured.rate(Ingest, input, cores));
@@ -169,7 +184,7 @@ fn targets(report: &mut Report, measured: &Measured) {
     for Stream { plain_bytes, usage, .. } in &measured.memory {
         let peak = usage.peak_bytes as f64 / f64::from(1 << 20);
         table.row([
-            format!("peak memory, two workers, {plain_bytes} bytes from a pipe, MiB"),
+            format!("peak memory, two workers, {} from a pipe, MiB", ByteCount(*plain_bytes)),
             "below 100".to_owned(),
             digits(peak),
             if peak < 100.0 { "yes" } else { "**no**" }.to_owned(),

@@ -80,7 +80,7 @@ pub(super) fn rows<'a>(material: &'a Material, disks: &'a Disks) -> Result<Vec<R
 /// A new file of a chunk's size, a window at a time, removed at the next turn.
 fn write(material: &Material, path: PathBuf, durable: bool) -> Row<'_> {
     let name = if durable { "write a chunk file and fdatasync" } else { "write a chunk file" };
-    Row::new(GROUP, name, Work::Bytes(CHUNK_BYTES), move || {
+    Row::new(GROUP, name, Work::DiskBytes(CHUNK_BYTES), move || {
         let mut file = File::create(&path)?;
         for window in material.noise.chunks(WINDOW_SEGMENTS * SEALED_SEGMENT_BYTES) {
             file.write_all(window)?;
@@ -98,7 +98,7 @@ fn read(file: File) -> Row<'static> {
     let window_bytes = WINDOW_SEGMENTS * SEALED_SEGMENT_BYTES;
     let mut window = vec![0; window_bytes];
     let name = "read a chunk file from the page cache";
-    Row::new(GROUP, name, Work::Bytes(CHUNK_BYTES), move || {
+    Row::new(GROUP, name, Work::DiskBytes(CHUNK_BYTES), move || {
         for start in (0..CHUNK_BYTES).step_by(window_bytes) {
             let count = window_bytes.min(CHUNK_BYTES - start);
             file.read_exact_at(&mut window[..count], start as u64)?;
@@ -109,7 +109,7 @@ fn read(file: File) -> Row<'static> {
 
 /// The least that a durable entry costs: its bytes at the end of a file, and one fdatasync.
 fn bare(mut file: File, entry: Vec<u8>) -> Row<'static> {
-    Row::new(GROUP, "append an entry's bytes and fdatasync", Work::Operation, move || {
+    Row::new(GROUP, "append an entry's bytes and fdatasync", Work::DiskOperation, move || {
         file.write_all(&entry)?;
         Ok(file.sync_data()?)
     })
@@ -122,7 +122,7 @@ fn append(store: &Store, group: u64) -> Row<'_> {
         group => format!("ledger: append {group} entries together"),
     };
     let number = Cell::new(0);
-    Row::new(GROUP, name, Work::Operation, move || {
+    Row::new(GROUP, name, Work::DiskOperation, move || {
         let first = number.replace(number.get() + group);
         let entries: Vec<Entry> = (first..first + group).map(entry).collect();
         store.append(&entries)?;

@@ -44,7 +44,9 @@ impl ConfigCommand {
         match self {
             Self::Show => {
                 if !output.json {
-                    problems.iter().for_each(|problem| notice(problem));
+                    for problem in &problems {
+                        notice(problem);
+                    }
                 }
                 output.print(&Shown { settings, problems }, |shown| columns(&shown.settings))?;
             }

@@ -28,7 +28,7 @@ pub struct Record {
     #[arg(long, value_name = "FILE")]
     proof: Option<PathBuf>,
     /// The command and its arguments [default: $SHELL]
-    #[arg(value_name = "COMMAND", trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(value_name = "COMMAND", trailing_var_arg = true)]
     command: Vec<OsString>,
 }
 

@@ -13,6 +13,7 @@ use std::{
 use clap::Args;
 use lucid_core::{Hash, SessionId};
 use lucid_pipeline::restore::{self, RestoreContext};
+use lucid_store::State;
 use serde::Serialize;
 
 use crate::{
@@ -102,6 +103,12 @@ impl Restore {
         let store = context.open_store()?;
         let session = self.session.session;
         let manifest = store.manifest(session)?.manifest;
+        if store.session(session)?.state() == State::Erased {
+            return Err(Failure::usage(format!(
+                "session {session} is erased: its chunks and keys are gone; what it was can still \
+                 be proved with: lucid-node prove {session}"
+            )));
+        }
         let range = match self.range {
             Some(range) => range.within(manifest.plain_bytes)?,
             None => 0..manifest.plain_bytes,

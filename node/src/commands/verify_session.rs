@@ -5,7 +5,7 @@ use std::{path::Path, time::Instant};
 
 use lucid_core::{
     Hash, SessionId,
-    entry::{Entry, SessionSealed},
+    entry::{Entry, SessionOpened, SessionSealed},
     manifest::{Manifest, ManifestChunk},
     merkle,
 };
@@ -88,11 +88,16 @@ pub fn verify(
     Ok(report)
 }
 
-/// An error about what is stored becomes a finding; the disk's own errors stay errors.
+/// An error about what is stored, or that it is missing, becomes a finding; the disk's own errors
+/// stay errors.
 fn found<T>(result: Result<T, StoreError>, findings: &mut Vec<String>) -> Outcome<Option<T>> {
+    let missing = matches!(
+        &result,
+        Err(StoreError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound
+    );
     match result.map_err(Failure::from) {
         Ok(value) => Ok(Some(value)),
-        Err(Failure { class: Class::Check, error }) => {
+        Err(Failure { class, error }) if class == Class::Check || missing => {
             findings.push(format!("{error:#}"));
             Ok(None)
         }
@@ -115,9 +120,11 @@ fn check_sealed(
     if let Some(Err(field)) = entry.as_ref().map(|entry| manifest.check_against(entry)) {
         report.findings.push(format!("manifest: {field} is not what the ledger says"));
     }
-    let opened = store.opened(session)?;
-    if opened.policy.hash() != manifest.policy_hash {
-        report.findings.push("manifest: policy_hash is not that of session.opened".into());
+    if manifest.node_id != store.node_id() {
+        report.findings.push("manifest: node_id is not this node's".into());
+    }
+    if let Some(opened) = found(store.opened(session), &mut report.findings)? {
+        check_opened(&manifest, &opened, &mut report.findings);
     }
     check_index(store, &manifest, &mut report.findings)?;
     report.chunk_count = manifest.chunks.len();
@@ -135,6 +142,24 @@ fn check_sealed(
         &Job { session, suite: manifest.suite, root, decrypt, identity },
         report,
     )
+}
+
+/// The manifest repeats what session.opened said, and keeps to its policy.
+fn check_opened(manifest: &Manifest, opened: &SessionOpened, findings: &mut Vec<String>) {
+    let policy = &opened.policy;
+    let fits = |chunk: &ManifestChunk| chunk.plain_bytes <= policy.chunk_bytes;
+    let same = [
+        ("owner", manifest.owner == opened.owner),
+        ("media_type", manifest.media_type == opened.media_type),
+        ("created_at", manifest.created_at == opened.at),
+        ("policy_hash", manifest.policy_hash == policy.hash()),
+        ("suite", manifest.suite == policy.suite),
+        ("chunks", manifest.chunks.iter().all(fits)),
+    ];
+    let wrong = same.iter().filter(|(_, same)| !same);
+    findings.extend(
+        wrong.map(|(field, _)| format!("manifest: {field} is not as session.opened has it")),
+    );
 }
 
 /// The session.sealed entry, checked against the checkpoint.

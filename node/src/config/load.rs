@@ -68,7 +68,7 @@ pub struct Overrides {
     /// Plaintext bytes of a chunk, such as 64KiB to 16MiB [default: 8MiB]
     #[arg(long, global = true, value_name = "SIZE", help_heading = HEADING)]
     pub chunk_bytes: Option<String>,
-    /// Compression level, 1 to 19 [default: 3]
+    /// Compression level, 1 to 9 [default: 3]
     #[arg(long, global = true, value_name = "N", help_heading = HEADING)]
     pub zstd_level: Option<String>,
     /// Cipher of new sessions [default: auto, the best of this machine]
@@ -201,7 +201,7 @@ impl Loader {
             |text| values::size(text, chunk_sizes.clone()),
             some,
         );
-        let levels = |text: &str| values::number(text, 1..=19);
+        let levels = |text: &str| values::number(text, 1..=u64::from(Policy::ZSTD_LEVEL_MAX));
         let zstd_level =
             self.take("zstd_level", u64::from(Policy::ZSTD_LEVEL_DEFAULT), levels, some);
         let suite = self.take("suite", None, values::suite, |suite| {

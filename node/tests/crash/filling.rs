@@ -144,6 +144,8 @@ fn kill_until(test: &str, node: Node, kills: u32) {
     }
     rig.check_everything();
     assert!(rig.kills >= kills);
+    // Where nothing was ever cut short, the kills came too late or too early to show anything.
+    assert!(!rig.repairs.is_empty(), "{kills} kills left nothing to repair");
 }
 
 #[test]
@@ -170,7 +172,7 @@ fn a_session_is_finished_through_many_kills() {
         if rig.check_session(id) != "open" {
             break;
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "it does not get on: {}", rig.kills);
+        assert!(began.elapsed() < Duration::from_mins(1), "it does not get on: {}", rig.kills);
     }
     let shown = rig.node.run(&format!("show {} --json", id.unwrap())).ok().json();
     assert_eq!(shown["manifest"]["complete"], true, "{shown}");

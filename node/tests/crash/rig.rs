@@ -220,6 +220,5 @@ impl Rig {
         let checked = self.node.run(&words).ok().json();
         assert_eq!(checked["against"]["consistent"], true);
         assert_eq!(checked["against"]["log_size"], head["log_size"]);
-        assert!(!self.repairs.is_empty(), "{} kills left nothing to repair", self.kills);
     }
 }

@@ -2,21 +2,29 @@
 
 use std::{fs, path::PathBuf, sync::OnceLock};
 
-use crate::support::{Node, flip, mixed};
+use crate::support::{Node, Rng, flip, mixed};
 
 /// Chunk 2 ends in a segment that is not full.
 const INPUT_BYTES: usize = 150_000;
+
+/// What does not shrink: its chunks have a segment for each 16 KiB.
+fn input() -> Vec<u8> {
+    Rng::new(1).bytes(INPUT_BYTES)
+}
 
 /// A node with one sealed session, made once; each test gets a copy of it.
 fn recorded() -> (Node, String) {
     static MADE: OnceLock<(Node, String)> = OnceLock::new();
     let (node, id) = MADE.get_or_init(|| {
         let node = Node::new();
-        let id = node.ingest(&mixed(INPUT_BYTES, 1));
+        let id = node.ingest(&input());
         (node, id)
     });
     (Node::copy_of(&node.data()), id.clone())
 }
+
+/// What is done to a session's files.
+type Harm = fn(&Node, &str);
 
 impl Node {
     fn manifest(&self, id: &str) -> PathBuf {
@@ -49,7 +57,7 @@ fn restores_nothing(node: &Node, id: &str, texts: &[&str]) {
     let left = fs::read_dir(target.parent().unwrap()).unwrap().map(|it| it.unwrap().file_name());
     assert_eq!(left.collect::<Vec<_>>(), ["data"], "no part of it either");
     let streamed = node.run(&format!("restore {id}")).ends(1).stdout;
-    assert!(mixed(INPUT_BYTES, 1).starts_with(&streamed), "what came out is authentic");
+    assert!(input().starts_with(&streamed), "what came out is authentic");
 }
 
 #[test]
@@ -63,10 +71,10 @@ fn an_altered_chunk() {
         (35, "chunk 1"),
         (50, "root mismatch"),
         (80, "root mismatch"),
-        (48 + 24 + 32, "chunk 1, segment 0"),
-        (48 + 24 + 32 + 16_384, "chunk 1, segment 0"),
-        (48 + 24 + 32 + 16_400, "chunk 1, segment 1"),
-        (bytes - 1, "chunk 1, segment"),
+        (48 + 24 + 32, "chunk 1: segment 0"),
+        (48 + 24 + 32 + 16_384, "chunk 1: segment 0"),
+        (48 + 24 + 32 + 16_400, "chunk 1: segment 1"),
+        (bytes - 1, "chunk 1: segment"),
     ];
     for (offset, named) in rows {
         let node = Node::copy_of(&original.data());
@@ -75,7 +83,7 @@ fn an_altered_chunk() {
         restores_nothing(&node, &id, &["chunk 1"]);
         // The others still come back.
         let range = node.run(&format!("restore {id} --range 0-65535")).ok();
-        assert!(range.stdout == mixed(INPUT_BYTES, 1)[..65_536]);
+        assert!(range.stdout == input()[..65_536]);
     }
 }
 
@@ -101,7 +109,6 @@ fn every_byte_of_a_small_chunk() {
 #[test]
 fn a_chunk_that_is_cut_grown_removed_or_another() {
     let (original, id) = recorded();
-    type Harm = fn(&Node, &str);
     let rows: [(&str, Harm); 4] = [
         ("cut", |node, id| {
             let bytes = fs::read(node.chunk(id, 1)).unwrap();
@@ -112,7 +119,9 @@ fn a_chunk_that_is_cut_grown_removed_or_another() {
             fs::write(node.chunk(id, 1), [&bytes[..], b"x"].concat()).unwrap();
         }),
         ("removed", |node, id| fs::remove_file(node.chunk(id, 1)).unwrap()),
-        ("another", |node, id| drop(fs::copy(node.chunk(id, 0), node.chunk(id, 1)).unwrap())),
+        ("another", |node, id| {
+            fs::copy(node.chunk(id, 0), node.chunk(id, 1)).unwrap();
+        }),
     ];
     for (name, harm) in rows {
         let node = Node::copy_of(&original.data());
@@ -135,7 +144,7 @@ fn an_altered_index() {
         finds(&node, &id, &["index"]);
         // Proofs are made from it, content is not.
         node.run(&format!("prove {id} --chunk 0")).ends(1).says(&["index"]);
-        assert!(node.restore(&id) == mixed(INPUT_BYTES, 1));
+        assert!(node.restore(&id) == input());
     }
     let node = Node::copy_of(&original.data());
     fs::remove_file(node.index(&id)).unwrap();
@@ -151,7 +160,7 @@ fn an_altered_manifest() {
         flip(&node.manifest(&id), i64::try_from(offset).unwrap());
         finds(&node, &id, &["manifest.json"]);
         restores_nothing(&node, &id, &["manifest.json"]);
-        let shown = node.run(&format!("show {id} --json")).ok().json();
+        let shown = node.run(&format!("show {id} --json")).ends(1).json();
         assert!(shown["problems"].to_string().contains("manifest.json"), "{shown}");
     }
     let node = Node::copy_of(&original.data());
@@ -175,7 +184,7 @@ fn an_altered_key_file() {
     fs::remove_file(node.keys(&id)).unwrap();
     restores_nothing(&node, &id, &["has no key file"]);
     node.run(&format!("verify {id}")).ok();
-    let shown = node.run(&format!("show {id} --json")).ok().json();
+    let shown = node.run(&format!("show {id} --json")).ends(1).json();
     assert!(shown["problems"].to_string().contains("key file"), "{shown}");
 }
 

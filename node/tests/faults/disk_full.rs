@@ -162,7 +162,7 @@ fn finish_open_sessions(disk: &SmallDisk, path: &str, input: &[u8]) {
     let listed = run(disk, "list --state open --json --limit 1000").ok().json();
     for row in listed["sessions"].as_array().unwrap() {
         let id = text(&row["session_id"]);
-        run(disk, &format!("ingest {path} --resume {id} --chunk-bytes 64KiB")).ok();
+        run(disk, &format!("ingest {path} --resume {id} --reserve-bytes 0")).ok();
         assert!(run(disk, &format!("restore {id}")).ok().stdout == input, "{id}");
     }
     run(disk, "verify --all --decrypt").ok();

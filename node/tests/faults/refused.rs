@@ -109,6 +109,18 @@ fn an_input_that_cannot_be_read_makes_no_session() {
     node.only_session();
 }
 
+/// A regular file whose first byte cannot be read, as on a disk that breaks.
+#[test]
+fn an_input_that_breaks_leaves_a_session_that_can_be_closed() {
+    let node = Node::new();
+    let ran = node.run("ingest /proc/self/mem").ends(74);
+    let id = node.only_session();
+    let ran = ran.says(&["the source cannot be read", &format!("lucid-node seal {id}")]);
+    assert!(ran.stdout.is_empty());
+    node.run(&format!("seal {id}")).ok();
+    assert!(node.restore(&id).is_empty());
+}
+
 #[test]
 fn a_session_that_does_not_exist_is_not_found() {
     let node = Node::new();

@@ -1,4 +1,4 @@
-"""What the bytes mean: encodings, trees, chunks, keys, manifests, entries (node/docs/format.md §1 to §8).
+"""What the bytes mean, from encodings to ledger entries (node/docs/format.md §1 to §8).
 
 Every function takes exactly what the page allows and raises `Refused` for anything else.
 """
@@ -29,7 +29,7 @@ def need(holds, why):
         raise Refused(why)
 
 
-# --- §1, §2: encodings ---------------------------------------------------------------------------
+# §1, §2: encodings
 
 
 def number(data):
@@ -99,10 +99,10 @@ def text(pattern, longest=None):
 
 def time(value):
     form = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}[.][0-9]{3}Z"
-    if not text(form)(value) or value < "1970":
+    if not text(form)(value) or value < "1970" or value[11:13] > "23":
         return False
     try:
-        return bool(datetime.datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ"))
+        return bool(datetime.datetime.fromisoformat(value[:-1]))
     except ValueError:
         return False
 
@@ -125,7 +125,7 @@ def uuid(session):
     return bytes.fromhex(session.replace("-", ""))
 
 
-# --- §5: trees -----------------------------------------------------------------------------------
+# §5: trees
 
 
 def H(data):
@@ -159,7 +159,7 @@ def root_of(size, index, leaf, path):
     return root
 
 
-# --- §4: chunks ----------------------------------------------------------------------------------
+# §4: chunks
 
 Header = namedtuple("Header", "suite codec session index plain payload")
 
@@ -243,7 +243,7 @@ def decompress(payload, length):
         raise Refused(f"zstd: {error}")
 
 
-# --- §3: keys --------------------------------------------------------------------------------------
+# §3: keys
 
 WRAPS = {"kek": ["kind", "kek_id", "nonce", "ct"], "age": ["kind", "recipient", "ct"]}
 
@@ -256,9 +256,9 @@ def open_key_file(data, kek, session):
     need(type(value["version"]) is int and value["version"] == 1, "key file: version")
     need(isinstance(value["wraps"], list) and value["wraps"], "key file: no wraps")
     for wrap in value["wraps"]:
-        need(isinstance(wrap, dict) and list(wrap) == WRAPS.get(wrap.get("kind")),
-             "key file: kind or fields of a wrap")
-        need(all(isinstance(part, str) for part in wrap.values()), "key file: a wrap's fields")
+        need(isinstance(wrap, dict) and all(isinstance(part, str) for part in wrap.values()),
+             "key file: a wrap")
+        need(list(wrap) == WRAPS.get(wrap.get("kind")), "key file: kind or fields of a wrap")
         if wrap.get("kek_id") == H(b"lucid/v1/kek" + kek)[:8].hex():
             found = found or wrap
     need(found, "key file: no wrap by this master key")
@@ -274,7 +274,7 @@ def chunk_key(dek, session, index):
     return expand(dek, b"lucid/v1/chunk" + uuid(session) + index.to_bytes(4, "big"), 32)
 
 
-# --- §6 to §8: manifests and entries ---------------------------------------------------------------
+# §6 to §8: manifests and entries
 
 POLICY = {"chunk_bytes": whole(65536, CHUNK_MAX), "suite": whole(1, 2), "version": whole(1, 1),
           "zstd_level": whole(1, 9)}

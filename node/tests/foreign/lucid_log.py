@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from lucid_formats import H, decimal, leaf_hash, need, number, Refused, root_of, tree_root, unbase64
 
-# --- §9.1: keys ------------------------------------------------------------------------------------
+# §9.1: keys
 
 P = 2**255 - 19
 D = -121665 * pow(121666, -1, P) % P
@@ -47,7 +47,7 @@ def parse_vkey(vkey):
     return parts[0], bytes.fromhex(parts[1]), data[1:]
 
 
-# --- §9.2: checkpoints -----------------------------------------------------------------------------
+# §9.2: checkpoints
 
 
 def verify_signature(public, signature, body):
@@ -84,7 +84,7 @@ def read_checkpoint(data, vkey):
     return size, root
 
 
-# --- §9.3, §9.4: entries on disk ---------------------------------------------------------------------
+# §9.3, §9.4: entries on disk
 
 
 def crc32c(data):
@@ -142,9 +142,11 @@ def read_log(folder, size, root):
     """The bytes of all entries, which give every stored tile and the checkpoint's root."""
     bundles = folder / "tile/entries"
     start, tail = read_tail(folder / "tail", size)
-    need(not (bundles / tile_name((start + len(tail)) // 256)).exists(),
-         "log: a bundle beyond the tail; checkpoint and tail are older than the log")
-    settled = [entry for index in range(start // 256) for entry in read_bundle(bundles / tile_name(index))]
+    need(not (bundles / tile_name(size // 256)).exists(),
+         "log: a bundle beyond the checkpoint, which is older than the log")
+    settled = []
+    for index in range(start // 256):
+        settled += read_bundle(bundles / tile_name(index))
     level, hashes = 0, [leaf_hash(entry) for entry in settled]
     while len(hashes) >= 256:
         tiles = [hashes[at:at + 256] for at in range(0, len(hashes) - 255, 256)]
@@ -158,7 +160,7 @@ def read_log(folder, size, root):
     return entries
 
 
-# --- §9.5: .tlog-proof -------------------------------------------------------------------------------
+# §9.5: .tlog-proof
 
 
 def read_tlog_proof(data, vkey, entry=None):

@@ -27,7 +27,7 @@ from lucid_formats import (
 from lucid_log import (
     crc32c, make_vkey, node_id_of, parse_vkey, read_checkpoint, read_log, read_tlog_proof)
 
-# --- §12 (a) to (c), §13: a session in a data folder --------------------------------------------------
+# §12 (a) to (c), §13: a session in a data folder
 
 
 def read_secret(path):
@@ -56,7 +56,7 @@ def opened_matches(manifest, opened):
 
 
 def chunk_leaves(folder, manifest, dek, out):
-    """Session leaves from the chunk files, which are decrypted to `out` on the way where it is given."""
+    """Session leaves from the chunk files. They are decrypted to `out` on the way, where it is given."""
     leaves = []
     for row in manifest["chunks"]:
         index, expected = row["index"], row_header(manifest, row)
@@ -67,7 +67,8 @@ def chunk_leaves(folder, manifest, dek, out):
         need(root.hex() == row["chunk_root"], f"chunk {index}: root is not the manifest's")
         leaves.append(leaf_hash(data[:PREFIX] + root))
         if out:
-            out.write(open_chunk(chunk_key(dek, manifest["session_id"], index), data[:PREFIX], segments))
+            key = chunk_key(dek, manifest["session_id"], index)
+            out.write(open_chunk(key, data[:PREFIX], segments))
     return leaves
 
 
@@ -115,7 +116,7 @@ def verify_session(folder, session, vkey, out):
             "erased": erased, "decrypted": bool(out)}
 
 
-# --- §10, §12 (d): evidence -------------------------------------------------------------------------
+# §10, §12 (d): evidence
 
 
 class Lines:
@@ -163,8 +164,9 @@ def read_sealed(lines, header):
     return cut(header, bytes(sealed))
 
 
-def check_block(lines, entry, manifest):
-    """Reads and checks a chunk block: the chunk's index, and its plaintext where it can be opened."""
+def check_block(lines, entry, manifest, out):
+    """Reads and checks a chunk block and gives the chunk's index. The plaintext goes to `out`, where that
+    is given and the chunk can be opened."""
     index = decimal(lines.next("chunk"), U32_MAX)
     prefix = unhex(lines.next("header"), 48) + unhex(lines.next("salt"), 24)
     prefix += unhex(lines.next("commitment"), 32)
@@ -183,7 +185,9 @@ def check_block(lines, entry, manifest):
     segments = read_sealed(lines, header)
     need(segments is None or chunk_root(segments) == root,
          f"chunk {index}: the attached segments are not the chunk's")
-    return index, open_chunk(key, prefix, segments) if key and segments else None
+    if out and key and segments:
+        out.write(open_chunk(key, prefix, segments))
+    return index
 
 
 def verify_evidence(data, vkey, out):
@@ -200,11 +204,9 @@ def verify_evidence(data, vkey, out):
         manifest = read_manifest(raw_manifest)
         manifest_matches(manifest, raw_manifest, entry, node_id)
     while lines.sees("chunk"):
-        index, plain = check_block(lines, entry, manifest)
+        index = check_block(lines, entry, manifest, out)
         need(not chunks or chunks[-1] < index, "evidence: order of chunks")
         chunks.append(index)
-        if out and plain is not None:
-            out.write(plain)
     need(lines.next() == "tlog-proof" and lines.lines[-1] == "end", "evidence: tlog-proof or end")
     proof = "\n".join(lines.lines[lines.at:-1]) + "\n"
     _, place, size = read_tlog_proof(proof.encode(), claimed, raw)
@@ -218,7 +220,7 @@ def verify_tlog_proof(data, vkey, _out):
     return {"entry": read_entry(raw), "log_index": place, "log_size": size, "key": vkey}
 
 
-# --- command line -----------------------------------------------------------------------------------
+# Command line
 
 
 def with_output(path, work):

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::Ran;
 
 /// What takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running command.
 pub(crate) struct Live {

@@ -32,7 +32,7 @@ pub struct Compressor {
 }
 
 impl Compressor {
-    /// A compressor of this level, 1 to 19.
+    /// A compressor of this level, 1 to 9.
     ///
     /// # Panics
     /// Where memory for zstd's context cannot be had.

@@ -10,6 +10,16 @@ use lucid_core::{
 use super::{open::Opened, *};
 use crate::testing::session;
 
+impl Database {
+    /// Alters a row behind the log's back.
+    pub(crate) fn alter(&self, session: SessionId, alter: impl FnOnce(&mut SessionRow)) {
+        let mut row = self.session(session).unwrap().unwrap();
+        alter(&mut row);
+        self.recent.write().unwrap().rows.remove(&session);
+        self.sessions.insert(session.as_bytes(), row.to_bytes()).unwrap();
+    }
+}
+
 /// A log in memory.
 #[derive(Default, Clone)]
 struct Log(Vec<Vec<u8>>);
@@ -95,8 +105,13 @@ fn lives() -> Log {
     log((1..=9).map(opened).chain((1..=6).map(sealed)).chain([erased(5), erased(6), voided(7)]))
 }
 
+/// A database whose trees are never behind.
 fn open(folder: &Path, log: &Log) -> Opened {
-    super::open(&folder.join("db"), &Disk::default(), log).unwrap()
+    open_lagging(folder, log, 1)
+}
+
+fn open_lagging(folder: &Path, log: &Log, lag_entries: u64) -> Opened {
+    super::open::open_lagging(&folder.join("db"), &Disk::default(), log, lag_entries).unwrap()
 }
 
 fn seeds(database: &Database, filter: &SessionFilter) -> Vec<u8> {
@@ -110,8 +125,14 @@ fn all(database: &Database) -> Vec<SessionRow> {
 
 #[test]
 fn rows_follow_the_log() {
+    for lag_entries in [1, 2, 7, 18, 19, LAG_ENTRIES] {
+        check_rows(lag_entries);
+    }
+}
+
+fn check_rows(lag_entries: u64) {
     let folder = tempfile::tempdir().unwrap();
-    let Opened { database, rebuilt } = open(folder.path(), &Log::default());
+    let Opened { database, rebuilt } = open_lagging(folder.path(), &Log::default(), lag_entries);
     assert!(rebuilt.is_none(), "a new node's database is not a repair");
     database.catch_up(&lives()).unwrap();
     let filter = SessionFilter::default;
@@ -175,14 +196,39 @@ fn only_possible_lives_are_let_in() {
 fn replaying_gives_the_same_rows() {
     let folder = tempfile::tempdir().unwrap();
     let log = lives();
-    let database = open(folder.path(), &log).database;
-    let rows = all(&database);
+    let mut database = open(folder.path(), &log).database;
+    let (rows, unfinished) = (all(&database), database.unfinished().unwrap());
     for from in (0..log.size()).rev() {
         let root = log.root_at(from).unwrap();
         database.set_applied(Applied { size: from, root }).unwrap();
-        database.catch_up(&log).unwrap();
+        drop(database);
+        database = open_lagging(folder.path(), &log, log.size() - from).database;
         assert_eq!(all(&database), rows, "replayed from {from}");
+        assert_eq!(database.unfinished().unwrap(), unfinished, "replayed from {from}");
     }
+}
+
+#[test]
+fn the_trees_are_written_once_they_are_far_enough_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open_lagging(folder.path(), &Log::default(), 10).database;
+    let mut log = Log::default();
+    for (count, entry) in (1..).zip(lives().0) {
+        log.0.push(entry);
+        database.catch_up(&log).unwrap();
+        assert_eq!(database.applied().unwrap().size, count / 10 * 10);
+    }
+    assert_eq!(all(&database), all(&open(tempfile::tempdir().unwrap().path(), &lives()).database));
+    database.finished(session(5));
+    assert!(!database.unfinished().unwrap().contains(&session(5)));
+    for seed in 0..2 {
+        log.0.push(opened(100 + seed).to_bytes().unwrap());
+    }
+    database.catch_up(&log).unwrap();
+    drop(database);
+    let database = open(folder.path(), &log).database;
+    let unfinished = [6, 7, 8, 9, 100, 101].map(session);
+    assert_eq!(database.unfinished().unwrap(), unfinished, "what was finished stays so");
 }
 
 /// Whether opening after `change` makes the database anew; its rows are the same in any case.

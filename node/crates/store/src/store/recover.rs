@@ -148,8 +148,8 @@ impl Store {
         for session in self.db.unfinished()? {
             let done = match self.session(session)?.state() {
                 State::Open => self.recover_open(session, recovery, at, summarise),
-                // A row that is sealed is finished; somebody altered the list.
-                State::Sealed => Ok(self.db.finished(session)),
+                // Listed all the same: what the row says is held against the log.
+                State::Sealed => self.sealed(session).map(|_| self.db.finished(session)),
                 state => self.finish_destruction(session, state, recovery),
             };
             match done {

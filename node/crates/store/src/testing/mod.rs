@@ -94,8 +94,12 @@ pub(crate) fn dek(seed: u8) -> Dek {
 
 /// A chunk's summary without a file behind it, with the commitment to its session's key.
 pub(crate) fn summary(session: SessionId, index: u32, plain_bytes: u32) -> ChunkSummary {
+    summary_under(&dek(session.as_bytes()[0]), session, index, plain_bytes)
+}
+
+fn summary_under(dek: &Dek, session: SessionId, index: u32, plain_bytes: u32) -> ChunkSummary {
     let (header, salt) = (header(session, index, plain_bytes), Salt([index as u8; 24]));
-    let key = dek(session.as_bytes()[0]).chunk_key(&session, header.index);
+    let key = dek.chunk_key(&session, header.index);
     let commitment = MessageKeys::of_chunk(&key, &salt, &header).commitment();
     ChunkSummary { header, salt, commitment, chunk_root: Hash::of(&index.to_be_bytes()) }
 }
@@ -106,7 +110,17 @@ pub(crate) fn chunk_bytes(
     index: u32,
     plain_bytes: u32,
 ) -> (ChunkSummary, Vec<u8>) {
-    let mut chunk = summary(session, index, plain_bytes);
+    chunk_bytes_under(&dek(session.as_bytes()[0]), session, index, plain_bytes)
+}
+
+/// The same, under whatever key.
+pub(crate) fn chunk_bytes_under(
+    dek: &Dek,
+    session: SessionId,
+    index: u32,
+    plain_bytes: u32,
+) -> (ChunkSummary, Vec<u8>) {
+    let mut chunk = summary_under(dek, session, index, plain_bytes);
     let mut bytes = chunk.header.to_bytes().to_vec();
     bytes.extend_from_slice(&chunk.salt.0);
     bytes.extend_from_slice(&chunk.commitment.0);

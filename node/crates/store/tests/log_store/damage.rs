@@ -150,7 +150,7 @@ fn older_files_are_not_taken_for_the_log() {
 }
 
 #[test]
-fn entries_beyond_the_checkpoint_are_kept_and_signed() {
+fn entries_beyond_the_checkpoint_are_dropped() {
     let (folder, dir) = log_of(258);
     let older = fs::read(dir.join("checkpoint")).unwrap();
     open(&dir).append(&entries(258, 265)).unwrap();
@@ -168,8 +168,10 @@ fn entries_beyond_the_checkpoint_are_kept_and_signed() {
     let report = check_all(&dir);
     assert!(report.is_sound() && report.findings.len() == 6, "{:?}", report.findings);
     assert!(report.findings.iter().all(|it| matches!(it, Finding::Unfinished(_))));
-    assert_holds(&open(&dir), &entries(0, 264));
-    assert_sound(&dir, &entries(0, 264));
+    assert_holds(&open(&dir), &entries(0, 258));
+    assert_sound(&dir, &entries(0, 258));
+    open(&dir).append(&entries(258, 600)).unwrap();
+    assert_sound(&dir, &entries(0, 600));
 }
 
 /// With a full tile above, the check says which of two that disagree is right; a change in both is a

@@ -149,8 +149,8 @@ fn repairs_may_be_cut_too() {
     assert!(kinds.len() == 4 && cuts > 100, "{kinds:?}, {cuts} operations of repairs were cut");
 }
 
-/// A process is killed, the next one reads what the first wrote but did not sync, signs for it or settles
-/// it, and then the power goes: it must have been synced anew.
+/// A process is killed, the next one reads what the first wrote but did not sync, shows its checkpoint or
+/// settles its entries, and then the power goes: it must have been synced anew.
 #[test]
 fn what_a_killed_process_left_is_made_durable_before_it_is_relied_on() {
     // With and without bundles to settle.

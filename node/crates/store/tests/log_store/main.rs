@@ -5,6 +5,7 @@
 mod damage;
 mod faults;
 mod foreign;
+mod forged;
 mod power;
 mod property;
 mod sizes;

@@ -130,7 +130,7 @@ impl State {
                 self.unsynced.entry(path.to_owned()).or_insert(before);
                 self.written = Some((path.to_owned(), before));
             }
-            Op::SyncFile | Op::Truncate => {
+            Op::SyncFile | Op::Truncate | Op::Remove => {
                 self.unsynced.remove(path);
             }
             Op::Rename => {
@@ -143,7 +143,7 @@ impl State {
                 self.renamed.push((path.to_owned(), held));
             }
             Op::SyncFolder => self.renamed.retain(|(renamed, _)| parent(renamed) != path),
-            Op::Open | Op::Remove | Op::MakeFolder | Op::RemoveFolder => {}
+            Op::Open | Op::MakeFolder | Op::RemoveFolder => {}
         }
     }
 }

@@ -165,6 +165,41 @@ fn a_session_whose_sealing_failed_takes_no_more_chunks() {
 }
 
 #[test]
+fn a_log_that_takes_no_more_says_to_restart() {
+    let folder = folder_in_memory();
+    drop(create(folder.path(), Disk::default()).unwrap());
+    let script = Arc::new(Script::default());
+    let (store, _) = open_with(folder.path(), Disk::with_faults(script.clone())).unwrap();
+    begin(&store, 1, 1);
+    // The tail takes two operations (write, sync) and the checkpoint five; then come the bundles.
+    script.fail_nth(7, false);
+    let many: Vec<Entry> = (0..300).map(|n| node_event("test", n.to_string(), at(4))).collect();
+    let committed = store.append(&many).unwrap();
+    let files_before = files(folder.path());
+    let refused = [
+        store.append(&many[..1]).map(drop),
+        store.open_session(opened(2), &key_file(2)).map(drop),
+        store.seal(session(1), &request()).map(drop),
+    ];
+    for refused in refused {
+        let text = refused.unwrap_err().to_string();
+        assert!(text.contains("restart the node") && text.contains("scripted fault"), "{text}");
+    }
+    assert_eq!(store.with_log(|log| Ok(log.size())).unwrap(), committed.log_size);
+    let left: Vec<_> = files(folder.path());
+    let made = left.iter().filter(|name| !files_before.contains(name)).collect::<Vec<_>>();
+    assert!(
+        made.iter().all(|name| name.ends_with("manifest.json")),
+        "of the sealing only: {made:?}"
+    );
+    drop(store);
+    let (store, recovery) = open(folder.path());
+    let texts: Vec<String> = recovery.repairs.iter().map(ToString::to_string).collect();
+    assert!(texts[0].contains("1 full bundles") && texts[1].contains("sealing"), "{texts:?}");
+    store.open_session(opened(2), &key_file(2)).unwrap();
+}
+
+#[test]
 fn the_power_may_fail_at_any_operation() {
     let operations = (0..OPERATIONS_MAX).take_while(|&nth| check_power_cut(nth)).count();
     assert!(operations > 100, "only {operations} operations go through the seam");

@@ -1,6 +1,7 @@
 //! The store as its callers see it: lives of sessions, and what a start makes of what it finds.
 
 mod faults;
+mod forged;
 mod life;
 mod repair;
 
@@ -108,6 +109,14 @@ fn events(store: &Store, event: &str) -> Vec<String> {
         _ => None,
     });
     texts.collect()
+}
+
+fn session_file(folder: &Path, seed: u8, name: &str) -> std::path::PathBuf {
+    folder.join("sessions").join(session(seed).to_string()).join(name)
+}
+
+fn chunk_file(folder: &Path, seed: u8, index: u32) -> std::path::PathBuf {
+    folder.join("chunks").join(session(seed).to_string()).join(format!("{index:08}.lck"))
 }
 
 /// Paths of all files below `folder`, but for the database and the log.

@@ -1,0 +1,107 @@
+//! The command line itself: help, mistakes, and results that nobody reads to their end.
+
+use std::{
+    io::Read,
+    process::{Command, Stdio},
+};
+
+use lucid_node::cli::definition;
+
+use crate::support::{Node, mixed, text};
+
+/// Every command there is, as words.
+fn commands() -> Vec<String> {
+    let mut found = vec![String::new()];
+    for command in definition().get_subcommands() {
+        found.push(command.get_name().to_owned());
+        for inner in command.get_subcommands() {
+            found.push(format!("{} {}", command.get_name(), inner.get_name()));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_command_has_help() {
+    let node = Node::new();
+    let commands = commands();
+    assert!(commands.len() > 18, "{commands:?}");
+    for words in &commands {
+        let ran = node.run(&format!("{words} --help")).ok().prints(&["Usage: lucid-node"]);
+        assert!(ran.stderr.is_empty(), "{words}: {}", ran.stderr);
+        node.run(&format!("{words} --no-such-flag")).ends(64).says(&["--no-such-flag"]);
+    }
+    node.run("--version").ok().prints(&["lucid-node 0."]);
+    node.run("help").ok();
+    assert!(!node.data().exists(), "asking makes nothing");
+}
+
+#[test]
+fn what_is_no_command_is_a_mistake() {
+    let node = Node::new();
+    // The last four will be commands; until they are, they are no silent success.
+    let words = ["", "nonsense", "ingest", "restore", "ledger", "list extra", "verify"];
+    for words in words.into_iter().chain(["run", "serve api-server", "openapi", "healthcheck"]) {
+        let ran = node.run(words).ends(64);
+        assert!(ran.stdout.is_empty() && !ran.stderr.is_empty(), "{words}");
+    }
+    assert!(!node.data().exists());
+}
+
+/// A reader that goes away ends the command without a panic and without a claim.
+#[test]
+fn a_reader_may_go_away() {
+    let node = Node::new();
+    let id = node.ingest(&mixed(3 << 20, 1));
+    for words in [format!("restore {id}"), format!("prove {id} --range 0- --attach")] {
+        let mut command = node.command(&words);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stdout = child.stdout.take().unwrap();
+        stdout.read_exact(&mut [0]).unwrap();
+        drop(stdout);
+        let output = child.wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(74), "{words}: {stderr}");
+        assert!(stderr.contains("Broken pipe") && !stderr.contains("panicked"), "{stderr}");
+    }
+    assert!(node.restore(&id) == mixed(3 << 20, 1), "and nothing is amiss");
+}
+
+#[test]
+fn a_result_that_cannot_be_printed_is_no_success() {
+    let node = Node::new();
+    let closed = |words: &str| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command: Command = node.command(words);
+        command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+        let output = command.output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        output.status.code()
+    };
+    for words in ["ingest - --json", "list --json", "list", "ledger head", "doctor", "config show"]
+    {
+        assert_eq!(closed(words), Some(74), "{words}");
+    }
+    // What was done is done all the same.
+    let listed = node.run("list --json").ok().json();
+    assert_eq!(text(&listed["sessions"][0]["state"]), "sealed");
+    let (standard, _) = (node.run("list").ok(), node.run("ledger check").ok());
+    assert!(String::from_utf8_lossy(&standard.stdout).contains("sealed"));
+}
+
+/// Standard error may be closed, too: it has nothing that the result needs.
+#[test]
+fn nobody_has_to_listen() {
+    let node = Node::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = node.command("ingest - --json --progress json");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(writer);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let result: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(result["chunk_count"], 0);
+}
