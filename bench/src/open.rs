@@ -197,13 +197,19 @@ impl Measured {
     fn tables(&self, report: &mut Report) {
         let Self { entries, appended_s, projected, list, head } = self;
         let heading = format!("A data folder with {entries} log entries");
-        let mut table = Table::new(&["", "ms, median (min to max)", "peak MiB"]);
-        let milliseconds =
-            |usages: &[Usage]| spread(Spread::of(usages.iter().map(|u| 1e3 * u.wall_s)));
+        let mut table = Table::new(&["", "s, median (min to max)", "CPU s, likewise", "peak MiB"]);
+        let all = |usages: &[Usage], figure: fn(&Usage) -> f64| {
+            spread(Spread::of(usages.iter().map(figure)))
+        };
         let peak =
             |usages: &[Usage]| usages.iter().map(|usage| usage.peak_bytes).max().unwrap_or(0);
         let mut row = |name: &str, usages: &[Usage]| {
-            table.row([name.to_owned(), milliseconds(usages), mebibytes(peak(usages) as f64)]);
+            table.row([
+                name.to_owned(),
+                all(usages, |usage| usage.wall_s),
+                all(usages, |usage| usage.user_s + usage.system_s),
+                mebibytes(peak(usages) as f64),
+            ]);
         };
         row("the whole store: lucid-node list --limit 1", list);
         row("the log alone: lucid-node ledger head", head);

@@ -26,9 +26,7 @@ const RUNS: usize = 25;
 const GIGABYTES_A_RUN: f64 = (BATCHES * MESSAGES * MESSAGE_BYTES) as f64 / 1e9;
 
 fn main() -> io::Result<()> {
-    let data: Vec<Vec<u8>> = (0..MESSAGES)
-        .map(|fill| vec![fill as u8; MESSAGE_BYTES])
-        .collect();
+    let data: Vec<Vec<u8>> = (0..MESSAGES).map(|fill| vec![fill as u8; MESSAGE_BYTES]).collect();
     let messages: Vec<&[u8]> = data.iter().map(Vec::as_slice).collect();
     let mut out = io::stdout();
 
@@ -45,12 +43,7 @@ fn main() -> io::Result<()> {
     }
     rows.push(Row::new("sha2 crate".to_owned(), || {
         for message in black_box(&messages) {
-            black_box(
-                Sha256::new()
-                    .chain_update([0x00])
-                    .chain_update(message)
-                    .finalize(),
-            );
+            black_box(Sha256::new().chain_update([0x00]).chain_update(message).finalize());
         }
     }));
 
@@ -61,11 +54,7 @@ fn main() -> io::Result<()> {
     for row in &mut rows {
         row.seconds.sort_by(f64::total_cmp);
         let [median, best] = [RUNS / 2, 0].map(|rank| GIGABYTES_A_RUN / row.seconds[rank]);
-        writeln!(
-            out,
-            "{:<14} median {median:.2}  best {best:.2} GB/s",
-            row.name
-        )?;
+        writeln!(out, "{:<14} median {median:.2}  best {best:.2} GB/s", row.name)?;
     }
     Ok(())
 }
@@ -79,11 +68,7 @@ struct Row<'data> {
 
 impl<'data> Row<'data> {
     fn new(name: String, hash_all: impl FnMut() + 'data) -> Self {
-        Self {
-            name,
-            hash_all: Box::new(hash_all),
-            seconds: Vec::with_capacity(RUNS),
-        }
+        Self { name, hash_all: Box::new(hash_all), seconds: Vec::with_capacity(RUNS) }
     }
 
     fn run(&mut self) {

@@ -105,9 +105,7 @@ impl Features {
 
     /// The names of all that is present, in a fixed order.
     pub fn names(&self) -> Vec<&'static str> {
-        let present = Feature::ALL
-            .into_iter()
-            .filter(|&feature| self.has(feature));
+        let present = Feature::ALL.into_iter().filter(|&feature| self.has(feature));
         present.map(Feature::name).collect()
     }
 }
@@ -153,10 +151,7 @@ fn detect() -> [(Feature, bool); 4] {
         (Feature::ArmAes, has!("aes")),
         (Feature::Pmull, has!("pmull")),
         // The kernel is written for little-endian vectors, as every supported system has them.
-        (
-            Feature::ArmSha2,
-            cfg!(target_endian = "little") && has!("sha2"),
-        ),
+        (Feature::ArmSha2, cfg!(target_endian = "little") && has!("sha2")),
     ]
 }
 
@@ -188,23 +183,13 @@ mod tests {
         let pi5 = [Feature::Pmull, Feature::ArmAes, Feature::Neon];
         check(&pi5, &["neon", "aes", "pmull"], true, portable);
         // Halves of the two architectures do not add up to a whole.
-        check(
-            &[Feature::AesNi, Feature::Pmull],
-            &["aes-ni", "pmull"],
-            false,
-            portable,
-        );
+        check(&[Feature::AesNi, Feature::Pmull], &["aes-ni", "pmull"], false, portable);
     }
 
     #[test]
     fn kernel_follows_features() {
         check(&[Feature::ShaNi], &["sha-ni"], false, "sha-ni");
-        check(
-            &[Feature::ShaNi, Feature::Avx],
-            &["sha-ni", "avx"],
-            false,
-            "sha-ni",
-        );
+        check(&[Feature::ShaNi, Feature::Avx], &["sha-ni", "avx"], false, "sha-ni");
         check(&[Feature::ArmSha2], &["sha2"], false, "armv8-sha2");
     }
 

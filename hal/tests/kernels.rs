@@ -11,37 +11,25 @@ use sha2::{Digest, Sha256};
 const SEGMENT_BYTES: usize = 16_400;
 
 fn oracle(prefix: u8, message: &[u8]) -> [u8; 32] {
-    Sha256::new()
-        .chain_update([prefix])
-        .chain_update(message)
-        .finalize()
-        .into()
+    Sha256::new().chain_update([prefix]).chain_update(message).finalize().into()
 }
 
 /// Bytes in which neither a shift by a byte nor a swap of blocks goes unnoticed.
 fn sample(len: usize, seed: usize) -> Vec<u8> {
     let mut state = seed as u64 ^ 0x9e37_79b9_7f4a_7c15;
     let next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (state >> 56) as u8
     };
     std::iter::repeat_with(next).take(len).collect()
 }
 
 fn check_with(kernel: Kernel, prefix: u8, messages: &[&[u8]]) {
-    let expected: Vec<[u8; 32]> = messages
-        .iter()
-        .map(|message| oracle(prefix, message))
-        .collect();
+    let expected: Vec<[u8; 32]> = messages.iter().map(|message| oracle(prefix, message)).collect();
     let mut digests = vec![[0xee; 32]; messages.len()];
     sha256_prefixed_many_with(kernel, prefix, messages, &mut digests);
     let lengths: Vec<usize> = messages.iter().map(|message| message.len()).collect();
-    assert_eq!(
-        digests, expected,
-        "{kernel}, prefix {prefix}, lengths {lengths:?}"
-    );
+    assert_eq!(digests, expected, "{kernel}, prefix {prefix}, lengths {lengths:?}");
 }
 
 /// Checks every kernel, and the entry points that choose one.
@@ -58,11 +46,8 @@ fn check(prefix: u8, messages: &[&[u8]]) {
 }
 
 fn check_lengths(prefix: u8, lengths: &[usize]) {
-    let data: Vec<Vec<u8>> = lengths
-        .iter()
-        .enumerate()
-        .map(|(seed, &len)| sample(len, seed))
-        .collect();
+    let data: Vec<Vec<u8>> =
+        lengths.iter().enumerate().map(|(seed, &len)| sample(len, seed)).collect();
     let messages: Vec<&[u8]> = data.iter().map(Vec::as_slice).collect();
     check(prefix, &messages);
 }
@@ -107,20 +92,8 @@ fn lengths_mixed_in_one_call() {
     check_lengths(0x00, &[SEGMENT_BYTES, 0, 1]);
     check_lengths(0x00, &[62, 63, 64, 65]);
     check_lengths(0x00, &[54, 55, 118, 119]);
-    check_lengths(
-        0x00,
-        &[127, 126, 128, 1_000, 0, 63, 4_096, SEGMENT_BYTES, 191],
-    );
-    check_lengths(
-        0x00,
-        &[
-            SEGMENT_BYTES,
-            SEGMENT_BYTES,
-            SEGMENT_BYTES,
-            SEGMENT_BYTES,
-            17,
-        ],
-    );
+    check_lengths(0x00, &[127, 126, 128, 1_000, 0, 63, 4_096, SEGMENT_BYTES, 191]);
+    check_lengths(0x00, &[SEGMENT_BYTES, SEGMENT_BYTES, SEGMENT_BYTES, SEGMENT_BYTES, 17]);
 }
 
 #[test]
@@ -148,11 +121,7 @@ fn slices_of_different_lengths_panic() {
 
 #[test]
 fn a_kernel_that_is_not_available_panics() {
-    let foreign = if cfg!(target_arch = "x86_64") {
-        Kernel::Armv8X1
-    } else {
-        Kernel::ShaNiX1
-    };
+    let foreign = if cfg!(target_arch = "x86_64") { Kernel::Armv8X1 } else { Kernel::ShaNiX1 };
     assert!(!foreign.is_available());
     assert!(!kernels().contains(&foreign));
     let hash = || sha256_prefixed_many_with(foreign, 0, &[b"x"], &mut [[0; 32]]);

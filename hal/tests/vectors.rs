@@ -27,28 +27,19 @@ fn unhex(digits: &str) -> [u8; 32] {
 
 #[test]
 fn fips_180_4_examples() {
-    check(
-        b"abc",
-        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-    );
+    check(b"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     check(
         b"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1",
     );
     let million = vec![b'a'; 1_000_000];
-    check(
-        &million,
-        "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0",
-    );
+    check(&million, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 
 #[test]
 fn rfc_6962_leaf_of_the_empty_message() {
     // H(0x00), from RFC 6962's reference implementation; with a prefix there is no empty input.
-    check(
-        &[0x00],
-        "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
-    );
+    check(&[0x00], "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
 }
 
 /// The kernel must follow the features that the standard library detects, read here without the
@@ -60,11 +51,7 @@ fn the_kernel_chosen_is_the_one_the_features_allow() {
         let sha = std::arch::is_x86_feature_detected!("sha")
             && std::arch::is_x86_feature_detected!("ssse3")
             && std::arch::is_x86_feature_detected!("sse4.1");
-        if sha {
-            (Kernel::ShaNiX2, "sha-ni")
-        } else {
-            (Kernel::PortableX4, "portable")
-        }
+        if sha { (Kernel::ShaNiX2, "sha-ni") } else { (Kernel::PortableX4, "portable") }
     };
     #[cfg(target_arch = "aarch64")]
     let (expected, name) = if std::arch::is_aarch64_feature_detected!("sha2") {
@@ -77,10 +64,7 @@ fn the_kernel_chosen_is_the_one_the_features_allow() {
 
     let names = cpu::features().names();
     let available: Vec<String> = kernels().iter().map(ToString::to_string).collect();
-    println!(
-        "features {names:?}\nkernels {available:?}\nchosen {}",
-        cpu::best_sha256()
-    );
+    println!("features {names:?}\nkernels {available:?}\nchosen {}", cpu::best_sha256());
     assert_eq!(cpu::best_sha256(), expected);
     assert_eq!(cpu::best_sha256().name(), name);
     assert!(kernels().contains(&expected));
@@ -90,15 +74,7 @@ fn the_kernel_chosen_is_the_one_the_features_allow() {
 #[test]
 fn names_are_those_of_the_features_present() {
     let features = cpu::features();
-    for feature in [
-        Feature::ShaNi,
-        Feature::AesNi,
-        Feature::Neon,
-        Feature::ArmSha2,
-    ] {
-        assert_eq!(
-            features.names().contains(&feature.name()),
-            features.has(feature)
-        );
+    for feature in [Feature::ShaNi, Feature::AesNi, Feature::Neon, Feature::ArmSha2] {
+        assert_eq!(features.names().contains(&feature.name()), features.has(feature));
     }
 }

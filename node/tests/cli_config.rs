@@ -85,7 +85,7 @@ fn what_is_refused_touches_nothing() {
     check(&["--chunk-bytes", "32MiB"], &[], &["32MiB", "64KiB to 16MiB"]);
     check(&["--flush-after", "10"], &[], &["--flush-after", "10s or 500ms"]);
     check(&["--workers", "65"], &[], &["--workers", "1 to 64"]);
-    check(&["--zstd-level", "20"], &[], &["--zstd-level", "1 to 19"]);
+    check(&["--zstd-level", "20"], &[], &["--zstd-level", "1 to 9"]);
     check(&["--age-recipient", "age1x"], &[], &["--age-recipient", "age1"]);
     check(&["--write-only"], &[("LUCID_MASTER_KEY", KEY)], &["LUCID_MASTER_KEY", "write_only"]);
     // These are the command line's own.

@@ -95,11 +95,7 @@ impl Lane {
     #[target_feature(enable = "neon")]
     fn new() -> Self {
         let zero = vdupq_n_u32(0);
-        Self {
-            abcd: zero,
-            efgh: zero,
-            words: [zero; 4],
-        }
+        Self { abcd: zero, efgh: zero, words: [zero; 4] }
     }
 
     /// Four rounds with the words at `Q` of the ring.

@@ -109,8 +109,5 @@ impl fmt::Display for Kernel {
 
 /// The kernels that this CPU can run, the portable ones first.
 pub fn kernels() -> Vec<Kernel> {
-    Kernel::ALL
-        .into_iter()
-        .filter(|kernel| kernel.is_available())
-        .collect()
+    Kernel::ALL.into_iter().filter(|kernel| kernel.is_available()).collect()
 }

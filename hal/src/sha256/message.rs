@@ -38,12 +38,7 @@ impl<'message> Padded<'message> {
         let bits = (message.len() as u64 + 1) * 8;
         bytes[end - size_of::<u64>()..end].copy_from_slice(&bits.to_be_bytes());
 
-        Self {
-            edges,
-            edge_blocks,
-            body,
-            position: 0,
-        }
+        Self { edges, edge_blocks, body, position: 0 }
     }
 
     /// The blocks that come next and lie together; empty when all are consumed.

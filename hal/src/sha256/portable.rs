@@ -52,12 +52,7 @@ fn word(block: &Block, row: usize) -> u32 {
 fn rounds<W: Word>(state: &mut [W; 8], block: [W; 16]) {
     let words = schedule(block);
     let mut s = *state;
-    for (k, w) in ROUND_CONSTANTS
-        .as_chunks::<8>()
-        .0
-        .iter()
-        .zip(words.as_chunks::<8>().0)
-    {
+    for (k, w) in ROUND_CONSTANTS.as_chunks::<8>().0.iter().zip(words.as_chunks::<8>().0) {
         let [a, b, c, d, e, f, g, h] = s;
         let (d, h) = round([a, b, c, d, e, f, g, h], k[0], w[0]);
         let (c, g) = round([h, a, b, c, d, e, f, g], k[1], w[1]);
@@ -79,10 +74,7 @@ fn schedule<W: Word>(block: [W; 16]) -> [W; 64] {
     let mut w = [W::splat(0); 64];
     w[..16].copy_from_slice(&block);
     for t in 16..64 {
-        w[t] = small1(w[t - 2])
-            .add(w[t - 7])
-            .add(small0(w[t - 15]))
-            .add(w[t - 16]);
+        w[t] = small1(w[t - 2]).add(w[t - 7]).add(small0(w[t - 15])).add(w[t - 16]);
     }
     w
 }
@@ -91,31 +83,21 @@ fn schedule<W: Word>(block: [W; 16]) -> [W; 64] {
 /// instead of moving the other six.
 #[inline]
 fn round<W: Word>([a, b, c, d, e, f, g, h]: [W; 8], k: u32, w: W) -> (W, W) {
-    let sum1 = e
-        .rotate::<6, 26>()
-        .xor(e.rotate::<11, 21>())
-        .xor(e.rotate::<25, 7>());
+    let sum1 = e.rotate::<6, 26>().xor(e.rotate::<11, 21>()).xor(e.rotate::<25, 7>());
     // Ch and Maj with one operation less than FIPS writes them, and no NOT, which SSE2 lacks.
     let choice = g.xor(e.and(f.xor(g)));
     let t1 = w.add(W::splat(k)).add(h).add(choice).add(sum1);
-    let sum0 = a
-        .rotate::<2, 30>()
-        .xor(a.rotate::<13, 19>())
-        .xor(a.rotate::<22, 10>());
+    let sum0 = a.rotate::<2, 30>().xor(a.rotate::<13, 19>()).xor(a.rotate::<22, 10>());
     let majority = b.xor(a.xor(b).and(b.xor(c)));
     (d.add(t1), t1.add(sum0).add(majority))
 }
 
 #[inline]
 fn small0<W: Word>(x: W) -> W {
-    x.rotate::<7, 25>()
-        .xor(x.rotate::<18, 14>())
-        .xor(x.shift::<3>())
+    x.rotate::<7, 25>().xor(x.rotate::<18, 14>()).xor(x.shift::<3>())
 }
 
 #[inline]
 fn small1<W: Word>(x: W) -> W {
-    x.rotate::<17, 15>()
-        .xor(x.rotate::<19, 13>())
-        .xor(x.shift::<10>())
+    x.rotate::<17, 15>().xor(x.rotate::<19, 13>()).xor(x.shift::<10>())
 }

@@ -200,10 +200,7 @@ mod vector {
     }
 }
 
-#[cfg(not(any(
-    target_arch = "x86_64",
-    all(target_arch = "aarch64", target_endian = "little")
-)))]
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_endian = "little"))))]
 mod vector {
     use super::Word;
 
@@ -226,9 +223,7 @@ mod vector {
     impl Four {
         #[inline]
         fn zip(self, other: Self, each: fn(u32, u32) -> u32) -> Self {
-            Self(std::array::from_fn(|lane| {
-                each(self.0[lane], other.0[lane])
-            }))
+            Self(std::array::from_fn(|lane| each(self.0[lane], other.0[lane])))
         }
     }
 

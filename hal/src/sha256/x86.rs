@@ -94,11 +94,7 @@ impl Lane {
     #[target_feature(enable = "sse2")]
     fn new() -> Self {
         let zero = _mm_setzero_si128();
-        Self {
-            abef: zero,
-            cdgh: zero,
-            words: [zero; 4],
-        }
+        Self { abef: zero, cdgh: zero, words: [zero; 4] }
     }
 
     /// Four rounds with the words at `Q` of the ring.

@@ -5,6 +5,8 @@
 //! `tests/mutations.rs` runs them in the ordinary test suite over mutated good inputs; the package in
 //! `libfuzzer/` runs them under coverage guidance: see its README.
 
+#![allow(clippy::missing_panics_doc, reason = "a panic is how each of them reports")]
+
 use std::io::Cursor;
 
 use lucid_core::{

@@ -1,6 +1,8 @@
 //! Every decoder over mutated good inputs, from a fixed seed. Coverage guidance goes deeper (see
 //! `libfuzzer/`); this keeps what it found from coming back, and runs with the other tests.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use lucid_core::{
     ChunkIndex, Hash, NodeId, Policy, SessionId, Timestamp,
     chunk::Suite,
@@ -234,7 +236,7 @@ fn decoders_keep_their_promises() {
             for round in 0..ROUNDS {
                 let input = mutate(&mut random, &seed);
                 let outcome = std::panic::catch_unwind(|| target(&input));
-                assert!(outcome.is_ok(), "{name}, round {round}: {:02x?}", input);
+                assert!(outcome.is_ok(), "{name}, round {round}: {input:02x?}");
             }
         }
         target(b"");

@@ -128,7 +128,8 @@ fn check_folder(node: &Node, secrets: &[Secret]) {
         }
         seen += 1;
     }
-    assert!(seen > 10, "{seen} files were looked at");
+    // Mark, lock, key, index, checkpoint, tail, a chunk; and the database.
+    assert!(seen > 7, "{seen} files were looked at");
 }
 
 #[test]

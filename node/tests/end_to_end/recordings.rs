@@ -90,11 +90,14 @@ fn a_command_that_is_not_there() {
 fn a_recording_that_is_stopped_is_incomplete() {
     let node = Node::new();
     let mut command = node.command("record --json --progress json --flush-after 50ms -- sh -c");
-    command.arg("echo before; sleep 1000; echo never");
+    command.arg("echo before; : > ready; sleep 1000; echo never");
     let mut live = Live::start(command);
     let id = live.opened();
     // What is shown is acknowledged while the command runs.
     live.acknowledged(1);
+    while !node.path("ready").exists() {
+        std::thread::yield_now();
+    }
     live.signal(Signal::TERM);
     let ran = live.end().ok();
     let result = ran.json();

@@ -11,7 +11,7 @@
 //! | `meta` | `version` | 2 |
 //! | `meta` | `applied` | log size ‖ log root that the trees stand for |
 //!
-//! The trees lag behind the log, by fewer than [`LAG_ENTRIES`] entries: what those say is in memory
+//! The trees lag behind the log, by fewer than `LAG_ENTRIES` entries: what those say is in memory
 //! (`recent`), goes before the trees wherever something is looked up, and is read from the log again at
 //! each start.
 //!
@@ -217,7 +217,7 @@ impl Database {
     }
 
     fn recent(&self) -> RwLockReadGuard<'_, Recent> {
-        // Whoever panicked left an entry out, at worst half of one: it is taken up again.
+        // It is whole between two entries, and taking one up cannot panic.
         self.recent.read().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,9 +1,9 @@
 //! Sessions in the order in which they were opened.
 //!
 //! At each start after a change sled writes down where each of its pages is, and a page has at most
-//! 16 keys. So a key of this tree stands not for one session but for a block of the log: places
-//! that come in order leave pages half full, and a key for each session made as many pages as all the
-//! rows and half as many again.
+//! 16 keys. So a key of this tree stands not for one session but for a block of the log: keys that
+//! come in order leave their pages half full, and one for each session would need more pages than the
+//! rows themselves.
 //!
 //! | tree | key | value |
 //! | --- | --- | --- |

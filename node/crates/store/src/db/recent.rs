@@ -1,8 +1,8 @@
 //! What the log says since the trees were last written.
 //!
-//! It is kept in memory and read from the log again at each start. Writing it to sled with each entry
-//! would make every start write sled's whole page table (a snapshot), which for a long log is more
-//! than the two entries of a session by some thousand times.
+//! It is kept in memory and read from the log again at each start. If each entry were written to sled
+//! at once, every start after it would write sled's whole page table (a snapshot): two million bytes for
+//! the two entries of one session, where the log is a million entries long.
 
 use std::collections::BTreeMap;
 

@@ -43,7 +43,7 @@ pub struct LogReader {
 impl LogReader {
     /// Opens the log in `dir` to read it, with the public key alone. Reads the checkpoint, the tail and
     /// the tiles of the right edge, and checks that they give the signed root; what lies to the left
-    /// of that is checked when it is read, or by [`check`](super::check). What it shows is on the disk,
+    /// of that is checked when it is read, or by [`check`](super::check()). What it shows is on the disk,
     /// also where the process that wrote it was killed.
     ///
     /// # Errors
