@@ -2,6 +2,8 @@
 //! store.
 
 use std::{
+    fs::File,
+    io::Read,
     path::Path,
     sync::{Arc, atomic::AtomicBool},
     time::{SystemTime, UNIX_EPOCH},
@@ -9,7 +11,7 @@ use std::{
 
 use lucid_core::{Policy, SessionId, Timestamp, keys::Dek};
 use lucid_pipeline::{aead, ingest::Control, wraps, wraps::Keepers};
-use lucid_store::{CreateOptions, Disk, KekSource, OpenOptions, Store};
+use lucid_store::{CreateOptions, Disk, KekSource, OpenOptions, Store, StoreError};
 
 use crate::{
     config::Config,
@@ -30,6 +32,9 @@ pub struct Context {
     /// Set by SIGINT and SIGTERM once [`Context::catch_signals`] was called.
     pub cancel: Arc<AtomicBool>,
 }
+
+/// Largest age identity file that is read, in bytes: hundreds of identities.
+const IDENTITY_BYTES_MAX: u64 = 64 << 10;
 
 /// The time by the system's clock; one before 1970 counts as 1970.
 #[must_use]
@@ -78,12 +83,22 @@ impl Context {
         Ok(store)
     }
 
-    /// Opens the data folder, and makes it first where nothing is there.
+    /// Opens the data folder, and makes it first where nothing is there, or where its making was cut
+    /// short.
     ///
     /// # Errors
     /// The store's.
     pub fn open_or_create_store(&self) -> Outcome<Store> {
-        if self.config.data.exists() { self.open_store() } else { self.create_store() }
+        if !self.config.data.exists() {
+            return self.create_store();
+        }
+        self.open_store().or_else(|failure| match failure.error.downcast_ref() {
+            // Making refuses, with the same error, what is neither empty nor begun by itself.
+            Some(StoreError::Unfinished { .. } | StoreError::NotADataFolder { .. }) => {
+                self.create_store()
+            }
+            _ => Err(failure),
+        })
     }
 
     /// Makes the data folder, and says where its keys are.
@@ -151,8 +166,10 @@ impl Context {
         let Some(path) = identity else {
             return Ok(file.unwrap_with(store.secrets().kek()?, &session)?);
         };
-        let read = std::fs::read(path).map(zeroize::Zeroizing::new);
-        let text = read.map_err(|error| {
+        let mut text = zeroize::Zeroizing::new(Vec::new());
+        let read =
+            File::open(path).and_then(|file| file.take(IDENTITY_BYTES_MAX).read_to_end(&mut text));
+        read.map_err(|error| {
             Failure::io(format!("the identity file {} cannot be read: {error}", path.display()))
         })?;
         Ok(wraps::unwrap_with_identities(&file, &wraps::parse_identities(&text)?)?)

@@ -32,10 +32,23 @@ impl Output {
     }
 }
 
-/// Tells the user something beside the result.
+/// Tells the user something beside the result. Names of files come from anyone: what would steer a
+/// terminal is shown as an escape.
 pub fn notice(message: &str) {
     // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(io::stderr(), "lucid-node: {message}");
+    let _ = writeln!(io::stderr(), "lucid-node: {}", without_controls(message));
+}
+
+fn without_controls(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// A count of bytes for people, in binary units.
@@ -57,4 +70,14 @@ pub fn human_rate(bytes: u64, seconds: f64) -> String {
 pub fn table(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     rows.iter().map(|(name, value)| format!("{name:width$}  {value}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_cannot_steer_the_terminal() {
+        assert_eq!(without_controls("a\u{1b}[2Jé\nb\u{9b}"), "a\\u{1b}[2Jé\nb\\u{9b}");
+    }
 }

@@ -73,6 +73,7 @@ impl Erase {
             sealed.plain_bytes, row.owner
         );
         confirm(&question, self.yes)?;
+        let before = row.state() == State::Erased;
         let wraps = store.keys().get(session).map_or(0, |file| file.wraps.len());
         store.erase(session, now())?;
         let ended = store.session(session)?.ended;
@@ -83,8 +84,8 @@ impl Erase {
             log_index: ended.map(|(entry, _)| entry),
             destroyed: Destroyed {
                 wraps,
-                chunk_count: sealed.chunk_count,
-                plain_bytes: sealed.plain_bytes,
+                chunk_count: if before { 0 } else { sealed.chunk_count },
+                plain_bytes: if before { 0 } else { sealed.plain_bytes },
             },
             kept: Kept {
                 merkle_root: sealed.merkle_root,

@@ -55,7 +55,9 @@ impl Input {
         }
         let file = File::open(path)?;
         match file.metadata()?.file_type() {
-            kind if kind.is_dir() => Ok(Self::Folder(TarSource::spawn(path)?)),
+            kind if kind.is_dir() => {
+                Ok(Self::Folder(TarSource::spawn(path, Some(&context.config.data))?))
+            }
             kind if kind.is_file() => Ok(Self::File(ReadSource(file))),
             // A named pipe, a terminal, a device.
             _ => {
@@ -99,11 +101,17 @@ impl Ingest {
     /// The input's, the store's; what was acknowledged is then kept, and the message says how to go
     /// on.
     pub fn run(self, context: &Context) -> Outcome<ExitCode> {
-        let mut input = Input::open(&self.path, context).map_err(|error| {
+        let unreadable = |error: io::Error| {
             Failure::io(format!("the input {} cannot be read: {error}", self.path.display()))
-        })?;
+        };
+        if self.path.as_os_str() != "-" {
+            // No data folder is made for a mistyped name.
+            std::fs::metadata(&self.path).map_err(unreadable)?;
+        }
         context.catch_signals()?;
+        // Before the input: a folder's archive leaves the data folder out, which must be there then.
         let store = context.open_or_create_store()?;
+        let mut input = Input::open(&self.path, context).map_err(unreadable)?;
         let session = match self.resume {
             Some(session) => OpenSession::resume(context, &store, session)?,
             None => {
@@ -115,7 +123,8 @@ impl Ingest {
         let progress = context.progress("acknowledged", Unit::Bytes, input.total_bytes());
         progress.event(&session.opened_event());
         if self.resume.is_some() {
-            session.compare(context, input.source())?;
+            let compared = session.compare(context, input.source());
+            compared.map_err(|failure| self.advise(failure, &session))?;
             progress.set(session.plain_bytes());
         }
         let filled = session.fill(context, input.source(), &progress);
@@ -124,7 +133,7 @@ impl Ingest {
         let mut recorded: Recorded = session.seal(filled, true)?;
         if let Input::Folder(folder) = &input {
             for path in folder.skipped() {
-                notice(&format!("left out, as it holds no bytes: {}", path.display()));
+                notice(&format!("left out: {}", path.display()));
             }
             recorded.skipped = Some(folder.skipped().len());
         }

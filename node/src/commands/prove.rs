@@ -74,7 +74,8 @@ pub fn prove_session(store: &Store, session: SessionId, path: &Path) -> Outcome 
     let (entry, proof) = store.with_log(read)?;
     let manifest = Some(store.manifest(session)?.bytes);
     let evidence = Evidence { key: key.clone(), entry, manifest, chunks: Vec::new(), proof };
-    let mut target = Target::open(&OutputArg { output: Some(path.to_owned()), force: false })?;
+    let argument = OutputArg { output: Some(path.to_owned()), force: false };
+    let mut target = Target::open(&argument, Some(store.path()))?;
     target.writer().write_all(evidence.to_text().as_bytes())?;
     target.finish()?;
     let (path, chunk_files) = (path.to_owned(), Vec::new());
@@ -137,7 +138,7 @@ impl Prove {
             evidence.verify(Some(&key))?;
             (evidence.to_text(), places, dek.is_some())
         };
-        let mut target = Target::open(&self.output)?;
+        let mut target = Target::open(&self.output, Some(store.path()))?;
         target.writer().write_all(text.as_bytes())?;
         if let Some(path) = target.finish()? {
             let proved = Proved {

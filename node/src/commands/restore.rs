@@ -4,6 +4,7 @@ use std::{
     fs::{File, OpenOptions},
     io::{self, IsTerminal, Write},
     ops::Range,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::ExitCode,
     str::FromStr,
@@ -115,7 +116,7 @@ impl Restore {
         };
         let dek = context.session_key(&store, session, self.identity.as_deref())?;
         let pieces = restore::pieces(manifest.placed(), &range);
-        let mut target = Target::open(&self.output)?;
+        let mut target = Target::open(&self.output, Some(store.path()))?;
         let progress = context.progress("restored", Unit::Bytes, Some(range.end - range.start));
         let restore_context = RestoreContext { session, suite: manifest.suite, dek: &dek };
         let port = SessionPort { store: &store, session };
@@ -170,11 +171,12 @@ impl Drop for PartFile {
 }
 
 impl Target {
-    /// Opens the target.
+    /// Opens the target. Files are made with mode 0600: what was private stays so.
     ///
     /// # Errors
-    /// Where the file is there already and may not be replaced; the operating system's.
-    pub fn open(argument: &OutputArg) -> Outcome<Self> {
+    /// Where the file is there already and may not be replaced, or lies in the data folder `data`;
+    /// the operating system's.
+    pub fn open(argument: &OutputArg, data: Option<&Path>) -> Outcome<Self> {
         let Some(path) = argument.output.clone() else {
             if io::stdout().is_terminal() {
                 return Err(Failure::usage(
@@ -187,8 +189,10 @@ impl Target {
             let path = path.display();
             return Err(Failure::usage(format!("{path} is there already; --force replaces it")));
         }
+        refuse_inside(&path, data)?;
         let part = part_name(&path);
-        let file = OpenOptions::new().write(true).create(true).truncate(true).open(&part);
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part);
         let file = file.map_err(|error| {
             Failure::io(format!("{} cannot be written: {error}", part.display()))
         })?;
@@ -220,6 +224,22 @@ impl Target {
                 Ok(Some(path))
             }
         }
+    }
+}
+
+/// The node's own files are not to be overwritten, whatever the user insists on.
+fn refuse_inside(path: &Path, data: Option<&Path>) -> Outcome {
+    let Some(data) = data.and_then(|data| data.canonicalize().ok()) else { return Ok(()) };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    match folder.canonicalize() {
+        Ok(folder) if folder.starts_with(&data) => {
+            let path = path.display();
+            Err(Failure::usage(format!("{path} is in the data folder: choose a place outside it")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::{
     fs::File,
     io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -101,11 +102,21 @@ fn named(path: &Path, failure: Failure) -> Failure {
     failure.context(path.display().to_string())
 }
 
+/// Opens a file, and nothing that could keep its reader waiting, such as a pipe.
+fn open_file(path: &Path) -> io::Result<File> {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")),
+    }
+}
+
 fn read(path: &Path) -> Outcome<String> {
     let unreadable =
         |error: io::Error| Failure::io(format!("{} cannot be read: {error}", path.display()));
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| match error.kind() {
+    let file = open_file(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
             Failure::check(format!("{} is neither a session's id nor a file", path.display()))
         }
@@ -158,7 +169,7 @@ fn check_chunk_files(
     for path in paths {
         let wrong =
             |error: &dyn std::fmt::Display| Failure::check(format!("{}: {error}", path.display()));
-        let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let opened = open_file(path).and_then(|file| Ok((file.metadata()?.len(), file)));
         let (file_bytes, mut file) = opened.map_err(|e| wrong(&ChunkError::from(e)))?;
         let summary = opener.scan(&mut file, file_bytes, None).map_err(|e| wrong(&e))?;
         let index = summary.header.index;
@@ -179,7 +190,8 @@ fn extract(evidence: &Evidence, files: &[(ChunkIndex, PathBuf)], path: &Path) ->
     if disclosed.is_empty() {
         return Err(Failure::usage("the evidence discloses no key: there is nothing to extract"));
     }
-    let mut target = Target::open(&OutputArg { output: Some(path.to_owned()), force: false })?;
+    let mut target =
+        Target::open(&OutputArg { output: Some(path.to_owned()), force: false }, None)?;
     let mut opener = ChunkOpener::new();
     let mut bytes = 0;
     for chunk in disclosed {
@@ -221,7 +233,7 @@ fn open_chunk<'a>(
                     index = index.0
                 ))
             })?;
-            opener.open(&mut File::open(&file.1)?, file_bytes, Some(header), key)
+            opener.open(&mut open_file(&file.1)?, file_bytes, Some(header), key)
         }
     };
     // The file may have been exchanged since it was checked: what is written is what was proved.
@@ -281,6 +293,15 @@ impl Report {
             ("owner", field("owner")),
             ("time", format!("{} by the node's clock", field("at"))),
             ("bytes", field("plain_bytes")),
+            (
+                "complete",
+                match self.complete {
+                    Some(true) => "yes",
+                    Some(false) => "NO: the session was closed without its owner's end mark",
+                    None => "not stated: the file has no manifest",
+                }
+                .to_owned(),
+            ),
             ("root", field("merkle_root")),
             (
                 "log",

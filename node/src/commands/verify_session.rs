@@ -6,6 +6,7 @@ use std::{path::Path, time::Instant};
 use lucid_core::{
     Hash, SessionId,
     entry::{Entry, SessionOpened, SessionSealed},
+    keys::Wrap,
     manifest::{Manifest, ManifestChunk},
     merkle,
 };
@@ -40,6 +41,8 @@ pub struct Report {
     pub log_index: Option<u64>,
     /// Entries in the log.
     pub log_size: u64,
+    /// Whether the session had its owner's end mark; known once it is sealed.
+    pub complete: Option<bool>,
     /// Whether every segment was opened too.
     pub decrypted: bool,
     /// What is wrong, and where.
@@ -72,6 +75,7 @@ pub fn verify(
         merkle_root: None,
         log_index: row.sealed.as_ref().map(|sealed| sealed.entry.0),
         log_size,
+        complete: None,
         decrypted: decrypt,
         findings: Vec::new(),
         seconds: 0.0,
@@ -127,13 +131,15 @@ fn check_sealed(
         check_opened(&manifest, &opened, &mut report.findings);
     }
     check_index(store, &manifest, &mut report.findings)?;
-    report.chunk_count = manifest.chunks.len();
-    report.plain_bytes = manifest.plain_bytes;
+    report.complete = Some(manifest.complete);
+    report.merkle_root = Some(manifest.merkle_root);
     if row.state() == State::Erased {
-        // Its keys and chunks are gone as they should be; its history is checked.
-        report.merkle_root = Some(manifest.merkle_root);
+        // Its keys and chunks are gone as they should be; only its history is checked.
         return Ok(());
     }
+    report.chunk_count = manifest.chunks.len();
+    report.plain_bytes = manifest.plain_bytes;
+    check_key_file(store, session, &mut report.findings)?;
     let root = manifest.merkle_root;
     check_chunks(
         context,
@@ -142,6 +148,19 @@ fn check_sealed(
         &Job { session, suite: manifest.suite, root, decrypt, identity },
         report,
     )
+}
+
+/// A session whose key is gone cannot be read any more, however whole its chunks are. Where the node
+/// has the master key, the wrap under it must open for this session.
+fn check_key_file(store: &Store, session: SessionId, findings: &mut Vec<String>) -> Outcome {
+    let Some(file) = found(store.keys().get(session), findings)? else { return Ok(()) };
+    let under_kek = file.wraps.iter().any(|wrap| matches!(wrap, Wrap::Kek { .. }));
+    if let (Ok(kek), true) = (store.secrets().kek(), under_kek)
+        && let Err(error) = file.unwrap_with(kek, &session)
+    {
+        findings.push(format!("key file: {error}"));
+    }
+    Ok(())
 }
 
 /// The manifest repeats what session.opened said, and keeps to its policy.
@@ -291,7 +310,12 @@ impl Report {
     #[must_use]
     pub fn text(&self) -> String {
         let rate = human_rate(self.plain_bytes, self.seconds);
-        let state = if self.verified { "verified" } else { "NOT VERIFIED" };
+        let state = match (self.verified, self.state) {
+            (false, _) => "NOT VERIFIED",
+            (true, "erased") => "verified: its history; its chunks and keys are gone",
+            (true, "voided") => "voided: there is nothing to verify",
+            (true, _) => "verified",
+        };
         let mut rows = vec![
             ("session", format!("{} ({})", self.session_id, self.state)),
             ("result", state.to_owned()),
@@ -306,6 +330,10 @@ impl Report {
                 ),
             ),
         ];
+        rows.extend(self.complete.map(|complete| {
+            let text = if complete { "yes" } else { "NO: closed without its owner's end mark" };
+            ("complete", text.to_owned())
+        }));
         rows.extend(self.merkle_root.map(|root| ("root", root.to_string())));
         rows.extend(self.log_index.map(|at| ("log", format!("entry {at} of {}", self.log_size))));
         rows.extend(self.findings.iter().map(|finding| ("finding", finding.clone())));

@@ -4,6 +4,7 @@
 use std::{
     fs::{self, File, Metadata},
     io::{self, PipeReader, PipeWriter, Read},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     thread::JoinHandle,
 };
@@ -15,8 +16,12 @@ use tar::{Builder, EntryType, Header};
 /// Bytes that fit into the pipe between the archiver and the pipeline.
 const PIPE_BYTES: usize = 1 << 20;
 
-/// Sockets, devices and pipes that were left out: an archive of them would hold nothing.
+/// What was left out: sockets, devices and pipes, of which an archive would hold nothing, and the
+/// node's own data folder.
 pub type Skipped = Vec<PathBuf>;
+
+/// A file system's device and a file's number on it.
+type Inode = (u64, u64);
 
 /// A folder, archived by a thread of its own.
 pub struct TarSource {
@@ -26,19 +31,21 @@ pub struct TarSource {
 }
 
 impl TarSource {
-    /// Begins to archive the folder `path` under its own name.
+    /// Begins to archive the folder `path` under its own name, without the folder `own` in it: the
+    /// node's data folder, which has its keys.
     ///
     /// # Errors
     /// Where the folder cannot be found, or no pipe or thread can be had.
-    pub fn spawn(path: &Path) -> io::Result<Self> {
+    pub fn spawn(path: &Path, own: Option<&Path>) -> io::Result<Self> {
         let name = fs::canonicalize(path)?;
         let name = PathBuf::from(name.file_name().unwrap_or("root".as_ref()));
         let (reader, writer) = io::pipe()?;
         // A larger pipe saves switching between the two threads; without it, it works too.
         let _ = fcntl_setpipe_size(&writer, PIPE_BYTES);
+        let own = own.and_then(|own| fs::metadata(own).ok()).map(|own| (own.dev(), own.ino()));
         let path = path.to_owned();
         let thread = std::thread::Builder::new().name("tar".into());
-        let archiver = thread.spawn(move || archive(&path, &name, writer))?;
+        let archiver = thread.spawn(move || archive(&path, &name, own, writer))?;
         let (reader, archiver) = (Some(ReadSource(reader)), Some(archiver));
         Ok(Self { reader, archiver, skipped: Skipped::new() })
     }
@@ -71,10 +78,15 @@ impl Source for TarSource {
     }
 }
 
-fn archive(path: &Path, name: &Path, writer: PipeWriter) -> io::Result<Skipped> {
+fn archive(
+    path: &Path,
+    name: &Path,
+    own: Option<Inode>,
+    writer: PipeWriter,
+) -> io::Result<Skipped> {
     let mut builder = Builder::new(io::BufWriter::with_capacity(256 << 10, writer));
     let mut skipped = Skipped::new();
-    append(&mut builder, path, name, &mut skipped)?;
+    append(&mut builder, path, name, own, &mut skipped)?;
     builder.into_inner()?.into_inner().map_err(io::IntoInnerError::into_error)?;
     Ok(skipped)
 }
@@ -83,9 +95,14 @@ fn append<W: io::Write>(
     builder: &mut Builder<W>,
     path: &Path,
     name: &Path,
+    own: Option<Inode>,
     skipped: &mut Skipped,
 ) -> io::Result<()> {
     let metadata = at(path, fs::symlink_metadata(path))?;
+    if own == Some((metadata.dev(), metadata.ino())) {
+        skipped.push(path.to_owned());
+        return Ok(());
+    }
     let kind = metadata.file_type();
     let mut header = Header::new_gnu();
     header.set_metadata(&metadata);
@@ -95,7 +112,7 @@ fn append<W: io::Write>(
         let mut children = at(path, fs::read_dir(path)?.collect::<io::Result<Vec<_>>>())?;
         children.sort_by_key(fs::DirEntry::file_name);
         for child in children {
-            append(builder, &child.path(), &name.join(child.file_name()), skipped)?;
+            append(builder, &child.path(), &name.join(child.file_name()), own, skipped)?;
         }
     } else if kind.is_symlink() {
         let target = at(path, fs::read_link(path))?;
@@ -146,7 +163,8 @@ mod tests {
     use std::{collections::BTreeMap, os::unix::fs::symlink};
 
     fn read_all(path: &Path) -> (Vec<u8>, Skipped) {
-        let mut source = TarSource::spawn(path).unwrap();
+        let own = path.join("own");
+        let mut source = TarSource::spawn(path, Some(&own)).unwrap();
         let (mut all, mut buffer) = (Vec::new(), vec![0; 10_000]);
         loop {
             match source.fill(&mut buffer).unwrap() {
@@ -168,11 +186,13 @@ mod tests {
         fs::create_dir_all(root.join("b/empty")).unwrap();
         fs::write(root.join("b/z"), vec![7; 30_000]).unwrap();
         fs::write(root.join("a"), b"first").unwrap();
+        fs::create_dir(root.join("own")).unwrap();
+        fs::write(root.join("own/master.key"), b"secret").unwrap();
         fs::write(root.join(&long), b"").unwrap();
         symlink("a", root.join("link")).unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
         let (first, skipped) = read_all(&root);
-        assert_eq!(skipped, [root.join("socket")]);
+        assert_eq!(skipped, [root.join("own"), root.join("socket")]);
         assert_eq!(first, read_all(&root).0, "the same stream every time");
         let mut archive = tar::Archive::new(&first[..]);
         let mut found = BTreeMap::new();
@@ -202,7 +222,7 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_read_is_an_error_that_names_it() {
         let missing = Path::new("/nonexistent/folder");
-        assert!(TarSource::spawn(missing).is_err());
+        assert!(TarSource::spawn(missing, None).is_err());
         let file = File::open("/dev/null").unwrap();
         let mut short = Exactly { file, rest: 5 };
         assert!(short.read(&mut [0; 8]).unwrap_err().to_string().contains("shorter"));

@@ -48,7 +48,7 @@ pub enum End {
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
     /// The source failed.
-    #[error("the source cannot be read: {0}")]
+    #[error("the source cannot be read")]
     Source(#[source] io::Error),
     /// The store failed.
     #[error(transparent)]

@@ -34,7 +34,7 @@ pub enum RestoreError {
         error: ChunkError,
     },
     /// The output failed.
-    #[error("the output cannot be written: {0}")]
+    #[error("the output cannot be written")]
     Output(#[source] io::Error),
     /// It was cancelled.
     #[error("cancelled")]

@@ -9,8 +9,9 @@
 //!   acknowledged. A crash loses chunks that were not, and leaves `*.tmp` files behind.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, Read},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -26,6 +27,9 @@ use crate::{
 
 /// What follows the name of a chunk file that recovery set aside.
 const ORPHAN: &str = ".orphan";
+
+/// Opening returns at once, whatever stands under the name.
+const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
 /// The folder `chunks/`.
 pub struct ChunkFiles {
@@ -110,14 +114,19 @@ impl ChunkFiles {
     /// [`StoreError::ChunkMissing`], the operating system's.
     pub fn open(&self, session: SessionId, index: ChunkIndex) -> Result<(File, u64), StoreError> {
         let path = self.path(session, index);
-        let file = match File::open(&path) {
+        // Not to wait for ever on a pipe that somebody put there.
+        let opened = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(&path);
+        let file = match opened {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(StoreError::ChunkMissing { session, index, path });
             }
             file => file.doing("open", &path)?,
         };
-        let bytes = file.metadata().doing("read", &path)?.len();
-        Ok((file, bytes))
+        let metadata = file.metadata().doing("read", &path)?;
+        if !metadata.is_file() {
+            return Err(damaged(&path, "it is not a file"));
+        }
+        Ok((file, metadata.len()))
     }
 
     /// Length of a chunk's file in bytes.
@@ -206,7 +215,15 @@ impl ChunkFiles {
 }
 
 /// Removes the files in `folder`, then the folder, durably. It has no folders in it.
+///
+/// A symbolic link that stands where the folder should be is removed itself: what it points to is
+/// not this node's to destroy.
 pub(crate) fn remove_folder(folder: &Path, disk: &Disk) -> Result<(), StoreError> {
+    if fs::symlink_metadata(folder).is_ok_and(|metadata| metadata.is_symlink()) {
+        disk.remove(folder).doing("remove", folder)?;
+        let parent = crate::disk::parent(folder);
+        return disk.sync_folder(parent).doing("sync", parent);
+    }
     for path in names(folder)? {
         disk.remove(&path).doing("remove", &path)?;
     }

@@ -2,8 +2,9 @@
 
 use std::{
     fmt, fs,
-    fs::File,
+    fs::{DirBuilder, File},
     io,
+    os::unix::fs::DirBuilderExt,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::RwLock,
@@ -167,6 +168,8 @@ fn try_open(
 }
 
 fn open_sled(folder: &Path) -> sled::Result<sled::Db> {
+    // sled makes its folder by the caller's umask; what is in it is nobody else's to read.
+    DirBuilder::new().mode(0o700).recursive(true).create(folder)?;
     let config = sled::Config::new()
         .path(folder)
         .mode(sled::Mode::LowSpace)

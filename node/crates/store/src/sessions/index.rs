@@ -214,7 +214,13 @@ impl IndexReader {
     /// [`StoreError::Damaged`] where its header is not that of this session's index, the operating
     /// system's.
     pub(crate) fn open(path: &Path, session: SessionId) -> Result<Self, StoreError> {
-        let mut file = File::open(path).doing("open", path)?;
+        let mut file = match File::open(path) {
+            // What should be there and is not is damage; what cannot be read may be there.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(damaged(path, "the file is missing"));
+            }
+            file => file.doing("open", path)?,
+        };
         let mut header = [0; HEADER_BYTES];
         match file.read_exact(&mut header) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {

@@ -1,0 +1,104 @@
+//! Things that somebody put into the data folder or handed over: nothing outside is touched, nothing
+//! waits for ever, and what is lost is said.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod place;
+
+use std::{fs, os::unix::fs::symlink, process::Command};
+
+use place::Place;
+use serde_json::Value;
+
+/// A place with one sealed session of a few bytes, and its id.
+fn with_session() -> (Place, String) {
+    let place = Place::with_node();
+    let input = place.write("input", b"some bytes that were recorded");
+    let output = place.command(&["ingest", &input, "--json"]).output().unwrap();
+    let recorded: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let id = recorded["session_id"].as_str().unwrap().to_owned();
+    (place, id)
+}
+
+fn run(place: &Place, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = place.command(arguments).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+}
+
+#[test]
+fn what_a_link_points_to_is_not_destroyed() {
+    let (place, id) = with_session();
+    fs::create_dir(place.path("others")).unwrap();
+    fs::write(place.path("others/precious"), "x").unwrap();
+    let chunks = place.data(&format!("chunks/{id}"));
+    fs::remove_dir_all(&chunks).unwrap();
+    symlink(place.path("others"), &chunks).unwrap();
+    let forged = "6f1d9c1e-3a52-4c0e-9d0b-5a1f6f1f7a10";
+    fs::write(place.data(&format!("opening/{forged}")), "").unwrap();
+    symlink(place.path("others"), place.data(&format!("sessions/{forged}"))).unwrap();
+    assert_eq!(run(&place, &["list"]).0, Some(0));
+    assert_eq!(run(&place, &["erase", &id, "--yes"]).0, Some(0));
+    assert_eq!(run(&place, &["list"]).0, Some(0), "and the node goes on");
+    assert!(place.path("others/precious").exists());
+    assert!(chunks.symlink_metadata().is_err(), "the link itself is gone");
+}
+
+#[test]
+fn a_lost_or_foreign_key_file_is_a_finding() {
+    let (place, id) = with_session();
+    let key = place.data(&format!("keys/{id}.json"));
+    let good = fs::read(&key).unwrap();
+    fs::remove_file(&key).unwrap();
+    let (code, text) = run(&place, &["verify", &id]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("NOT VERIFIED") && text.contains("key"), "{text}");
+    assert_eq!(run(&place, &["verify", "--all"]).0, Some(1));
+    let input = place.write("second", b"other bytes");
+    assert_eq!(run(&place, &["ingest", &input]).0, Some(0));
+    let other = fs::read_dir(place.data("keys")).unwrap().next().unwrap().unwrap().path();
+    fs::copy(other, &key).unwrap();
+    let (code, text) = run(&place, &["verify", &id]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("another session's"), "{text}");
+    fs::write(&key, good).unwrap();
+    assert_eq!(run(&place, &["verify", &id]).0, Some(0));
+}
+
+#[test]
+fn a_pipe_in_place_of_a_file_keeps_nobody_waiting() {
+    let (place, id) = with_session();
+    let chunk = place.data(&format!("chunks/{id}/00000000.lck"));
+    fs::remove_file(&chunk).unwrap();
+    let pipe = place.path("pipe");
+    for name in [&chunk, &pipe] {
+        assert!(Command::new("mkfifo").arg(name).status().unwrap().success());
+    }
+    let (code, text) = run(&place, &["verify", &id]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("chunk 0"), "{text}");
+    let (code, text) = run(&place, &["verify", pipe.to_str().unwrap()]);
+    assert_eq!(code, Some(74), "{text}");
+}
+
+#[test]
+fn the_nodes_own_files_are_neither_recorded_nor_overwritten() {
+    let place = Place::new();
+    place.write("a", b"recorded");
+    let output = place.command(&["ingest", ".", "--json"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && text.contains("left out"), "{text}");
+    let recorded: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let id = recorded["session_id"].as_str().unwrap();
+    let tar = place.command(&["restore", id]).output().unwrap().stdout;
+    let contains = |needle: &[u8]| tar.windows(needle.len()).any(|window| window == needle);
+    assert!(contains(b"recorded"));
+    assert!(!contains(b"master.key") && !contains(b"node.key"));
+    let own = place.data("secrets/node.key");
+    for command in [["restore", id], ["prove", id]] {
+        let arguments = [command[0], command[1], "-o", own.to_str().unwrap(), "--force"];
+        let (code, text) = run(&place, &arguments);
+        assert_eq!(code, Some(64), "{text}");
+        assert!(text.contains("in the data folder"), "{text}");
+    }
+    assert_eq!(run(&place, &["verify", "--all"]).0, Some(0));
+}
