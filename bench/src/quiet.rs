@@ -4,6 +4,7 @@
 //! the processors meanwhile, and only where the user has patience for it.
 
 use std::{
+    cell::Cell,
     fs,
     time::{Duration, Instant},
 };
@@ -32,19 +33,23 @@ pub(crate) struct Patience {
 
 /// Patience that runs out.
 pub(crate) struct Quiet {
-    until: Instant,
+    rest: Cell<Duration>,
 }
 
 impl Patience {
     /// Begins to run out.
     pub(crate) fn begin(self) -> Quiet {
-        Quiet { until: Instant::now() + Duration::from_secs(self.patience) }
+        Quiet { rest: Cell::new(Duration::from_secs(self.patience)) }
     }
 }
 
 impl Quiet {
     fn is_over(&self) -> bool {
-        Instant::now() >= self.until
+        self.rest.get().is_zero()
+    }
+
+    fn spend(&self, since: Instant) {
+        self.rest.set(self.rest.get().saturating_sub(since.elapsed()));
     }
 
     /// Waits until it is quiet, measures, and measures again where it was not quiet enough. `work`
@@ -52,10 +57,12 @@ impl Quiet {
     pub(crate) fn measure<T>(&self, mut work: impl FnMut() -> Result<(T, f64)>) -> Result<T> {
         loop {
             self.wait()?;
+            let start = Instant::now();
             let (measured, others) = work()?;
             if self.accepts(others) {
                 return Ok(measured);
             }
+            self.spend(start);
         }
     }
 
@@ -67,6 +74,7 @@ impl Quiet {
         while !self.is_over() {
             let watch = Watch::begin()?;
             std::thread::sleep(LOOK);
+            self.spend(watch.start);
             if watch.others(0.0)? <= QUIET {
                 break;
             }
@@ -141,7 +149,7 @@ mod tests {
         for (rest, others, accepted) in
             [(patient, 0.1, true), (patient, 0.2, false), (over, 0.2, true), (over, 0.0, true)]
         {
-            let quiet = Quiet { until: Instant::now() + rest };
+            let quiet = Quiet { rest: Cell::new(rest) };
             assert_eq!(quiet.accepts(others), accepted, "{rest:?} {others}");
         }
     }
