@@ -287,6 +287,8 @@ KINDS = {
                        "session_id": SESSION},
     "session.voided": {"reason": text(".*", 1024), "session_id": SESSION},
     "session.erased": {"session_id": SESSION},
+    "user.changed": {"by": OWNER, "revoked": lambda value: isinstance(value, bool), "user": OWNER,
+                     "role": text("observer|user|operator|admin")},
     "node.event": {"event": text(".*", 64), "detail": text(".*", 1024)},
 }
 MANIFEST = {

@@ -11,6 +11,7 @@
 //! - no parser allocates more than a constant factor of its input;
 //! - no type that holds a key implements `Debug` with its content, and each is zeroized when dropped.
 
+pub mod access;
 pub mod chunk;
 pub mod entry;
 pub mod evidence;

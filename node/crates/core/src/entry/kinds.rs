@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::{Hash, MediaType, Owner, Policy, SessionId, Timestamp};
+use crate::{Hash, MediaType, Owner, Policy, SessionId, Timestamp, access::Role};
 
 /// A field with one possible text: the entry's kind.
 macro_rules! kind {
@@ -56,6 +56,7 @@ kind!(OpenedKind, SessionOpened, "session.opened");
 kind!(SealedKind, SessionSealed, "session.sealed");
 kind!(VoidedKind, SessionVoided, "session.voided");
 kind!(ErasedKind, SessionErased, "session.erased");
+kind!(UserKind, UserChanged, "user.changed");
 kind!(EventKind, NodeEvent, "node.event");
 
 /// A session id was minted. In the log before the id is answered to anyone.
@@ -130,6 +131,28 @@ pub struct SessionErased {
     pub kind: ErasedKind,
     /// The session.
     pub session_id: SessionId,
+    #[doc(hidden)]
+    pub v: V1,
+}
+
+/// An account was made, got another role, was revoked, or lifted from it. In the log before it takes
+/// effect.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserChanged {
+    /// When, by the node's clock.
+    pub at: Timestamp,
+    /// Who did it: an admin's account, the account itself at its first sign-in, or `local` for the
+    /// operator at the node's command line and for its configuration.
+    pub by: Owner,
+    #[doc(hidden)]
+    pub kind: UserKind,
+    /// Whether it may no longer sign in.
+    pub revoked: bool,
+    /// Its role from now on.
+    pub role: Role,
+    /// Whose account.
+    pub user: Owner,
     #[doc(hidden)]
     pub v: V1,
 }

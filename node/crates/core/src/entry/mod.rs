@@ -7,7 +7,9 @@
 mod kinds;
 mod other;
 
-pub use kinds::{NodeEvent, SessionErased, SessionOpened, SessionSealed, SessionVoided};
+pub use kinds::{
+    NodeEvent, SessionErased, SessionOpened, SessionSealed, SessionVoided, UserChanged,
+};
 pub use other::OtherEntry;
 
 use serde::Deserialize;
@@ -61,6 +63,8 @@ pub enum Entry {
     SessionVoided(SessionVoided),
     /// `session.erased`: its keys and chunks were destroyed.
     SessionErased(SessionErased),
+    /// `user.changed`: an account's role or standing.
+    UserChanged(UserChanged),
     /// `node.event`: something about the node itself.
     NodeEvent(NodeEvent),
     /// A kind this version does not interpret.
@@ -93,6 +97,7 @@ impl Entry {
             SessionSealed::KIND => Self::SessionSealed(json::from_canonical(bytes)?),
             SessionVoided::KIND => Self::SessionVoided(json::from_canonical(bytes)?),
             SessionErased::KIND => Self::SessionErased(json::from_canonical(bytes)?),
+            UserChanged::KIND => Self::UserChanged(json::from_canonical(bytes)?),
             NodeEvent::KIND => Self::NodeEvent(json::from_canonical(bytes)?),
             _ => Self::Other(OtherEntry::parse(&envelope.kind, envelope.at, bytes)?),
         };
@@ -116,7 +121,10 @@ impl Entry {
             Self::SessionSealed(entry) if entry.plain_bytes > json::INTEGER_MAX => {
                 Err(EntryError::Form("plain_bytes".into()))
             }
-            Self::SessionSealed(_) | Self::SessionErased(_) | Self::Other(_) => Ok(()),
+            Self::SessionSealed(_)
+            | Self::SessionErased(_)
+            | Self::UserChanged(_)
+            | Self::Other(_) => Ok(()),
         }
     }
 
@@ -131,6 +139,7 @@ impl Entry {
             Self::SessionSealed(entry) => json::to_canonical(entry),
             Self::SessionVoided(entry) => json::to_canonical(entry),
             Self::SessionErased(entry) => json::to_canonical(entry),
+            Self::UserChanged(entry) => json::to_canonical(entry),
             Self::NodeEvent(entry) => json::to_canonical(entry),
             Self::Other(entry) => entry.bytes().to_vec(),
         })
@@ -144,7 +153,7 @@ impl Entry {
             Self::SessionSealed(entry) => Some(entry.session_id),
             Self::SessionVoided(entry) => Some(entry.session_id),
             Self::SessionErased(entry) => Some(entry.session_id),
-            Self::NodeEvent(_) | Self::Other(_) => None,
+            Self::UserChanged(_) | Self::NodeEvent(_) | Self::Other(_) => None,
         }
     }
 
@@ -156,6 +165,7 @@ impl Entry {
             Self::SessionSealed(_) => SessionSealed::KIND,
             Self::SessionVoided(_) => SessionVoided::KIND,
             Self::SessionErased(_) => SessionErased::KIND,
+            Self::UserChanged(_) => UserChanged::KIND,
             Self::NodeEvent(_) => NodeEvent::KIND,
             Self::Other(entry) => entry.kind(),
         }
@@ -169,6 +179,7 @@ impl Entry {
             Self::SessionSealed(entry) => entry.at,
             Self::SessionVoided(entry) => entry.at,
             Self::SessionErased(entry) => entry.at,
+            Self::UserChanged(entry) => entry.at,
             Self::NodeEvent(entry) => entry.at,
             Self::Other(entry) => entry.at(),
         }

@@ -44,6 +44,15 @@ fn samples() -> Vec<Entry> {
             session_id: session(),
             v: Default::default(),
         }),
+        Entry::UserChanged(UserChanged {
+            at,
+            by: "local".parse().unwrap(),
+            kind: Default::default(),
+            revoked: false,
+            role: crate::access::Role::Operator,
+            user: "TJRabPrwbZy45sbavfcjinPJC18kjpRTv8".parse().unwrap(),
+            v: Default::default(),
+        }),
         Entry::NodeEvent(NodeEvent {
             at,
             detail: String::new(),

@@ -186,7 +186,10 @@ impl Database {
             Entry::SessionSealed(_) => (State::Open, "only an open session can be sealed"),
             Entry::SessionVoided(_) => (State::Open, "only an open session can be voided"),
             Entry::SessionErased(_) => (State::Sealed, "only a sealed session can be erased"),
-            Entry::SessionOpened(_) | Entry::NodeEvent(_) | Entry::Other(_) => return Ok(()),
+            Entry::SessionOpened(_)
+            | Entry::UserChanged(_)
+            | Entry::NodeEvent(_)
+            | Entry::Other(_) => return Ok(()),
         };
         match row.ok_or(StoreError::UnknownSession(session))?.state() {
             state if state == needed => Ok(()),

@@ -47,7 +47,10 @@ impl Recent {
             Entry::SessionSealed(entry) => row.seal(index, entry),
             Entry::SessionVoided(entry) => row.void(index, entry),
             Entry::SessionErased(entry) => row.erase(index, entry),
-            Entry::SessionOpened(_) | Entry::NodeEvent(_) | Entry::Other(_) => {}
+            Entry::SessionOpened(_)
+            | Entry::UserChanged(_)
+            | Entry::NodeEvent(_)
+            | Entry::Other(_) => {}
         }
         // Its keys and chunks are destroyed after the entry that says so.
         self.unfinished.insert(session, row.ended.is_some());

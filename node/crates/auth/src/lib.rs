@@ -1,0 +1,1 @@
+//! Sign-in with a TRON wallet, tokens and accounts.
