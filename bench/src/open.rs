@@ -4,6 +4,7 @@ use std::{
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
 
@@ -14,7 +15,7 @@ use lucid_core::{
     chunk::Suite,
     entry::{Entry, SessionOpened, SessionSealed},
 };
-use lucid_store::{CreateOptions, Disk, KekSource, Log, Secrets, Store};
+use lucid_store::{CreateOptions, Disk, KekSource, Log, NoCiphers, Secrets, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -112,7 +113,8 @@ fn make(data: &Path, entries: u64) -> Result<f64> {
         fs::remove_dir_all(&part)?;
     }
     let (kek, disk) = (KekSource::Folder, Disk::default());
-    let options = CreateOptions { kek, at: at(), reserve_bytes: None, disk: disk.clone() };
+    let (reserve_bytes, ciphers) = (None, Arc::new(NoCiphers));
+    let options = CreateOptions { kek, at: at(), reserve_bytes, disk: disk.clone(), ciphers };
     drop(Store::create(&part, options)?);
     let secrets = Secrets::load(&part.join("secrets"), None)?;
     let mut log = Log::open(&part.join("log"), secrets.log_key().clone(), disk)?;

@@ -12,7 +12,7 @@ use std::{
 
 use clap::{Subcommand, ValueHint};
 use lucid_core::{Hash, NodeId};
-use lucid_store::{DataFolder, Disk, LogReader, Secrets, StoreError, disk, log};
+use lucid_store::{DataFolder, Disk, FolderKind, LogReader, Secrets, StoreError, disk, log};
 use serde::Serialize;
 
 use crate::{
@@ -62,7 +62,7 @@ struct Locked {
 
 impl Locked {
     fn open(context: &Context) -> Result<Self, StoreError> {
-        let folder = DataFolder::open(&context.config.data)?;
+        let folder = DataFolder::open(&context.config.data, FolderKind::Node)?;
         let secrets = folder.join("secrets");
         // The last of the secrets to be made.
         if !secrets.join("kek_id").exists() {

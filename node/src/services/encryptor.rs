@@ -30,7 +30,7 @@ use lucid_pipeline::{
     open::ChunkOpener,
     seal::{PayloadSealer, random_salt},
 };
-use lucid_store::FolderVault;
+use lucid_store::{FolderVault, Lease};
 
 use super::{
     cpu::Pool,
@@ -77,7 +77,12 @@ impl LocalEncryptor {
 
 impl Parts {
     fn key(&self, session: SessionId) -> Answer<Dek> {
-        self.vault.session_key(session).map_err(of_store)
+        let unwrapped = || {
+            let kek = self.vault.master_key().kek()?;
+            let file = self.vault.keys().get(session)?;
+            Ok(file.unwrap_with(kek, &session))
+        };
+        unwrapped().map_err(of_store)?.map_err(|error| problem::internal(&error))
     }
 
     fn seal(&self, job: &SealJob, payload: &Payload) -> Answer<Summary> {
@@ -90,12 +95,14 @@ impl Parts {
             payload_bytes: u32::try_from(payload.0.len()).unwrap_or(u32::MAX),
         };
         // As strict as a reader of the file will be.
-        if job.plain_bytes > job.policy.chunk_bytes || ChunkHeader::parse(&header.to_bytes()).is_err() {
+        if job.plain_bytes > job.policy.chunk_bytes
+            || ChunkHeader::parse(&header.to_bytes()).is_err()
+        {
             return Err(Problem::new(Code::InvalidRequest, "no chunk has such a header"));
         }
         let dek = self.key(job.session_id)?;
         let salt = random_salt().map_err(|error| problem::internal(&error))?;
-        let writer = self.vault.chunk_writer(job.session_id, job.lease.0, job.index);
+        let writer = self.vault.chunk_writer(job.session_id, Lease(job.lease.0), job.index);
         let mut file = StoredFile(writer.map_err(of_store)?);
         let mut sealer = take(&self.sealers);
         let key = dek.chunk_key(&job.session_id, job.index);
@@ -114,14 +121,16 @@ impl Parts {
         let dek = self.key(session)?;
         let (mut file, bytes) = self.vault.chunks().open(session, index).map_err(of_store)?;
         let mut opener = take(&self.openers);
-        let opened = opener.open(&mut file, bytes, Some(&summary.header), |_| {
-            dek.chunk_key(&session, index)
-        });
+        let opened = opener
+            .open(&mut file, bytes, Some(&summary.header), |_| dek.chunk_key(&session, index));
         let plain = match opened {
             Ok((found, plain)) if found == *summary => Ok(Payload(Bytes::copy_from_slice(plain))),
             Ok(_) => {
                 tracing::error!(%session, %index, "a chunk file is not the one that was acknowledged");
-                Err(Problem::new(Code::Damaged, format!("chunk {index} is not the one that was sealed")))
+                Err(Problem::new(
+                    Code::Damaged,
+                    format!("chunk {index} is not the one that was sealed"),
+                ))
             }
             Err(error) => Err(of_chunk(&error)),
         };
@@ -152,7 +161,8 @@ impl Encryptor for LocalEncryptor {
     }
 
     async fn sealed(&self, session: SessionId, index: ChunkIndex) -> Answer<SealedChunk> {
-        let opened = move |parts: &Parts| parts.vault.chunks().open(session, index).map_err(of_store);
+        let opened =
+            move |parts: &Parts| parts.vault.chunks().open(session, index).map_err(of_store);
         let (file, bytes) = self.run(opened).await?;
         let pool = self.pool.clone();
         let content = stream::try_unfold(file, move |mut file| {

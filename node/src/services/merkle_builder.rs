@@ -94,7 +94,8 @@ impl LocalMerkleBuilder {
     async fn spoken(&self, request: &ProofRequest, manifest: &Manifest) -> Answer<Vec<Spoken>> {
         let (places, segments) = places(&request.subject, manifest)?;
         if places.len() > CHUNKS_MAX {
-            let detail = format!("a proof speaks of at most {CHUNKS_MAX} chunks: ask for a smaller range");
+            let detail =
+                format!("a proof speaks of at most {CHUNKS_MAX} chunks: ask for a smaller range");
             return Err(Problem::new(Code::TooLarge, detail));
         }
         let bytes = |index: &ChunkIndex| {
@@ -102,7 +103,9 @@ impl LocalMerkleBuilder {
             chunk.header(manifest.session_id, manifest.suite).layout().file_bytes()
         };
         if request.attach && places.iter().map(bytes).sum::<u64>() > ATTACHED_BYTES_MAX {
-            let detail = format!("a proof holds at most {ATTACHED_BYTES_MAX} sealed bytes: fetch the chunks instead");
+            let detail = format!(
+                "a proof holds at most {ATTACHED_BYTES_MAX} sealed bytes: fetch the chunks instead"
+            );
             return Err(Problem::new(Code::TooLarge, detail));
         }
         let disclose = request.disclose || matches!(request.subject, Subject::Range { .. });
@@ -163,7 +166,8 @@ fn places(subject: &Subject, manifest: &Manifest) -> Answer<(Vec<ChunkIndex>, Ve
     let there = |index: ChunkIndex| match index.0 < manifest.chunk_count {
         true => Ok(index),
         false => {
-            let detail = format!("there is no chunk {index}: the session has {}", manifest.chunk_count);
+            let detail =
+                format!("there is no chunk {index}: the session has {}", manifest.chunk_count);
             Err(Problem::new(Code::NotFound, detail))
         }
     };

@@ -7,4 +7,10 @@
 pub mod buffers;
 pub mod chunker;
 pub mod cpu;
+pub mod encryptor;
+pub mod merkle_builder;
+pub mod orchestrator;
 pub mod problem;
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,6 @@ pub fn of_store(error: StoreError) -> Problem {
         StoreError::State { .. } | StoreError::SessionExists(_) | StoreError::Chunk { .. } => {
             Problem::new(Code::SessionState, error.to_string())
         }
-        //LL StoreError::LeaseLost { .. } => in_use(),
         StoreError::DiskFull { .. } => disk_full(&error),
         StoreError::WriteOnly => Problem::new(
             Code::Forbidden,
@@ -26,6 +25,11 @@ pub fn of_store(error: StoreError) -> Problem {
             Problem::new(Code::Gone, "the session's key is gone")
         }
         _ => match error.kind() {
+            ErrorKind::LeaseLost => in_use(),
+            ErrorKind::Unavailable => {
+                tracing::warn!(error = chain(&error), "a service is not reachable");
+                Problem::new(Code::Unavailable, "a service is not reachable: try again")
+            }
             ErrorKind::NotFound => Problem::new(Code::NotFound, "there is no such thing"),
             ErrorKind::Conflict => Problem::new(Code::Conflict, error.to_string()),
             ErrorKind::DiskFull => disk_full(&error),

@@ -25,9 +25,11 @@ pub mod merkle;
 pub mod note;
 pub mod policy;
 pub mod time;
+pub mod upload;
 
 pub use self::time::Timestamp;
 pub use hash::Hash;
 pub use id::{ChunkIndex, EntryIndex, NodeId, Owner, SegmentIndex, SessionId};
 pub use media::MediaType;
 pub use policy::Policy;
+pub use upload::Upload;

@@ -6,7 +6,8 @@
 //! Invariants:
 //! - a file under its final name is whole and its data is on the disk;
 //! - its name is on the disk after its folder was synced, which comes before the chunk is
-//!   acknowledged. A crash loses chunks that were not, and leaves `*.tmp` files behind.
+//!   acknowledged. A crash loses chunks that were not, and leaves `*.tmp` files behind;
+//! - a file gets its name only under the hold that its writer was begun under (see `vault::hold`).
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -23,6 +24,10 @@ use lucid_core::{
 use crate::{
     disk::{Disk, temporary_name},
     error::{Doing, StoreError, damaged},
+    vault::{
+        Lease, Ticket,
+        hold::{self, Shared},
+    },
 };
 
 /// What follows the name of a chunk file that recovery set aside.
@@ -83,20 +88,51 @@ impl ChunkFiles {
         self.disk.make_folder(&folder).doing("create", &folder)
     }
 
-    /// Begins a chunk's file. The chunk has no file until [`ChunkWriter::commit`].
+    /// Begins a chunk's file under `lease`, whose hold this is. The chunk has no file until
+    /// [`ChunkWriter::commit`].
     ///
     /// # Errors
-    /// The operating system's.
+    /// [`StoreError::LeaseLost`], [`StoreError::Chunk`] where the chunk is acknowledged, the operating
+    /// system's.
     pub(crate) fn writer(
         &self,
         session: SessionId,
+        lease: Lease,
         index: ChunkIndex,
+        hold: Shared,
     ) -> Result<ChunkWriter, StoreError> {
         let path = self.path(session, index);
         let temporary = temporary_name(&path);
+        let mut held = hold::lock(&hold);
+        let (number, again) = held.begin_writer(session, lease, index)?;
+        if again {
+            // An earlier writer goes on with what it has, which has no name any more.
+            self.disk.remove(&temporary).doing("remove", &temporary)?;
+        }
         let file = self.disk.create(&temporary).doing("create", &temporary)?;
+        drop(held);
         let disk = self.disk.clone();
-        Ok(ChunkWriter { disk, file, path, temporary, bytes: 0, committed: false })
+        let ticket = Ticket { session, lease, index, number, hold };
+        Ok(ChunkWriter { disk, file, path, temporary, bytes: 0, committed: false, ticket })
+    }
+
+    /// Destroys the chunk files from `next` on and what was never finished, durably.
+    ///
+    /// # Errors
+    /// The operating system's; it can be called again.
+    pub(crate) fn destroy_from(
+        &self,
+        session: SessionId,
+        next: ChunkIndex,
+    ) -> Result<(), StoreError> {
+        let Listing { chunks, temporary } = self.list(session)?;
+        let beyond = chunks.into_iter().filter(|index| *index >= next);
+        let paths: Vec<_> =
+            beyond.map(|index| self.path(session, index)).chain(temporary).collect();
+        for path in &paths {
+            self.disk.remove(path).doing("remove", path)?;
+        }
+        if paths.is_empty() { Ok(()) } else { self.sync_folder(session) }
     }
 
     /// Brings the names of a session's chunk files to the disk.
@@ -256,6 +292,7 @@ pub struct ChunkWriter {
     temporary: PathBuf,
     bytes: u64,
     committed: bool,
+    ticket: Ticket,
 }
 
 impl ChunkWriter {
@@ -273,10 +310,13 @@ impl ChunkWriter {
     /// file's length.
     ///
     /// # Errors
-    /// The operating system's; nothing is then left under the chunk's name.
+    /// [`StoreError::LeaseLost`] where a later hold was begun meanwhile, or another writer of this
+    /// chunk; the operating system's. Nothing of it is then left under the chunk's name.
     pub fn commit(mut self) -> Result<u64, StoreError> {
         self.disk.sync_file(&self.file, &self.temporary).doing("sync", &self.temporary)?;
-        self.disk.rename(&self.temporary, &self.path).doing("rename", &self.temporary)?;
+        self.ticket.commit(|| {
+            self.disk.rename(&self.temporary, &self.path).doing("rename", &self.temporary)
+        })?;
         self.committed = true;
         Ok(self.bytes)
     }
@@ -285,8 +325,10 @@ impl ChunkWriter {
 impl Drop for ChunkWriter {
     fn drop(&mut self) {
         if !self.committed {
-            // What cannot be removed now is removed at the next start.
-            let _ = fs::remove_file(&self.temporary);
+            self.ticket.give_up(|| {
+                // What cannot be removed now is removed at the next start.
+                let _ = fs::remove_file(&self.temporary);
+            });
         }
     }
 }
@@ -303,8 +345,16 @@ mod tests {
         (folder, files)
     }
 
+    /// A hold on the session from chunk 0 on.
+    fn hold() -> Shared {
+        let mut hold = hold::Hold::default();
+        assert!(hold.take(session(1), Lease(1)).unwrap());
+        hold.begun(ChunkIndex(0));
+        std::sync::Arc::new(std::sync::Mutex::new(hold))
+    }
+
     fn write(files: &ChunkFiles, index: u32, parts: &[&[u8]]) {
-        let mut writer = files.writer(session(1), ChunkIndex(index)).unwrap();
+        let mut writer = files.writer(session(1), Lease(1), ChunkIndex(index), hold()).unwrap();
         for part in parts {
             writer.write(part).unwrap();
         }
@@ -318,7 +368,7 @@ mod tests {
         let (summary, bytes) = chunk_bytes(session(1), 1, 100);
         write(&files, 1, &[&bytes[..50], &bytes[50..]]);
         write(&files, 0, &[]);
-        let unfinished = files.writer(session(1), ChunkIndex(2)).unwrap();
+        let unfinished = files.writer(session(1), Lease(1), ChunkIndex(2), hold()).unwrap();
         fs::write(files.folder(session(1)).join("0.lck"), "").unwrap();
         let listing = files.list(session(1)).unwrap();
         assert_eq!(listing.chunks, [ChunkIndex(0), ChunkIndex(1)]);

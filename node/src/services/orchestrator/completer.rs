@@ -36,12 +36,18 @@ impl Orchestrator {
     /// not stop the others.
     pub async fn complete_once(&self) -> Answer<usize> {
         let mut closed = 0;
-        for session in self.run(|parts| parts.abandoned()).await? {
+        for session in self.run(super::Parts::abandoned).await? {
             match self.seal(session, false).await {
                 Ok(_) => closed += 1,
                 // Somebody went on with it, or ended it, just now.
-                Err(problem) if matches!(problem.code, Code::UploadInUse | Code::SessionState | Code::Gone) => {}
-                Err(problem) => tracing::error!(%session, %problem, "an abandoned session stays open"),
+                Err(problem)
+                    if matches!(
+                        problem.code,
+                        Code::UploadInUse | Code::SessionState | Code::Gone
+                    ) => {}
+                Err(problem) => {
+                    tracing::error!(%session, %problem, "an abandoned session stays open");
+                }
             }
         }
         Ok(closed)
@@ -51,7 +57,8 @@ impl Orchestrator {
 impl super::Parts {
     /// Open sessions whose uploads have expired.
     fn abandoned(&self) -> Answer<Vec<SessionId>> {
-        let filter = SessionFilter { state: Some(State::Open), owner: None, order: Order::OldestFirst };
+        let filter =
+            SessionFilter { state: Some(State::Open), owner: None, order: Order::OldestFirst };
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let limit = usize::try_from(PAGE_MAX).unwrap_or_default();
@@ -59,7 +66,9 @@ impl super::Parts {
             let Some(last) = page.last() else { return Ok(found) };
             after = Some(last.session);
             for row in page {
-                let expired = self.upload_state(row.session).map(|state| state.expires_at <= now());
+                let expired = self
+                    .upload_state(row.session)
+                    .map(|state| state.expires_at.is_some_and(|at| at <= now()));
                 match expired {
                     Ok(true) => found.push(row.session),
                     Ok(false) => {}

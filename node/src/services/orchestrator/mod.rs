@@ -21,20 +21,20 @@ use lucid_api::{
     Code, Problem,
     ports::{
         Answer, Event, EventKind, Lease, LeaseId, Ledger, LedgerProof, ListSessions, NewSession,
-        Session, SessionState, Sessions, Summary, UploadState,
+        Session, Sessions, Summary, UploadState,
     },
 };
 use lucid_core::{
-    ChunkIndex, Policy, SessionId,
+    ChunkIndex, Policy, SessionId, Upload,
     chunk::ChunkSummary,
     entry::{Entry, SessionOpened, UserChanged},
 };
-use lucid_store::{Order, SealRequest, SessionFilter, Store, Upload};
+use lucid_store::{Lease as StoreLease, Order, SealRequest, SessionFilter, Store};
 use tokio::sync::broadcast;
 use tracing::Instrument;
 
-use self::holds::Holds;
 pub use self::completer::complete_abandoned;
+use self::holds::Holds;
 use super::{cpu::Pool, problem, problem::of_store};
 use crate::{SOFTWARE, commands::session::new_id, context::now};
 
@@ -90,8 +90,14 @@ impl Orchestrator {
 
 impl Parts {
     fn mint(&self, new: NewSession) -> Answer<Session> {
-        let open = self.store.open_sessions(&new.owner).map_err(of_store)?;
-        if open >= self.options.open_sessions_max {
+        let most = self.options.open_sessions_max;
+        let open = SessionFilter {
+            owner: Some(new.owner.clone()),
+            state: Some(lucid_store::State::Open),
+            order: Order::NewestFirst,
+        };
+        let open = self.store.sessions(&open, None, most as usize).map_err(of_store)?.len();
+        if open >= most as usize {
             let detail = format!("the account has {open} open sessions: seal or void some first");
             return Err(Problem::new(Code::TooManySessions, detail));
         }
@@ -105,10 +111,11 @@ impl Parts {
             session_id: session,
             v: Default::default(),
         };
-        self.store.mint_session(opened).map_err(of_store)?;
-        let after = self.options.upload_expires_after;
-        let upload = Upload::new(new.length, after);
-        self.store.set_upload(session, &upload).map_err(of_store)?;
+        let expires_after = self.options.upload_expires_after.as_secs();
+        let upload = Upload::new(expires_after, new.length).map_err(|_| too_long())?;
+        self.store.open_session(opened, None).map_err(of_store)?;
+        // A crash before this leaves an open session that nobody was told of, and that does not expire.
+        self.store.set_upload(session, upload).map_err(of_store)?;
         self.changed(session)
     }
 
@@ -120,19 +127,14 @@ impl Parts {
     }
 
     fn tell(&self, session: &Session, kind: EventKind) {
-        let event = Event {
-            session_id: session.session_id,
-            owner: session.owner.clone(),
-            at: now(),
-            kind,
-        };
+        let event =
+            Event { session_id: session.session_id, owner: session.owner.clone(), at: now(), kind };
         // Nobody listening is no failure.
         let _ = self.events.send(event);
     }
 
     fn set_length(&self, session: SessionId, length: u64) -> Answer<UploadState> {
         let state = self.upload_state(session)?;
-        let upload = self.store.upload(session).map_err(of_store)?;
         match state.length {
             Some(known) if known == length => return Ok(state),
             Some(known) => {
@@ -145,8 +147,12 @@ impl Parts {
             }
             None => {}
         }
-        let upload = upload.with_length(length);
-        self.store.set_upload(session, &upload).map_err(of_store)?;
+        let known = self.store.upload(session).map_err(of_store)?;
+        let expires_after = known.map_or(self.options.upload_expires_after.as_secs(), |known| {
+            known.expires_after_seconds
+        });
+        let upload = Upload::new(expires_after, Some(length)).map_err(|_| too_long())?;
+        self.store.set_upload(session, upload).map_err(of_store)?;
         self.upload_state(session)
     }
 
@@ -168,22 +174,18 @@ impl Parts {
 
     /// Makes a hold the last one for the vault too; gives where the upload is.
     fn begin_hold(&self, session: SessionId, lease: LeaseId) -> Answer<(ChunkIndex, u64)> {
-        let totals = self.store.begin_hold(session, lease.0).map_err(of_store)?;
+        let totals = self.store.hold(session, StoreLease(lease.0)).map_err(of_store)?;
         Ok((ChunkIndex(totals.chunk_count), totals.plain_bytes))
     }
 
-    fn acknowledge(
-        &self,
-        lease: LeaseId,
-        session: SessionId,
-        chunks: &[Summary],
-    ) -> Answer<u64> {
+    fn acknowledge(&self, lease: LeaseId, session: SessionId, chunks: &[Summary]) -> Answer<u64> {
         self.holds.renew(session, lease)?;
         if chunks.is_empty() {
             return Ok(self.store.totals(session).map_err(of_store)?.plain_bytes);
         }
         let chunks: Vec<ChunkSummary> = chunks.iter().map(|summary| summary.0).collect();
-        let totals = self.store.acknowledge(session, lease.0, &chunks).map_err(of_store)?;
+        let totals = self.store.acknowledge_under(session, StoreLease(lease.0), &chunks);
+        let totals = totals.map_err(of_store)?;
         let view = self.view(session)?;
         let length = view.upload.and_then(|upload| upload.length);
         self.tell(&view, EventKind::Progress { offset: totals.plain_bytes, length });
@@ -233,7 +235,7 @@ impl Parts {
         let index = self.sealed_entry(session)?;
         let read = |log: &lucid_store::LogReader| Ok((log.entry(index)?, log.tlog_proof(index)?));
         let (entry, proof) = self.store.with_log(read).map_err(of_store)?;
-        let key = self.store.secrets().log_key().verifier_key().to_string();
+        let key = self.store.log_key().verifier_key().to_string();
         let entry = String::from_utf8(entry).map_err(|error| problem::internal(&error))?;
         Ok(LedgerProof { entry, tlog_proof: proof.to_text(), key })
     }
@@ -253,6 +255,10 @@ impl Parts {
         let rows = self.store.sessions(&filter, list.after, limit).map_err(of_store)?;
         rows.into_iter().map(|row| self.view_of(row)).collect()
     }
+}
+
+fn too_long() -> Problem {
+    Problem::new(Code::TooLarge, "an upload has at most 2^53 - 1 bytes")
 }
 
 #[async_trait]
@@ -295,10 +301,8 @@ impl Sessions for Orchestrator {
     }
 
     async fn void(&self, session: SessionId, reason: String) -> Answer<Session> {
-        self.run(move |parts| {
-            parts.end(session, |parts| parts.store.void(session, &reason, now()))
-        })
-        .await
+        self.run(move |parts| parts.end(session, |parts| parts.store.void(session, &reason, now())))
+            .await
     }
 
     async fn erase(&self, session: SessionId) -> Answer<Session> {

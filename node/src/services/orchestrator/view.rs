@@ -70,8 +70,8 @@ impl Parts {
             Ok((totals, upload, last)) => Ok(Some(UploadState {
                 offset: totals.plain_bytes,
                 chunk_count: totals.chunk_count,
-                length: upload.length(),
-                expires_at: after(last, upload.expires_after().as_millis()),
+                length: upload.and_then(|upload| upload.length),
+                expires_at: upload.map(|upload| after(last, upload.expires_after_seconds)),
             })),
             Err(lucid_store::StoreError::State { .. }) => Ok(None),
             Err(error) => Err(of_store(error)),
@@ -82,16 +82,16 @@ impl Parts {
     pub(super) fn sealed_entry(&self, session: SessionId) -> Answer<EntryIndex> {
         let row = self.store.session(session).map_err(of_store)?;
         let facts = row.sealed.ok_or_else(|| {
-            let detail = format!("session {session} is {}: only what was sealed has a proof", row.state());
+            let detail =
+                format!("session {session} is {}: only what was sealed has a proof", row.state());
             Problem::new(Code::SessionState, detail)
         })?;
         Ok(facts.entry)
     }
 }
 
-fn after(at: Timestamp, millis: u128) -> Timestamp {
-    let millis = u64::try_from(millis).unwrap_or(u64::MAX);
-    Timestamp::from_unix_millis(at.unix_millis().saturating_add(millis))
+fn after(at: Timestamp, seconds: u64) -> Timestamp {
+    Timestamp::from_unix_millis(at.unix_millis().saturating_add(seconds.saturating_mul(1000)))
 }
 
 fn api_state(state: State) -> SessionState {

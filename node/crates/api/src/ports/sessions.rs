@@ -71,8 +71,9 @@ pub struct UploadState {
     pub chunk_count: u32,
     /// Bytes the whole upload will have, once that is known.
     pub length: Option<u64>,
-    /// When the completer closes the session unless more arrives.
-    pub expires_at: Timestamp,
+    /// When the completer closes the session unless more arrives; never for one that was not minted
+    /// over HTTP.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// What sealing fixed.

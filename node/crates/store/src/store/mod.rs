@@ -1,8 +1,8 @@
 //! The store: one data folder, open, with everything in it kept in agreement.
 //!
 //! This module owns the order in which things reach the disk and the rules of a session's life. It
-//! leaves the bytes of each file to the module of that file, what chunks mean to the pipeline, and
-//! time to the caller.
+//! leaves the bytes of each file to the module of that file, keys and chunk files to the vault, what
+//! chunks mean to the pipeline, and time to the caller.
 //!
 //! Invariants:
 //! - **opened**: session folder, key file and chunk folder are durable, then the `session.opened`
@@ -20,13 +20,17 @@
 //! - the database is a guide to the log, not a witness: what is signed, proved or destroyed is read
 //!   from the entry that a row names.
 //!
-//! Locks, in the order they are taken: a session's, then the log's. Chunk writers take
-//! neither.
+//! - **filled**: chunks are written under a hold that [`Store::hold`] begins where the index ends, so that
+//!   nothing acknowledged is in its way.
+//!
+//! Locks, in the order they are taken: a session's, then the log's or the vault's. Chunk writers take
+//! neither of the store's.
 
 mod end;
 mod ledger;
 mod recover;
 mod recover_session;
+mod upload;
 mod write;
 
 use std::{
@@ -37,31 +41,27 @@ use std::{
 
 use lucid_core::{
     NodeId, SessionId, Timestamp,
-    chunk::ChunkSummary,
     entry::{Entry, NodeEvent, SessionOpened},
     keys::Kek,
+    note::SigningKey,
 };
 
+pub(crate) use self::recover::{remove_leftovers, within};
 pub use self::{
     end::{SealRequest, Sealed},
     ledger::Committed,
     recover::{Recovery, Repair},
 };
 use crate::{
-    chunks::ChunkFiles,
-    data::DataFolder,
+    data::{DataFolder, FolderKind},
     db::{self, Database, SessionFilter, SessionRow},
     disk::Disk,
     error::StoreError,
-    keys::KeyFiles,
     log::{Log, LogReader},
-    secrets::{KekSource, Secrets},
+    secrets::{KekSource, NodeKey, Secrets},
     sessions::{self, IndexReader, ManifestFile, SessionFolders, SessionIndex},
+    vault::{Ciphers, FolderVault, Lease, Vault, VaultOptions},
 };
-
-/// Gives the summary of a chunk file that was written but not acknowledged before a crash, or why it
-/// is none: hashing is the pipeline's.
-pub type Summarise<'a> = &'a dyn Fn(&Path) -> Result<ChunkSummary, String>;
 
 /// How a data folder is made.
 pub struct CreateOptions {
@@ -73,10 +73,12 @@ pub struct CreateOptions {
     pub reserve_bytes: Option<u64>,
     /// The disk.
     pub disk: Disk,
+    /// What seals and opens.
+    pub ciphers: Arc<dyn Ciphers>,
 }
 
 /// How a data folder is opened.
-pub struct OpenOptions<'a> {
+pub struct OpenOptions {
     /// The master key, where it comes from outside.
     pub kek: Option<Kek>,
     /// The time, by the node's clock: that of the entries that recovery writes.
@@ -85,8 +87,18 @@ pub struct OpenOptions<'a> {
     pub reserve_bytes: Option<u64>,
     /// The disk.
     pub disk: Disk,
-    /// See [`Summarise`].
-    pub summarise: Summarise<'a>,
+    /// What seals and opens.
+    pub ciphers: Arc<dyn Ciphers>,
+}
+
+/// How the folder of a ledger whose vault is elsewhere is made and opened.
+pub struct LedgerOptions {
+    /// The time, by the node's clock: that of the entries that are written meanwhile.
+    pub at: Timestamp,
+    /// Bytes kept back for the ledger; `None` for a hundredth of the disk within bounds.
+    pub reserve_bytes: Option<u64>,
+    /// The disk.
+    pub disk: Disk,
 }
 
 /// An open data folder. `Send` and `Sync`; share it behind an `Arc`.
@@ -96,14 +108,15 @@ pub struct Store {
     log: Mutex<Log>,
     db: Database,
     live: Mutex<HashMap<SessionId, Arc<Mutex<Live>>>>,
-    keys: KeyFiles,
-    chunks: ChunkFiles,
+    vault: Arc<dyn Vault>,
+    /// The same vault, where it is in this folder.
+    local: Option<Arc<FolderVault>>,
     sessions: SessionFolders,
-    secrets: Secrets,
+    node: NodeKey,
     reserve_bytes: u64,
     disk: Disk,
     /// Last, so that the lock goes when everything is closed.
-    folder: DataFolder,
+    folder: Arc<DataFolder>,
 }
 
 /// A session that this process works on.
@@ -111,6 +124,8 @@ pub struct Store {
 struct Live {
     /// Once it was needed: the index, and the entry that says under which policy it is recorded.
     open: Option<(SessionIndex, SessionOpened)>,
+    /// The last hold begun.
+    lease: Option<Lease>,
     /// Sealing or voiding has begun: no chunk is acknowledged any more.
     closing: bool,
 }
@@ -122,18 +137,14 @@ impl Store {
     /// [`StoreError::AlreadyThere`] where a node is there, those of [`DataFolder::create`] and
     /// [`Secrets::create`], the disk's.
     pub fn create(path: &Path, options: CreateOptions) -> Result<Self, StoreError> {
-        let CreateOptions { kek, at, reserve_bytes, disk } = options;
-        let folder = DataFolder::create(path, &disk)?;
-        let log_path = folder.join("log");
-        if log_path.join("checkpoint").exists() {
-            return Err(StoreError::AlreadyThere { path: path.to_owned() });
-        }
-        let secrets = Secrets::create(&folder.join("secrets"), &disk, kek)?;
-        let log = Log::create(&log_path, secrets.log_key().clone(), disk.clone())?;
-        let db = db::open(&folder.join("db"), &disk, &*log)?.database;
-        let store = Self::assemble(folder, secrets, log, db, reserve_bytes, disk)?;
-        store.begin_log(at)?;
-        Ok(store)
+        let CreateOptions { kek, at, reserve_bytes, disk, ciphers } = options;
+        let folder = Arc::new(DataFolder::create(path, FolderKind::Node, &disk)?);
+        check_no_log(&folder)?;
+        let (master, node) = Secrets::create(&folder.join("secrets"), &disk, kek)?.split();
+        let vault = VaultOptions { reserve_bytes, disk: disk.clone(), ciphers };
+        let vault = Arc::new(FolderVault::within(Arc::clone(&folder), master, vault)?);
+        let parts = Parts { folder, node, vault: vault.clone(), local: Some(vault) };
+        Self::begin(parts, LedgerOptions { at, reserve_bytes, disk })
     }
 
     /// Opens a data folder and repairs what a crash left; what was repaired is also in the log, as
@@ -142,35 +153,92 @@ impl Store {
     /// # Errors
     /// Those of [`DataFolder::open`] and [`Secrets::load`], before anything is written; those of the
     /// log, which is the truth and cannot be guessed; the disk's.
-    pub fn open(path: &Path, options: OpenOptions<'_>) -> Result<(Self, Recovery), StoreError> {
-        let OpenOptions { kek, at, reserve_bytes, disk, summarise } = options;
-        let folder = DataFolder::open(path)?;
+    pub fn open(path: &Path, options: OpenOptions) -> Result<(Self, Recovery), StoreError> {
+        let OpenOptions { kek, at, reserve_bytes, disk, ciphers } = options;
+        let folder = Arc::new(DataFolder::open(path, FolderKind::Node)?);
         // The last of the secrets to be made; a log that was never begun says so itself.
         if !folder.join("secrets").join("kek_id").exists() {
             return Err(StoreError::Unfinished { path: path.to_owned() });
         }
-        let secrets = Secrets::load(&folder.join("secrets"), kek)?;
+        let (master, node) = Secrets::load(&folder.join("secrets"), kek)?.split();
+        let vault = VaultOptions { reserve_bytes, disk: disk.clone(), ciphers };
+        let vault = Arc::new(FolderVault::within(Arc::clone(&folder), master, vault)?);
+        let parts = Parts { folder, node, vault: vault.clone(), local: Some(vault) };
+        Self::take_up(parts, LedgerOptions { at, reserve_bytes, disk })
+    }
+
+    /// Makes the folder of a ledger over a vault that is elsewhere, or finishes what an interrupted
+    /// making began. The vault is not asked.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyThere`] where a ledger is there, those of [`DataFolder::create`] and
+    /// [`NodeKey::create`], the disk's.
+    pub fn create_with(
+        path: &Path,
+        vault: Arc<dyn Vault>,
+        options: LedgerOptions,
+    ) -> Result<Self, StoreError> {
+        let folder = Arc::new(DataFolder::create(path, FolderKind::Ledger, &options.disk)?);
+        check_no_log(&folder)?;
+        let node = NodeKey::create(&folder.join("secrets"), &options.disk)?;
+        Self::begin(Parts { folder, node, vault, local: None }, options)
+    }
+
+    /// Opens the folder of a ledger over a vault that is elsewhere, as [`Store::open`] does. The vault is
+    /// asked for what a crash left of sessions; where it cannot be reached, that is the error, and this
+    /// can be called again.
+    ///
+    /// # Errors
+    /// Those of [`Store::open`], and the vault's.
+    pub fn open_with(
+        path: &Path,
+        vault: Arc<dyn Vault>,
+        options: LedgerOptions,
+    ) -> Result<(Self, Recovery), StoreError> {
+        let folder = Arc::new(DataFolder::open(path, FolderKind::Ledger)?);
+        if !folder.join("secrets").join("node.key").exists() {
+            return Err(StoreError::Unfinished { path: path.to_owned() });
+        }
+        let node = NodeKey::load(&folder.join("secrets"))?;
+        Self::take_up(Parts { folder, node, vault, local: None }, options)
+    }
+
+    /// Begins the log of a new node.
+    fn begin(parts: Parts, options: LedgerOptions) -> Result<Self, StoreError> {
+        let LedgerOptions { at, reserve_bytes, disk } = options;
+        let key = parts.node.log_key().clone();
+        let log = Log::create(&parts.folder.join("log"), key, disk.clone())?;
+        let db = db::open(&parts.folder.join("db"), &disk, &*log)?.database;
+        let store = Self::assemble(parts, log, db, reserve_bytes, disk)?;
+        store.begin_log(at)?;
+        Ok(store)
+    }
+
+    /// Opens what is there, and repairs it.
+    fn take_up(parts: Parts, options: LedgerOptions) -> Result<(Self, Recovery), StoreError> {
+        let LedgerOptions { at, reserve_bytes, disk } = options;
         let mut recovery = Recovery::default();
-        recover::remove_leftovers(&folder, &disk, &mut recovery)?;
-        let log = Log::open(&folder.join("log"), secrets.log_key().clone(), disk.clone())?;
+        remove_leftovers(&parts.folder, &disk, &mut recovery.repairs)?;
+        let key = parts.node.log_key().clone();
+        let log = Log::open(&parts.folder.join("log"), key, disk.clone())?;
         recovery.repairs.extend(log.repairs().iter().cloned().map(Repair::Log));
-        let opened = db::open(&folder.join("db"), &disk, &*log)?;
+        let opened = db::open(&parts.folder.join("db"), &disk, &*log)?;
         let rebuilt = opened.rebuilt.map(|rebuilt| Repair::Database(rebuilt.to_string()));
         recovery.repairs.extend(rebuilt);
-        let store = Self::assemble(folder, secrets, log, opened.database, reserve_bytes, disk)?;
+        let store = Self::assemble(parts, log, opened.database, reserve_bytes, disk)?;
         store.begin_log(at)?;
-        store.recover(&mut recovery, at, summarise)?;
+        store.recover(&mut recovery, at)?;
         Ok((store, recovery))
     }
 
     fn assemble(
-        folder: DataFolder,
-        secrets: Secrets,
+        parts: Parts,
         log: Log,
         db: Database,
         reserve_bytes: Option<u64>,
         disk: Disk,
     ) -> Result<Self, StoreError> {
+        let Parts { folder, node, vault, local } = parts;
         let reserve_bytes = match reserve_bytes {
             Some(bytes) => bytes,
             None => folder.reserve_bytes()?,
@@ -179,10 +247,10 @@ impl Store {
             log: Mutex::new(log),
             db,
             live: Mutex::default(),
-            keys: KeyFiles::new(folder.join("keys"), disk.clone()),
-            chunks: ChunkFiles::new(folder.join("chunks"), disk.clone()),
+            vault,
+            local,
             sessions: SessionFolders::new(folder.join("sessions"), disk.clone()),
-            secrets,
+            node,
             reserve_bytes,
             disk,
             folder,
@@ -207,25 +275,28 @@ impl Store {
     /// The node's id.
     #[must_use]
     pub fn node_id(&self) -> NodeId {
-        self.secrets.node_id()
+        self.node.node_id()
     }
 
-    /// The node's keys.
+    /// The key that signs the log's checkpoints.
     #[must_use]
-    pub fn secrets(&self) -> &Secrets {
-        &self.secrets
+    pub fn log_key(&self) -> &SigningKey {
+        self.node.log_key()
     }
 
-    /// The key files.
+    /// Keys and chunks, wherever they are.
     #[must_use]
-    pub fn keys(&self) -> &KeyFiles {
-        &self.keys
+    pub fn vault(&self) -> &dyn Vault {
+        &*self.vault
     }
 
-    /// The chunk files, to read them.
-    #[must_use]
-    pub fn chunks(&self) -> &ChunkFiles {
-        &self.chunks
+    /// Keys and chunks, where they are in this folder.
+    ///
+    /// # Errors
+    /// [`StoreError::VaultElsewhere`].
+    pub fn local(&self) -> Result<&Arc<FolderVault>, StoreError> {
+        let elsewhere = || StoreError::VaultElsewhere { path: self.path().to_owned() };
+        self.local.as_ref().ok_or_else(elsewhere)
     }
 
     /// What the log says about a session, as the database has it: whoever signs, proves or destroys
@@ -310,13 +381,12 @@ impl Store {
     /// Refuses where new sessions and chunks would bring the ledger in danger.
     ///
     /// # Errors
-    /// [`StoreError::DiskFull`], the operating system's.
+    /// [`StoreError::DiskFull`], the operating system's, the vault's.
     pub fn check_room(&self) -> Result<(), StoreError> {
-        let (free, reserve) = (self.free_bytes()?, self.reserve_bytes);
-        if free >= reserve {
-            return Ok(());
+        if self.local.is_none() {
+            self.folder.check_room(self.reserve_bytes)?;
         }
-        Err(StoreError::DiskFull { path: self.path().to_owned(), free, reserve })
+        self.vault.check_room()
     }
 
     /// The lock of a session: whoever changes it holds this.
@@ -329,6 +399,22 @@ impl Store {
     /// Forgets an ended session. Whoever still waits for its lock finds it ended.
     fn forget(&self, session: SessionId) {
         self.live.lock().unwrap_or_else(PoisonError::into_inner).remove(&session);
+    }
+}
+
+/// A node's folder, its signing key, and where its keys and chunks are.
+struct Parts {
+    folder: Arc<DataFolder>,
+    node: NodeKey,
+    vault: Arc<dyn Vault>,
+    local: Option<Arc<FolderVault>>,
+}
+
+/// A node is made once.
+fn check_no_log(folder: &DataFolder) -> Result<(), StoreError> {
+    match folder.join("log").join("checkpoint").exists() {
+        true => Err(StoreError::AlreadyThere { path: folder.path().to_owned() }),
+        false => Ok(()),
     }
 }
 

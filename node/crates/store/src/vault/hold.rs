@@ -1,0 +1,203 @@
+//! Holds: which uploader may commit chunks to a session.
+//!
+//! An uploader that was believed dead may wake up with a chunk half written. Its hold has a number, a
+//! later uploader's is larger, and the number is compared under a short lock of the session in the
+//! moment in which a file is begun or gets its name: once a later hold has begun, no file of an earlier
+//! one can. No clocks need to agree.
+//!
+//! Within a hold an index may be written again (an answer was lost and the chunk is sent once more). Of
+//! several writers of an index the last one begun counts, and none once the chunk was settled, so that
+//! what an acknowledgement speaks of is what stays in the file.
+//!
+//! All of this is in memory. A vault that was started anew knows no hold, so that whoever wants to go on
+//! begins one.
+
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use lucid_core::{ChunkIndex, SessionId};
+
+use super::Lease;
+use crate::error::StoreError;
+
+/// Sessions whose hold was let go that are remembered one by one.
+const ENDED_MAX: usize = 16_384;
+
+/// Where a hold is in its life.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Phase {
+    /// None was begun, or the last one was let go.
+    #[default]
+    Ended,
+    /// What an earlier one left is being destroyed; after an error that is to be done again.
+    Beginning,
+    /// Its writers may commit.
+    Begun,
+}
+
+/// The hold on one session.
+#[derive(Default)]
+pub(crate) struct Hold {
+    /// The largest lease seen.
+    latest: Option<Lease>,
+    phase: Phase,
+    /// No chunk before this is written.
+    floor: u32,
+    /// The last writer begun of each index from `floor` on.
+    writers: BTreeMap<u32, u64>,
+    /// Numbers writers.
+    count: u64,
+}
+
+/// A session's hold, shared with its writers.
+pub(crate) type Shared = Arc<Mutex<Hold>>;
+
+/// Locks a hold, which is whole between its operations.
+pub(crate) fn lock(hold: &Shared) -> MutexGuard<'_, Hold> {
+    hold.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The holds on all sessions.
+#[derive(Default)]
+pub(crate) struct Holds {
+    sessions: HashMap<SessionId, Shared>,
+    /// Those that were let go, the longest ago first: their last lease must not begin again.
+    ended: VecDeque<SessionId>,
+    /// The largest lease of those that are not remembered one by one any more. Leases of all sessions
+    /// grow together, so what is not larger is not a session's first one.
+    forgotten: Option<Lease>,
+}
+
+impl Holds {
+    /// The hold of a session.
+    pub(crate) fn of(&mut self, session: SessionId) -> Shared {
+        let fresh = || Hold { latest: self.forgotten, ..Hold::default() };
+        Arc::clone(self.sessions.entry(session).or_insert_with(|| Arc::new(Mutex::new(fresh()))))
+    }
+
+    /// The hold of a session, where one was begun.
+    pub(crate) fn get(&self, session: SessionId) -> Option<Shared> {
+        self.sessions.get(&session).cloned()
+    }
+
+    /// A session's hold was let go.
+    pub(crate) fn ended(&mut self, session: SessionId) {
+        self.ended.push_back(session);
+        if self.ended.len() <= ENDED_MAX {
+            return;
+        }
+        let Some(oldest) = self.ended.pop_front() else { return };
+        let Some(hold) = self.sessions.get(&oldest) else { return };
+        let hold = lock(hold);
+        if hold.phase == Phase::Ended {
+            self.forgotten = self.forgotten.max(hold.latest);
+            drop(hold);
+            self.sessions.remove(&oldest);
+        }
+    }
+
+    /// A session's files are gone: there is nothing to guard.
+    pub(crate) fn forget(&mut self, session: SessionId) {
+        self.sessions.remove(&session);
+    }
+}
+
+impl Hold {
+    /// Ends earlier holds: from here on none of their writers commits. False where this very hold was
+    /// begun before.
+    pub(crate) fn take(&mut self, session: SessionId, lease: Lease) -> Result<bool, StoreError> {
+        match self.latest.map(|latest| lease.cmp(&latest)) {
+            Some(Ordering::Less) => return Err(lost(session, lease)),
+            Some(Ordering::Equal) => match self.phase {
+                Phase::Ended => return Err(lost(session, lease)),
+                Phase::Begun => return Ok(false),
+                Phase::Beginning => {}
+            },
+            Some(Ordering::Greater) | None => {}
+        }
+        (self.latest, self.phase) = (Some(lease), Phase::Beginning);
+        self.writers.clear();
+        Ok(true)
+    }
+
+    /// What earlier holds left is destroyed.
+    pub(crate) fn begun(&mut self, next: ChunkIndex) {
+        (self.floor, self.phase) = (next.0, Phase::Begun);
+    }
+
+    /// Ends every hold; false where there was none.
+    pub(crate) fn end(&mut self) -> bool {
+        self.writers.clear();
+        std::mem::take(&mut self.phase) != Phase::Ended
+    }
+
+    /// No chunk before `floor` is written any more.
+    pub(crate) fn settled(&mut self, floor: u32) {
+        self.floor = self.floor.max(floor);
+        self.writers = self.writers.split_off(&self.floor);
+    }
+
+    /// Begins a writer; true where another of that index was begun before.
+    pub(crate) fn begin_writer(
+        &mut self,
+        session: SessionId,
+        lease: Lease,
+        index: ChunkIndex,
+    ) -> Result<(u64, bool), StoreError> {
+        if (self.latest, self.phase) != (Some(lease), Phase::Begun) {
+            return Err(lost(session, lease));
+        }
+        if index.0 < self.floor {
+            let reason = format!("chunk {index} is acknowledged, and not written again");
+            return Err(StoreError::Chunk { session, reason });
+        }
+        self.count += 1;
+        let before = self.writers.insert(index.0, self.count);
+        Ok((self.count, before.is_some()))
+    }
+}
+
+fn lost(session: SessionId, lease: Lease) -> StoreError {
+    StoreError::LeaseLost { session, lease: lease.0 }
+}
+
+/// A writer's right to give its file a name.
+pub(crate) struct Ticket {
+    pub(crate) session: SessionId,
+    pub(crate) lease: Lease,
+    pub(crate) index: ChunkIndex,
+    pub(crate) number: u64,
+    pub(crate) hold: Shared,
+}
+
+impl Ticket {
+    /// Runs `rename` if this writer's hold is the last one begun, and it is its index's last writer: no
+    /// hold begins in between.
+    pub(crate) fn commit(
+        &self,
+        rename: impl FnOnce() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let hold = lock(&self.hold);
+        if !self.is_current(&hold) {
+            return Err(lost(self.session, self.lease));
+        }
+        rename()
+    }
+
+    /// Runs `remove` where the unfinished file under the temporary name is this writer's own.
+    pub(crate) fn give_up(&self, remove: impl FnOnce()) {
+        let mut hold = lock(&self.hold);
+        if self.is_current(&hold) {
+            hold.writers.remove(&self.index.0);
+            remove();
+        }
+    }
+
+    fn is_current(&self, hold: &Hold) -> bool {
+        (hold.latest, hold.phase) == (Some(self.lease), Phase::Begun)
+            && hold.writers.get(&self.index.0) == Some(&self.number)
+    }
+}
