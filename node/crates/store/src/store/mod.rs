@@ -40,7 +40,7 @@ use std::{
 };
 
 use lucid_core::{
-    NodeId, SessionId, Timestamp,
+    NodeId, Owner, SessionId, Timestamp,
     entry::{Entry, NodeEvent, SessionOpened},
     keys::Kek,
     note::SigningKey,
@@ -306,7 +306,8 @@ impl Store {
         self.db.session(session)?.ok_or(StoreError::UnknownSession(session))
     }
 
-    /// At most `limit` sessions that `filter` takes, beginning after the session `after`.
+    /// At most `limit` sessions that `filter` takes, beginning after the session `after`. One owner's are
+    /// found without looking at others', open ones without looking at ended ones.
     ///
     /// # Errors
     /// [`StoreError::UnknownSession`] for `after`, the database's.
@@ -317,6 +318,12 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<SessionRow>, StoreError> {
         self.db.list(filter, after, limit)
+    }
+
+    /// Number of an owner's open sessions.
+    #[must_use]
+    pub fn open_sessions(&self, owner: &Owner) -> u32 {
+        self.db.open_sessions(owner)
     }
 
     /// A sealed session's manifest, whole, checked against the hash in its entry in the log.
