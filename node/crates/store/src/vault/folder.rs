@@ -286,7 +286,7 @@ impl Vault for FolderVault {
             }
             found => found.doing("look for", &folder)?,
         };
-        let hold = self.holds().to_begin(session, lease)?;
+        let hold = self.holds().beginning(session, lease)?;
         let mut hold = hold::lock(&hold);
         if hold.take(session, lease)? {
             self.chunks.destroy_from(session, next)?;

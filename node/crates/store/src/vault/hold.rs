@@ -73,7 +73,7 @@ pub(crate) struct Holds {
 
 impl Holds {
     /// The hold of a session that is to be begun under `lease`.
-    pub(crate) fn to_begin(
+    pub(crate) fn beginning(
         &mut self,
         session: SessionId,
         lease: Lease,
@@ -223,7 +223,7 @@ mod tests {
 
     /// Begins a hold from chunk `next` on.
     fn begin(holds: &mut Holds, number: u32, lease: u64, next: u32) -> Result<bool, StoreError> {
-        let hold = holds.to_begin(session(number), Lease(lease))?;
+        let hold = holds.beginning(session(number), Lease(lease))?;
         let mut hold = lock(&hold);
         let fresh = hold.take(session(number), Lease(lease))?;
         if fresh {
