@@ -115,6 +115,10 @@ fn damaged_tiles_are_found_and_rebuilt() {
     assert_eq!((&rebuilt["tiles"], &rebuilt["tiles_rewritten"]), (&json!(2), &json!(2)));
     let aside = text(&rebuilt["database_aside"]);
     assert!(place.path(&aside).is_dir());
+    let tail = fs::read(place.data("log/tail")).unwrap();
+    let tail = String::from_utf8_lossy(&tail);
+    assert!(tail.contains("made anew from the log: ledger rebuild asked for it"), "{tail}");
+    assert!(!tail.contains("it was missing"), "{tail}");
     assert_eq!(place.json(&["ledger", "check"], 0)["sound"], true);
     assert_eq!(place.json(&["show", &session], 0)["state"], "sealed");
 }

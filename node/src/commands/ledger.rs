@@ -12,7 +12,7 @@ use std::{
 
 use clap::{Subcommand, ValueHint};
 use lucid_core::{Hash, NodeId};
-use lucid_store::{DataFolder, Disk, FolderKind, LogReader, Secrets, StoreError, disk, log};
+use lucid_store::{DataFolder, Disk, FolderKind, LogReader, Secrets, StoreError, db, log};
 use serde::Serialize;
 
 use crate::{
@@ -138,9 +138,9 @@ fn rebuild(context: &Context) -> Outcome<ExitCode> {
     let mut progress = counting(context, "entries");
     let report = log::rebuild_tiles(&locked.log_folder(), key, &disk, &mut progress)?;
     drop(progress);
-    let aside = move_database_aside(&locked.folder, &disk)?;
+    let aside = db::set_aside(&locked.folder, &disk)?;
     drop(locked);
-    // A store that finds no database makes it anew from the log, and says so there.
+    // A store that finds it set aside makes it anew from the log, and says so there.
     let store = context.open_store()?;
     let rebuilt = Rebuilt {
         tiles: report.tiles,
@@ -163,20 +163,6 @@ fn rebuild(context: &Context) -> Outcome<ExitCode> {
         ])
     })?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Gives the database's folder the next free name `db.aside-<n>`.
-fn move_database_aside(folder: &DataFolder, disk: &Disk) -> Outcome<Option<PathBuf>> {
-    let database = folder.join("db");
-    if !database.exists() {
-        return Ok(None);
-    }
-    let names = (1..=u32::MAX).map(|n| folder.join(&format!("db.aside-{n}")));
-    let aside = names.into_iter().find(|path| !path.exists());
-    let aside = aside.expect("fewer than 2^32 folders are there");
-    disk.rename(&database, &aside)?;
-    disk.sync_folder(disk::parent(&database))?;
-    Ok(Some(aside))
 }
 
 #[derive(Serialize)]

@@ -8,6 +8,7 @@
 //! [`Store`] is the way in. What sessions are encrypted with, and what is encrypted, is behind the
 //! [`Vault`], which may be in another process.
 
+pub mod accounts;
 pub mod chunks;
 pub mod data;
 pub mod db;
@@ -22,6 +23,7 @@ pub mod store;
 mod testing;
 pub mod vault;
 
+pub use accounts::Accounts;
 pub use chunks::{ChunkFiles, ChunkPrefix, ChunkWriter};
 pub use data::{DataFolder, FolderKind};
 pub use db::{Order, SealedFacts, SessionFilter, SessionRow, State};

@@ -258,7 +258,8 @@ impl Accounts {
     }
 
     fn damaged(&self, what: &str) -> StoreError {
-        let reason = format!("{what} in it is none; stop the node, remove the folder, and sign in anew");
+        let reason =
+            format!("{what} in it is none; stop the node, remove the folder, and sign in anew");
         crate::error::damaged(&self.path, reason)
     }
 }

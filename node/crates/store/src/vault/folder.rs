@@ -14,7 +14,7 @@ use lucid_core::{
 
 use super::{
     Ciphers, CommittedChunk, Lease, Presence, Vault, VaultFailure, Verdict,
-    hold::{self, Holds, Shared},
+    hold::{self, Holds},
 };
 use crate::{
     chunks::{ChunkFiles, ChunkWriter},
@@ -166,10 +166,6 @@ impl FolderVault {
         self.holds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn hold(&self, session: SessionId) -> Shared {
-        self.holds().of(session)
-    }
-
     /// The session's data key, or why this vault cannot have it.
     fn data_key(&self, session: SessionId) -> Result<Result<Dek, String>, StoreError> {
         let kek = match self.master.kek() {
@@ -290,7 +286,7 @@ impl Vault for FolderVault {
             }
             found => found.doing("look for", &folder)?,
         };
-        let hold = self.hold(session);
+        let hold = self.holds().beginning(session, lease)?;
         let mut hold = hold::lock(&hold);
         if hold.take(session, lease)? {
             self.chunks.destroy_from(session, next)?;

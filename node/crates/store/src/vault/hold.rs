@@ -72,10 +72,19 @@ pub(crate) struct Holds {
 }
 
 impl Holds {
-    /// The hold of a session.
-    pub(crate) fn of(&mut self, session: SessionId) -> Shared {
-        let fresh = || Hold { latest: self.forgotten, ..Hold::default() };
-        Arc::clone(self.sessions.entry(session).or_insert_with(|| Arc::new(Mutex::new(fresh()))))
+    /// The hold of a session that is to be begun under `lease`.
+    pub(crate) fn beginning(
+        &mut self,
+        session: SessionId,
+        lease: Lease,
+    ) -> Result<Shared, StoreError> {
+        if let Some(hold) = self.get(session) {
+            return Ok(hold);
+        }
+        if self.forgotten >= Some(lease) {
+            return Err(lost(session, lease));
+        }
+        Ok(Arc::clone(self.sessions.entry(session).or_default()))
     }
 
     /// The hold of a session, where one was begun.
@@ -199,5 +208,86 @@ impl Ticket {
     fn is_current(&self, hold: &Hold) -> bool {
         (hold.latest, hold.phase) == (Some(self.lease), Phase::Begun)
             && hold.writers.get(&self.index.0) == Some(&self.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(number: u32) -> SessionId {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        SessionId::from_random(bytes)
+    }
+
+    /// Begins a hold from chunk `next` on.
+    fn begin(holds: &mut Holds, number: u32, lease: u64, next: u32) -> Result<bool, StoreError> {
+        let hold = holds.beginning(session(number), Lease(lease))?;
+        let mut hold = lock(&hold);
+        let fresh = hold.take(session(number), Lease(lease))?;
+        if fresh {
+            hold.begun(ChunkIndex(next));
+        }
+        Ok(fresh)
+    }
+
+    fn end(holds: &mut Holds, number: u32) {
+        let hold = holds.get(session(number)).unwrap();
+        assert!(lock(&hold).end());
+        assert!(!lock(&hold).end(), "it ends once");
+        holds.ended(session(number));
+    }
+
+    #[test]
+    fn leases_grow() {
+        let mut holds = Holds::default();
+        for (lease, want) in [
+            (5, Some(true)),
+            (5, Some(false)),
+            (4, None),
+            (6, Some(true)),
+            (5, None),
+            (6, Some(false)),
+            (u64::MAX, Some(true)),
+            (0, None),
+        ] {
+            assert_eq!(begin(&mut holds, 1, lease, 0).ok(), want, "{lease}");
+        }
+        end(&mut holds, 1);
+        assert!(begin(&mut holds, 1, u64::MAX, 0).is_err(), "what was let go does not come back");
+        assert_eq!(begin(&mut holds, 2, 0, 0).ok(), Some(true), "each session has its own");
+    }
+
+    #[test]
+    fn a_beginning_that_failed_is_not_begun() {
+        let mut hold = Hold::default();
+        assert!(hold.take(session(1), Lease(1)).unwrap());
+        assert!(hold.begin_writer(session(1), Lease(1), ChunkIndex(0)).is_err());
+        assert!(hold.take(session(1), Lease(1)).unwrap(), "it is done again");
+        hold.begun(ChunkIndex(3));
+        assert!(hold.begin_writer(session(1), Lease(1), ChunkIndex(2)).is_err());
+        assert_eq!(hold.begin_writer(session(1), Lease(1), ChunkIndex(3)).unwrap(), (1, false));
+        assert_eq!(hold.begin_writer(session(1), Lease(1), ChunkIndex(3)).unwrap(), (2, true));
+        hold.settled(4);
+        assert!(hold.writers.is_empty());
+        assert!(hold.begin_writer(session(1), Lease(1), ChunkIndex(3)).is_err());
+    }
+
+    #[test]
+    fn sessions_that_ended_long_ago_are_forgotten_and_their_leases_are_not() {
+        let mut holds = Holds::default();
+        let many = ENDED_MAX as u32 + 100;
+        for number in 0..many {
+            assert!(begin(&mut holds, number, 1000 + u64::from(number), 0).unwrap());
+            end(&mut holds, number);
+        }
+        for number in [0, 50, 99, 100, many - 1] {
+            for lease in [0, 1000 + u64::from(number)] {
+                assert!(begin(&mut holds, number, lease, 0).is_err(), "{number} under {lease}");
+            }
+        }
+        assert_eq!((holds.sessions.len(), holds.ended.len()), (ENDED_MAX, ENDED_MAX));
+        assert!(begin(&mut holds, many, 1000 + u64::from(many), 0).unwrap());
     }
 }

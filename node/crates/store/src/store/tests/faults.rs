@@ -45,13 +45,13 @@ fn check_told(store: &Store, told: &Told, what: &str) {
         let row = store.session(session(seed)).unwrap_or_else(|error| panic!("{what}: {error}"));
         assert!(row.state() != State::Voided, "{what}: session {seed} is given up");
         if row.state() != State::Erased {
-            assert_eq!(local(&store).keys().get(session(seed)).unwrap(), key_file(seed), "{what}");
+            assert_eq!(local(store).keys().get(session(seed)).unwrap(), key_file(seed), "{what}");
         }
     }
     for (seed, chunk) in &told.acknowledged {
         assert!(index_of(store, *seed).contains(chunk), "{what}: chunk {}", chunk.header.index);
         if store.session(session(*seed)).unwrap().state() != State::Erased {
-            let prefix = local(&store).chunks().read_prefix(session(*seed), chunk.header.index);
+            let prefix = local(store).chunks().read_prefix(session(*seed), chunk.header.index);
             assert_eq!(prefix.unwrap().header, chunk.header, "{what}");
         }
     }
@@ -85,8 +85,8 @@ fn check_goes_on(store: &Store, what: &str) {
         assert!(sealed.is_ok(), "{what}: {sealed:?}");
     }
     if store.session(session(1)).unwrap().state() == State::Erased {
-        assert!(!local(&store).keys().exists(session(1)), "{what}");
-        assert!(!local(&store).chunks().folder(session(1)).exists(), "{what}");
+        assert!(!local(store).keys().exists(session(1)), "{what}");
+        assert!(!local(store).chunks().folder(session(1)).exists(), "{what}");
     }
 }
 

@@ -4,7 +4,7 @@ use crate::{
     testing::{Script, chunk_bytes_under, folder_in_memory},
 };
 
-fn is_lost<T>(result: Result<T, StoreError>) -> bool {
+fn is_lost<T>(result: &Result<T, StoreError>) -> bool {
     matches!(result, Err(StoreError::LeaseLost { .. }))
 }
 
@@ -35,12 +35,12 @@ fn a_later_hold_ends_the_earlier_one() {
     assert_eq!(store.hold(session(1), Lease(5)).unwrap().chunk_count, 1);
     assert_eq!(chunks(&store), [0], "what was not acknowledged is destroyed");
     assert_eq!(fs::read(chunk_file(folder.path(), 1, 0)).unwrap(), kept);
-    assert!(is_lost(under_way.commit()));
+    assert!(is_lost(&under_way.commit()));
     for earlier in [1, 4] {
-        assert!(is_lost(writer(&store, earlier, 1)), "hold {earlier}");
-        assert!(is_lost(store.hold(session(1), Lease(earlier))), "hold {earlier}");
+        assert!(is_lost(&writer(&store, earlier, 1)), "hold {earlier}");
+        assert!(is_lost(&store.hold(session(1), Lease(earlier))), "hold {earlier}");
     }
-    assert!(is_lost(writer(&store, 6, 1)), "never begun");
+    assert!(is_lost(&writer(&store, 6, 1)), "never begun");
     let folder_files = files(&folder.path().join("chunks"));
     assert_eq!(folder_files.len(), 1, "nothing is left of the writer: {folder_files:?}");
     let (chunk, bytes) = chunk_bytes(session(1), 1, PLAIN);
@@ -75,7 +75,7 @@ fn of_two_writers_of_a_chunk_the_later_counts() {
     let mut second = writer(&store, 1, 1).unwrap();
     second.write(&bytes).unwrap();
     first.write(b"goes on").unwrap();
-    assert!(is_lost(first.commit()), "it does not replace what the second commits");
+    assert!(is_lost(&first.commit()), "it does not replace what the second commits");
     second.commit().unwrap();
     store.acknowledge(session(1), &[chunk]).unwrap();
     assert_eq!(fs::read(chunk_file(folder.path(), 1, 1)).unwrap(), bytes);
@@ -118,9 +118,9 @@ fn a_later_process_begins_anew() {
     before.hold(session(1), Lease(9)).unwrap();
     drop(before);
     let store = open_clean(folder.path());
-    assert!(is_lost(writer(&store, 9, 1)), "nobody has begun a hold here");
+    assert!(is_lost(&writer(&store, 9, 1)), "nobody has begun a hold here");
     store.hold(session(1), Lease(10)).unwrap();
-    assert!(is_lost(writer(&store, 9, 1)));
+    assert!(is_lost(&writer(&store, 9, 1)));
     assert!(writer(&store, 10, 1).is_ok());
 }
 
@@ -139,7 +139,7 @@ fn no_rename_of_an_earlier_hold_follows_a_later_ones_beginning() {
                     writer.write(forged).unwrap();
                     start.wait();
                     let committed = writer.commit();
-                    assert!(committed.is_ok() || is_lost(committed));
+                    assert!(committed.is_ok() || is_lost(&committed));
                 });
             }
             start.wait();
@@ -163,13 +163,13 @@ fn a_beginning_that_failed_is_done_again() {
     for op in [Op::Remove, Op::SyncFolder] {
         script.fail(&[op]);
         assert!(matches!(store.hold(session(1), Lease(2)), Err(StoreError::Io { .. })), "{op:?}");
-        assert!(is_lost(writer(&store, 2, 1)), "it has not begun");
-        assert!(is_lost(writer(&store, 1, 1)), "and the earlier one is over");
+        assert!(is_lost(&writer(&store, 2, 1)), "it has not begun");
+        assert!(is_lost(&writer(&store, 1, 1)), "and the earlier one is over");
         // A file that stands again, as one of which only the removal's sync failed may.
         fs::write(chunk_file(folder.path(), 1, 1), "left").unwrap();
     }
     script.fail(&[]);
-    assert!(is_lost(under_way.commit()));
+    assert!(is_lost(&under_way.commit()));
     store.hold(session(1), Lease(2)).unwrap();
     assert_eq!(chunks(&store), [0]);
     assert!(writer(&store, 2, 1).is_ok());
@@ -182,15 +182,15 @@ fn a_session_that_ended_takes_no_hold() {
     let under_way = writer(&store, 1, 1).unwrap();
     store.seal(session(1), &request()).unwrap();
     let kept = fs::read(chunk_file(folder.path(), 1, 0)).unwrap();
-    assert!(is_lost(under_way.commit()));
+    assert!(is_lost(&under_way.commit()));
     assert!(matches!(store.hold(session(1), Lease(2)), Err(StoreError::State { .. })));
-    assert!(is_lost(vault.chunk_writer(session(1), LEASE, ChunkIndex(0))));
-    assert!(is_lost(vault.begin(session(1), LEASE, ChunkIndex(0))), "it does not come back");
+    assert!(is_lost(&vault.chunk_writer(session(1), LEASE, ChunkIndex(0))));
+    assert!(is_lost(&vault.begin(session(1), LEASE, ChunkIndex(0))), "it does not come back");
     assert_eq!(fs::read(chunk_file(folder.path(), 1, 0)).unwrap(), kept);
     begin(&store, 2, 1);
     let under_way = store.chunk_writer(session(2), LEASE, ChunkIndex(1)).unwrap();
     store.void(session(2), "asked for", at(9)).unwrap();
-    assert!(is_lost(under_way.commit()));
+    assert!(is_lost(&under_way.commit()));
     let gone = vault.begin(session(2), Lease(2), ChunkIndex(0));
     assert!(matches!(gone, Err(StoreError::UnknownSession(_))));
 }
@@ -209,13 +209,13 @@ fn a_holder_that_lost_its_hold_acknowledges_nothing() {
     successor.write(&bytes).unwrap();
     successor.commit().unwrap();
     // Its file is there, as long as expected: only the number tells that it is another's.
-    assert!(is_lost(store.acknowledge_under(session(1), Lease(5), &[mine])));
+    assert!(is_lost(&store.acknowledge_under(session(1), Lease(5), &[mine])));
     assert_eq!(store.totals(session(1)).unwrap().chunk_count, 1);
     store.acknowledge_under(session(1), Lease(6), &[theirs]).unwrap();
     drop(store);
     let store = open_clean(folder.path());
     assert!(
-        is_lost(store.acknowledge_under(session(1), Lease(6), &[])),
+        is_lost(&store.acknowledge_under(session(1), Lease(6), &[])),
         "begun before the restart"
     );
 }

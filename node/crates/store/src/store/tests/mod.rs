@@ -18,6 +18,7 @@ use lucid_core::{
 
 use super::*;
 use crate::{
+    secrets::KekSource,
     testing::{TestCiphers, chunk_bytes, dek, session},
     vault::{Lease, Presence},
 };

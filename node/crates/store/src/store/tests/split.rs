@@ -227,6 +227,13 @@ fn each_folder_has_its_kind_and_its_lock() {
     FolderVault::create(&vault, KekSource::Given(kek()), vault_options()).unwrap();
 }
 
+/// Answers every question with the same.
+struct Confused;
+impl Transport for Confused {
+    fn call(&self, _: VaultCall) -> Result<VaultReply, VaultFailure> {
+        Ok(VaultReply::Chunks(vec![ChunkIndex(2), ChunkIndex(1)]))
+    }
+}
 #[test]
 fn what_is_no_call_and_no_reply_is_refused() {
     let check = |text: &str, good: bool| {
@@ -249,12 +256,6 @@ fn what_is_no_call_and_no_reply_is_refused() {
         check(&bad, false);
     }
 
-    struct Confused;
-    impl Transport for Confused {
-        fn call(&self, _: VaultCall) -> Result<VaultReply, VaultFailure> {
-            Ok(VaultReply::Chunks(vec![ChunkIndex(2), ChunkIndex(1)]))
-        }
-    }
     let vault = RemoteVault::new(Confused);
     for kind in [
         vault.sync(id).unwrap_err().kind(),
