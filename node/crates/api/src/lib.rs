@@ -11,6 +11,7 @@
 
 pub mod gateway;
 pub mod health;
+pub mod internal;
 pub mod ports;
 pub mod problem;
 pub mod request;

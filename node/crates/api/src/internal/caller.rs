@@ -1,0 +1,207 @@
+//! One service's way to another.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::body::Body;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream::BoxStream};
+use http::{Request, Response, header};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{CALL, REFUSED, ServiceKey};
+use crate::{Code, Problem};
+
+/// A connection is made in this time.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// A call is answered in this time, uploads excepted.
+const CALL_TIME: Duration = Duration::from_secs(60);
+/// Bytes of an answer: a manifest of some hundred thousand chunks.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// A way to a service.
+#[derive(Clone)]
+pub struct Caller {
+    client: Client<HttpConnector, Body>,
+    base: Arc<str>,
+    key: ServiceKey,
+    /// Who calls, and who is called.
+    names: (&'static str, &'static str),
+}
+
+/// What of a problem crosses.
+#[derive(Deserialize)]
+struct Crossed {
+    code: Code,
+    detail: String,
+}
+
+impl Caller {
+    /// A way from `caller` to `called`, which is at `base`.
+    #[must_use]
+    pub fn new(caller: &'static str, called: &'static str, base: &str, key: ServiceKey) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_TIME));
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_secs(20))
+            .build(connector);
+        Self { client, base: base.into(), key, names: (caller, called) }
+    }
+
+    /// Calls with JSON and is answered JSON.
+    ///
+    /// # Errors
+    /// The other's problem; `unavailable`, `service_timeout`, `bad_gateway`.
+    pub async fn call<A: Serialize + ?Sized, R: DeserializeOwned>(
+        &self,
+        method: &str,
+        arguments: &A,
+    ) -> Result<R, Problem> {
+        let bytes = self.call_for_bytes(method, arguments).await?;
+        serde_json::from_slice(&bytes).map_err(|_| self.nonsense())
+    }
+
+    /// Calls with JSON and is answered bytes.
+    ///
+    /// # Errors
+    /// Those of [`Caller::call`].
+    pub async fn call_for_bytes<A: Serialize + ?Sized>(
+        &self,
+        method: &str,
+        arguments: &A,
+    ) -> Result<Bytes, Problem> {
+        let arguments = serde_json::to_vec(arguments).map_err(|_| Problem::internal())?;
+        let request = self.request(method, None, Body::from(arguments))?;
+        self.whole(self.send(request, Some(CALL_TIME))).await
+    }
+
+    /// Calls with arguments and bytes, and is answered JSON.
+    ///
+    /// # Errors
+    /// Those of [`Caller::call`].
+    pub async fn send_bytes<A: Serialize + ?Sized, R: DeserializeOwned>(
+        &self,
+        method: &str,
+        arguments: &A,
+        body: Body,
+        time: Option<Duration>,
+    ) -> Result<R, Problem> {
+        let arguments = serde_json::to_string(arguments).map_err(|_| Problem::internal())?;
+        let request = self.request(method, Some(&arguments), body)?;
+        let bytes = self.whole(self.send(request, time)).await?;
+        serde_json::from_slice(&bytes).map_err(|_| self.nonsense())
+    }
+
+    /// Calls with JSON and is answered a stream, with its length where that is known.
+    ///
+    /// # Errors
+    /// Those of [`Caller::call`]; each item too.
+    pub async fn call_for_stream<A: Serialize + ?Sized>(
+        &self,
+        method: &str,
+        arguments: &A,
+    ) -> Result<(Option<u64>, BoxStream<'static, Result<Bytes, Problem>>), Problem> {
+        let arguments = serde_json::to_vec(arguments).map_err(|_| Problem::internal())?;
+        let request = self.request(method, None, Body::from(arguments))?;
+        let response = self.send(request, Some(CALL_TIME)).await?;
+        let length = response.headers().get(header::CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()).and_then(|text| text.parse().ok());
+        let called = self.names.1;
+        let broken = move |_| Problem::new(Code::Unavailable, format!("{called} broke off"));
+        let content = Body::new(response.into_body()).into_data_stream();
+        Ok((length, content.map(move |piece| piece.map_err(broken)).boxed()))
+    }
+
+    /// Sends a request as it is, for the gateway.
+    pub(super) async fn forward(
+        &self,
+        mut request: Request<Body>,
+        path: &str,
+        token: String,
+    ) -> Result<Response<Incoming>, Problem> {
+        let uri = format!("{}{path}", self.base);
+        *request.uri_mut() = uri.parse().map_err(|_| Problem::new(Code::InvalidRequest, "the path is malformed"))?;
+        let token = format!("Bearer {token}").parse().map_err(|_| Problem::internal())?;
+        request.headers_mut().insert(header::AUTHORIZATION, token);
+        self.client.request(request).await.map_err(|error| self.unreachable(&error))
+    }
+
+    /// A token for the called service.
+    pub(super) fn token(&self, principal: Option<&lucid_core::access::Principal>) -> String {
+        self.key.token(self.names.0, self.names.1, principal)
+    }
+
+    fn request(
+        &self,
+        method: &str,
+        arguments: Option<&str>,
+        body: Body,
+    ) -> Result<Request<Body>, Problem> {
+        let token = self.token(None);
+        let kind = if arguments.is_some() { "application/octet-stream" } else { "application/json" };
+        let mut request = Request::post(format!("{}/internal/v1/{method}", self.base))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
+            .header(header::CONTENT_TYPE, kind);
+        if let Some(arguments) = arguments {
+            request = request.header(CALL, arguments);
+        }
+        request.body(body).map_err(|_| Problem::internal())
+    }
+
+    async fn send(
+        &self,
+        request: Request<Body>,
+        time: Option<Duration>,
+    ) -> Result<Response<Incoming>, Problem> {
+        let sent = self.client.request(request);
+        let response = match time {
+            None => sent.await,
+            Some(time) => tokio::time::timeout(time, sent).await.map_err(|_| {
+                Problem::new(Code::ServiceTimeout, format!("{} did not answer in time", self.names.1))
+            })?,
+        };
+        let response = response.map_err(|error| self.unreachable(&error))?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let refused = response.headers().contains_key(REFUSED);
+        let body = Limited::new(response.into_body(), 64 << 10).collect().await;
+        let body = body.map_err(|_| self.nonsense())?.to_bytes();
+        let Crossed { code, detail } = serde_json::from_slice(&body).map_err(|_| self.nonsense())?;
+        // What is wrong between services is none of the caller's doing.
+        if refused {
+            tracing::error!(called = self.names.1, detail, "a service refuses this one's token");
+            let detail = "services do not know each other: compare service_secret and the clocks";
+            return Err(Problem::new(Code::BadGateway, detail));
+        }
+        Err(Problem { code, detail })
+    }
+
+    async fn whole(
+        &self,
+        sent: impl Future<Output = Result<Response<Incoming>, Problem>>,
+    ) -> Result<Bytes, Problem> {
+        let body = Limited::new(sent.await?.into_body(), ANSWER_BYTES_MAX).collect();
+        let body = tokio::time::timeout(CALL_TIME, body).await.map_err(|_| self.nonsense())?;
+        Ok(body.map_err(|_| self.nonsense())?.to_bytes())
+    }
+
+    fn unreachable(&self, error: &hyper_util::client::legacy::Error) -> Problem {
+        let (called, base) = (self.names.1, &self.base);
+        let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        tracing::warn!(called, %base, %error, cause, "a service cannot be reached");
+        Problem::new(Code::Unavailable, format!("{called} cannot be reached: try again"))
+    }
+
+    fn nonsense(&self) -> Problem {
+        tracing::error!(called = self.names.1, "a service answered what it should not");
+        Problem::new(Code::BadGateway, format!("{} answered what it should not", self.names.1))
+    }
+}

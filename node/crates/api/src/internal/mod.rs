@@ -1,0 +1,36 @@
+//! The ports over HTTP, for services in processes of their own.
+//!
+//! `POST /internal/v1/<port>/<method>` takes the arguments as JSON and answers JSON; where bytes go with
+//! them (a chunk, an upload), they are the body and the arguments are in the header `lucid-call`.
+//! Problems cross unchanged. Each call carries a service's token ([`token`]); who has none is told so
+//! and nothing else.
+//!
+//! Invariants: bodies are bounded but for uploads, which are streamed; no plaintext is kept; a call that
+//! was not answered is a problem (`unavailable`, `service_timeout`), never a guess.
+
+mod authentication;
+mod caller;
+mod chunker;
+mod encryptor;
+mod merkle_builder;
+mod proxy;
+mod serving;
+mod sessions;
+mod token;
+
+pub use self::{
+    authentication::{RemoteAuthentication, authentication},
+    caller::Caller,
+    chunker::{RemoteChunker, chunker},
+    encryptor::{RemoteEncryptor, encryptor},
+    merkle_builder::{RemoteMerkleBuilder, merkle_builder},
+    proxy::proxy,
+    serving::{answer, guard, method},
+    sessions::{RemoteSessions, ledger, sessions},
+    token::ServiceKey,
+};
+
+/// The header with a call's arguments where the body is something else.
+pub(crate) const CALL: http::HeaderName = http::HeaderName::from_static("lucid-call");
+/// Marks an answer that refuses the service's token, apart from one that refuses a person's.
+pub(crate) const REFUSED: http::HeaderName = http::HeaderName::from_static("lucid-refused");

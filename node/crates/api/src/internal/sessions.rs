@@ -1,0 +1,195 @@
+//! [`Sessions`] and [`Ledger`] over HTTP.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::{Router, body::Body, response::IntoResponse, routing::post};
+use bytes::{Bytes, BytesMut};
+use futures_util::{StreamExt, future, stream, stream::BoxStream};
+use lucid_core::{ChunkIndex, SessionId, entry::UserChanged};
+
+use super::{Caller, answer, method, serving::parsed};
+use crate::{
+    Problem,
+    ports::{
+        Answer, Event, Lease, LeaseId, Ledger, LedgerProof, ListSessions, NewSession, Session,
+        Sessions, Summary, UploadState,
+    },
+};
+
+/// An event's line is not longer.
+const LINE_BYTES_MAX: usize = 4096;
+
+/// The called end.
+pub fn sessions(port: Arc<dyn Sessions>) -> Router {
+    macro_rules! route {
+        ($router:ident, $name:literal, |$port:ident, $arguments:tt: $kind:ty| $call:expr) => {{
+            let shared = Arc::clone(&port);
+            $router.route(
+                concat!("/internal/v1/sessions/", $name),
+                post(move |body: Bytes| {
+                    let $port = Arc::clone(&shared);
+                    async move { method(body, |$arguments: $kind| async move { $call.await }).await }
+                }),
+            )
+        }};
+    }
+    let router = Router::new();
+    let router = route!(router, "mint", |port, new: NewSession| port.mint(new));
+    let router = route!(router, "session", |port, id: SessionId| port.session(id));
+    let router = route!(router, "list", |port, list: ListSessions| port.list(list));
+    let router =
+        route!(router, "set_length", |port, (id, length): (SessionId, u64)| port.set_length(id, length));
+    let router =
+        route!(router, "begin_upload", |port, (id, offset): (SessionId, u64)| port.begin_upload(id, offset));
+    let router = route!(router, "acknowledge", |port, (lease, id, chunks): (LeaseId, SessionId, Vec<Summary>)|
+        port.acknowledge(lease, id, chunks));
+    let router =
+        route!(router, "end_upload", |port, (lease, id): (LeaseId, SessionId)| port.end_upload(lease, id));
+    let router = route!(router, "seal", |port, (id, complete): (SessionId, bool)| port.seal(id, complete));
+    let router = route!(router, "void", |port, (id, reason): (SessionId, String)| port.void(id, reason));
+    let router = route!(router, "erase", |port, id: SessionId| port.erase(id));
+    let router = route!(router, "chunks", |port, (id, from, limit): (SessionId, ChunkIndex, u32)|
+        port.chunks(id, from, limit));
+    let router = route!(router, "ledger_proof", |port, id: SessionId| port.ledger_proof(id));
+    let (for_manifest, for_events) = (Arc::clone(&port), port);
+    router
+        .route(
+            "/internal/v1/sessions/manifest",
+            post(move |body: Bytes| {
+                let port = Arc::clone(&for_manifest);
+                async move {
+                    answer(match parsed(&body) {
+                        Ok(id) => port.manifest(id).await,
+                        Err(problem) => Err(problem),
+                    })
+                }
+            }),
+        )
+        .route(
+            "/internal/v1/sessions/events",
+            post(move || {
+                let port = Arc::clone(&for_events);
+                async move {
+                    answer(port.events().await.map(|events| {
+                        let lines = events.map(|event| {
+                            let mut line = serde_json::to_vec(&event).unwrap_or_default();
+                            line.push(b'\n');
+                            Ok::<_, Problem>(Bytes::from(line))
+                        });
+                        // The first line at once, so that the caller knows that it is listened to.
+                        let begin = stream::once(future::ready(Ok(Bytes::from_static(b"\n"))));
+                        Body::from_stream(begin.chain(lines)).into_response()
+                    }))
+                }
+            }),
+        )
+}
+
+/// The ledger's called end.
+pub fn ledger(port: Arc<dyn Ledger>) -> Router {
+    let change = move |body: Bytes| {
+        let port = Arc::clone(&port);
+        async move {
+            method(body, |change: UserChanged| async move { port.user_changed(change).await }).await
+        }
+    };
+    Router::new().route("/internal/v1/ledger/user_changed", post(change))
+}
+
+/// The calling end.
+pub struct RemoteSessions(pub Caller);
+
+#[async_trait]
+impl Ledger for RemoteSessions {
+    async fn user_changed(&self, change: UserChanged) -> Answer<()> {
+        self.0.call("ledger/user_changed", &change).await
+    }
+}
+
+#[async_trait]
+impl Sessions for RemoteSessions {
+    async fn mint(&self, new: NewSession) -> Answer<Session> {
+        self.0.call("sessions/mint", &new).await
+    }
+
+    async fn session(&self, session: SessionId) -> Answer<Session> {
+        self.0.call("sessions/session", &session).await
+    }
+
+    async fn list(&self, list: ListSessions) -> Answer<Vec<Session>> {
+        self.0.call("sessions/list", &list).await
+    }
+
+    async fn set_length(&self, session: SessionId, length: u64) -> Answer<UploadState> {
+        self.0.call("sessions/set_length", &(session, length)).await
+    }
+
+    async fn begin_upload(&self, session: SessionId, offset: u64) -> Answer<Lease> {
+        self.0.call("sessions/begin_upload", &(session, offset)).await
+    }
+
+    async fn acknowledge(
+        &self,
+        lease: LeaseId,
+        session: SessionId,
+        chunks: Vec<Summary>,
+    ) -> Answer<u64> {
+        self.0.call("sessions/acknowledge", &(lease, session, chunks)).await
+    }
+
+    async fn end_upload(&self, lease: LeaseId, session: SessionId) -> Answer<Session> {
+        self.0.call("sessions/end_upload", &(lease, session)).await
+    }
+
+    async fn seal(&self, session: SessionId, complete: bool) -> Answer<Session> {
+        self.0.call("sessions/seal", &(session, complete)).await
+    }
+
+    async fn void(&self, session: SessionId, reason: String) -> Answer<Session> {
+        self.0.call("sessions/void", &(session, reason)).await
+    }
+
+    async fn erase(&self, session: SessionId) -> Answer<Session> {
+        self.0.call("sessions/erase", &session).await
+    }
+
+    async fn manifest(&self, session: SessionId) -> Answer<Bytes> {
+        self.0.call_for_bytes("sessions/manifest", &session).await
+    }
+
+    async fn chunks(
+        &self,
+        session: SessionId,
+        from: ChunkIndex,
+        limit: u32,
+    ) -> Answer<Vec<Summary>> {
+        self.0.call("sessions/chunks", &(session, from, limit)).await
+    }
+
+    async fn ledger_proof(&self, session: SessionId) -> Answer<LedgerProof> {
+        self.0.call("sessions/ledger_proof", &session).await
+    }
+
+    async fn events(&self) -> Answer<BoxStream<'static, Event>> {
+        let (_, content) = self.0.call_for_stream("sessions/events", &()).await?;
+        let lines = stream::unfold((content, BytesMut::new()), |(mut content, mut rest)| async move {
+            loop {
+                if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                    let line = rest.split_to(end + 1);
+                    // An empty line only keeps the connection.
+                    if line.len() > 1 {
+                        let event = serde_json::from_slice::<Event>(&line[..end]).ok()?;
+                        return Some((event, (content, rest)));
+                    }
+                    continue;
+                }
+                if rest.len() > LINE_BYTES_MAX {
+                    return None;
+                }
+                rest.extend_from_slice(&content.next().await?.ok()?);
+            }
+        });
+        Ok(lines.boxed())
+    }
+}

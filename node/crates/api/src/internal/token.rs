@@ -1,0 +1,111 @@
+//! How services know each other: short-lived tokens, HMAC-SHA-256 under a key from their shared secret.
+//!
+//! A token names who calls and who is called, and from the gateway also for whom. It is good for a
+//! minute, and within that minute as often as it is shown: what it is shown over is internal.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use lucid_core::access::Principal;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{Code, Problem};
+
+/// Seconds a token is good for, beside what clocks differ.
+const SECONDS: u64 = 60;
+/// Seconds that clocks may differ.
+const LEEWAY: u64 = 30;
+
+/// The services' shared key.
+#[derive(Clone)]
+pub struct ServiceKey {
+    signing: EncodingKey,
+    verifying: DecodingKey,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claims {
+    aud: String,
+    exp: u64,
+    iss: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    principal: Option<Principal>,
+}
+
+impl ServiceKey {
+    /// The key from the services' shared secret.
+    #[must_use]
+    pub fn new(secret: &[u8]) -> Self {
+        // For this and for nothing else, should the secret be used elsewhere too.
+        let key = Sha256::new().chain_update(b"lucid/v1/service-token\0").chain_update(secret).finalize();
+        Self { signing: EncodingKey::from_secret(&key), verifying: DecodingKey::from_secret(&key) }
+    }
+
+    /// A token of `caller` for `called`, on behalf of a person where there is one.
+    #[must_use]
+    pub fn token(&self, caller: &str, called: &str, principal: Option<&Principal>) -> String {
+        let claims = Claims {
+            aud: called.to_owned(),
+            exp: now() + SECONDS,
+            iss: caller.to_owned(),
+            principal: principal.cloned(),
+        };
+        encode(&Header::new(Algorithm::HS256), &claims, &self.signing)
+            .expect("plain claims under an HMAC key")
+    }
+
+    /// For whom a token for `called` speaks.
+    ///
+    /// # Errors
+    /// `token_invalid`, `token_expired`.
+    pub fn read(&self, token: &str, called: &str) -> Result<Option<Principal>, Problem> {
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_audience(&[called]);
+        validation.set_required_spec_claims(&["exp", "aud", "iss"]);
+        validation.leeway = LEEWAY;
+        let claims = decode::<Claims>(token, &self.verifying, &validation).map_err(|error| {
+            let detail = "it is no token of a service for this one";
+            match error.kind() {
+                jsonwebtoken::errors::ErrorKind::ExpiredSignature => {
+                    Problem::new(Code::TokenExpired, "the service's token has expired: compare the clocks")
+                }
+                _ => Problem::new(Code::TokenInvalid, detail),
+            }
+        })?;
+        // One that is good for longer than any of ours.
+        if claims.claims.exp > now() + SECONDS + LEEWAY {
+            return Err(Problem::new(Code::TokenInvalid, "it is no token of a service"));
+        }
+        Ok(claims.claims.principal)
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn for_one_service_under_one_secret() {
+        let key = ServiceKey::new(b"secret");
+        let person =
+            Principal { owner: "TPerson".parse().unwrap(), role: lucid_core::access::Role::User };
+        let token = key.token("a", "b", Some(&person));
+        assert_eq!(key.read(&token, "b"), Ok(Some(person)));
+        assert_eq!(key.read(&key.token("a", "b", None), "b"), Ok(None));
+        let other = ServiceKey::new(b"other");
+        for (key, token, called) in [
+            (&key, token.clone(), "c"),
+            (&other, token.clone(), "b"),
+            (&key, format!("{token}x"), "b"),
+            (&key, String::new(), "b"),
+        ] {
+            assert_eq!(key.read(&token, called).unwrap_err().code, Code::TokenInvalid);
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! A running node: one process, or one for each service.
+
+use std::{
+    io::{BufRead, BufReader, Read},
+    net::{SocketAddr, TcpListener},
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::{client::Client, support::BINARY};
+
+/// What takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// What services know each other by in these tests.
+const SERVICE_SECRET: &str = "service-secret-of-the-tests-0123456789";
+
+/// How the node runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Form {
+    /// `run`
+    One,
+    /// Seven times `serve`.
+    Seven,
+}
+
+impl Form {
+    pub(crate) const BOTH: [Self; 1] = [Self::One];
+}
+
+/// Every service, the gateway last, with the setting that says where it is.
+const SERVICES: [(&str, Option<&str>); 7] = [
+    ("session-encryptor", Some("LUCID_SESSION_ENCRYPTOR_URL")),
+    ("session-orchestrator", Some("LUCID_SESSION_ORCHESTRATOR_URL")),
+    ("session-chunker", Some("LUCID_SESSION_CHUNKER_URL")),
+    ("merkle-builder", Some("LUCID_MERKLE_BUILDER_URL")),
+    ("authentication", Some("LUCID_AUTHENTICATION_URL")),
+    ("api-server", Some("LUCID_API_SERVER_URL")),
+    ("api-gateway", None),
+];
+
+/// A running node. Killed when dropped.
+pub(crate) struct Server {
+    form: Form,
+    gateway: SocketAddr,
+    /// Names, ports and processes.
+    services: Vec<(String, SocketAddr, Process)>,
+    settings: Vec<(String, String)>,
+    data: std::path::PathBuf,
+}
+
+struct Process {
+    child: Child,
+    log: thread::JoinHandle<String>,
+}
+
+/// A port that was free a moment ago.
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+impl Server {
+    /// Starts a node with its data in `folder` and waits until it is ready.
+    pub(crate) fn start(form: Form, folder: &Path) -> Self {
+        Self::start_with(form, folder, &[])
+    }
+
+    /// Starts a node with further settings, as environment variables.
+    pub(crate) fn start_with(form: Form, folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let names: Vec<_> = match form {
+            Form::One => vec![("run", None)],
+            Form::Seven => SERVICES.to_vec(),
+        };
+        let places: Vec<_> = names.iter().map(|_| free()).collect();
+        let mut environment: Vec<_> = settings
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        for ((_, variable), place) in names.iter().zip(&places) {
+            environment.extend(variable.map(|name| (name.to_owned(), format!("http://{place}"))));
+        }
+        environment.push(("LUCID_SERVICE_SECRET".to_owned(), SERVICE_SECRET.to_owned()));
+        let mut server = Self {
+            form,
+            gateway: *places.last().unwrap(),
+            services: Vec::new(),
+            settings: environment,
+            data: folder.to_owned(),
+        };
+        for ((name, _), place) in names.iter().zip(places) {
+            let process = server.spawn(name, place);
+            server.services.push(((*name).to_owned(), place, process));
+        }
+        server.wait_ready();
+        server
+    }
+
+    fn spawn(&self, name: &str, place: SocketAddr) -> Process {
+        let mut command = Command::new(BINARY);
+        command.env_clear().envs(self.settings.iter().map(|(name, value)| (name, value)));
+        match self.form {
+            Form::One => command.arg("run").arg("--data").arg(self.data.join("data")),
+            Form::Seven => command.args(["serve", name]).arg("--data").arg(self.data.join(name)),
+        };
+        command.arg("--listen").arg(place.to_string());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let log = thread::spawn(move || {
+            let mut text = Vec::new();
+            let _ = stderr.read_to_end(&mut text);
+            String::from_utf8_lossy(&text).into_owned()
+        });
+        Process { child, log }
+    }
+
+    /// Waits until every service says that it is ready.
+    fn wait_ready(&mut self) {
+        let start = Instant::now();
+        for place in 0..self.services.len() {
+            loop {
+                let (name, address, process) = &mut self.services[place];
+                if let Some(status) = process.child.try_wait().unwrap() {
+                    let (name, _, process) = self.services.swap_remove(place);
+                    panic!("{name} ended with {status}: {}", process.log.join().unwrap());
+                }
+                let ready = Client::new(*address).get("/ready");
+                if ready.is_some_and(|answer| answer.status == 200) {
+                    break;
+                }
+                assert!(start.elapsed() < PATIENCE, "{name} is not ready");
+                thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+
+    /// A client of the gateway.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.gateway)
+    }
+
+    /// A client of one service, past the gateway.
+    pub(crate) fn service(&self, name: &str) -> Client {
+        let found = self.services.iter().find(|(service, ..)| service == name);
+        Client::new(found.expect("a service of this form").1)
+    }
+
+    /// Kills the node with SIGKILL, whatever it does, and starts it again with the same data and ports.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.kill();
+        let services = std::mem::take(&mut self.services);
+        for (name, place, _) in services {
+            let process = self.spawn(&name, place);
+            self.services.push((name, place, process));
+        }
+        self.wait_ready();
+    }
+
+    fn kill(&mut self) {
+        for (_, _, process) in &mut self.services {
+            let _ = process.child.kill();
+            let _ = process.child.wait();
+        }
+    }
+
+    /// Asks the node to stop, as systemd and docker do; gives what each process wrote to its log, and
+    /// that all of them ended well.
+    pub(crate) fn stop(mut self) -> String {
+        let mut logs = String::new();
+        // The gateway first, as compose stops what depends on others before the others.
+        for (name, _, process) in std::mem::take(&mut self.services).into_iter().rev() {
+            let Process { mut child, log } = process;
+            kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+            let status = child.wait().unwrap();
+            let log = log.join().unwrap();
+            assert!(status.success(), "{name} ended with {status}: {log}");
+            logs.push_str(&log);
+        }
+        logs
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        if thread::panicking() {
+            for (name, _, process) in std::mem::take(&mut self.services) {
+                eprintln!("--- {name}\n{}", process.log.join().unwrap_or_default());
+            }
+        }
+    }
+}
+
+/// The lines of a text, for what is read as it comes.
+pub(crate) fn lines(reader: impl Read) -> impl Iterator<Item = String> {
+    BufReader::new(reader).lines().map_while(Result::ok)
+}
