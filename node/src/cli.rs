@@ -103,7 +103,8 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
     }
     let config = Config::load(&global.overrides)?;
     telemetry::start(&config);
-    let context = Context { config, output, progress: global.progress, cancel: Arc::default() };
+    let (cancel, waits) = (Arc::default(), Arc::default());
+    let context = Context { config, output, progress: global.progress, cancel, waits };
     match command {
         Command::Init => commands::init::run(&context),
         Command::Ingest(command) => command.run(&context),

@@ -11,8 +11,8 @@ use std::{
 };
 
 use clap::{Subcommand, ValueHint};
-use lucid_core::{Hash, NodeId};
-use lucid_store::{DataFolder, Disk, LogReader, Secrets, StoreError, disk, log};
+use lucid_core::{Hash, NodeId, counted};
+use lucid_store::{DataFolder, Disk, LogReader, Secrets, StoreError, db, disk, log};
 use serde::Serialize;
 
 use crate::{
@@ -159,21 +159,19 @@ fn rebuild(context: &Context) -> Outcome<ExitCode> {
                 "tiles",
                 format!("{tiles_rewritten} of {tiles} were missing or wrong, and are written"),
             ),
-            ("database", format!("made anew from {log_size} entries{aside}")),
+            ("database", format!("made anew from {}{aside}", counted(*log_size, "entry"))),
         ])
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Gives the database's folder the next free name `db.aside-<n>`.
+/// Gives the database's folder the next name `db.aside-<n>`.
 fn move_database_aside(folder: &DataFolder, disk: &Disk) -> Outcome<Option<PathBuf>> {
     let database = folder.join("db");
     if !database.exists() {
         return Ok(None);
     }
-    let names = (1..=u32::MAX).map(|n| folder.join(&format!("db.aside-{n}")));
-    let aside = names.into_iter().find(|path| !path.exists());
-    let aside = aside.expect("fewer than 2^32 folders are there");
+    let aside = db::next_aside(&database, "aside")?;
     disk.rename(&database, &aside)?;
     disk.sync_folder(disk::parent(&database))?;
     Ok(Some(aside))
@@ -204,7 +202,7 @@ fn export(context: &Context, folder: &Path) -> Outcome<ExitCode> {
     context.output.print(&exported, |exported| {
         let Exported { folder, log_size, root, written, kept } = exported;
         table(&[
-            ("exported", format!("{log_size} entries to {folder}")),
+            ("exported", format!("{} to {folder}", counted(*log_size, "entry"))),
             ("files", format!("{written} written, {kept} kept from an earlier export")),
             ("root", root.to_string()),
         ])

@@ -9,6 +9,7 @@
 //!   acknowledged. A crash loses chunks that were not, and leaves `*.tmp` files behind.
 
 use std::{
+    ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Read},
     os::unix::fs::OpenOptionsExt,
@@ -192,6 +193,19 @@ impl ChunkFiles {
         Ok(listing)
     }
 
+    /// The names in a session's folder that are not those of its first `count` chunks, sorted.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn strays(&self, session: SessionId, count: u32) -> Result<Vec<OsString>, StoreError> {
+        let is_chunk = |path: &PathBuf| index_of(path).is_some_and(|index| index.0 < count);
+        let others = names(&self.folder(session))?.into_iter().filter(|path| !is_chunk(path));
+        let mut strays: Vec<_> =
+            others.filter_map(|path| path.file_name().map(ToOwned::to_owned)).collect();
+        strays.sort_unstable();
+        Ok(strays)
+    }
+
     /// Sets a chunk's file aside under a name that is no chunk's; gives that name.
     pub(crate) fn quarantine(
         &self,
@@ -325,6 +339,10 @@ mod tests {
         assert_eq!(listing.temporary.len(), 1);
         drop(unfinished);
         assert!(files.list(session(1)).unwrap().temporary.is_empty());
+        assert_eq!(files.strays(session(1), 2).unwrap(), ["0.lck"]);
+        assert_eq!(files.strays(session(1), 1).unwrap(), ["0.lck", "00000001.lck"]);
+        assert_eq!(files.strays(session(1), 0).unwrap().len(), 3);
+        assert!(files.strays(session(2), 1).unwrap().is_empty(), "it has no folder");
         let prefix = files.read_prefix(session(1), ChunkIndex(1)).unwrap();
         assert_eq!(prefix.header, summary.header);
         assert_eq!((prefix.salt, prefix.commitment), (summary.salt, summary.commitment));

@@ -30,6 +30,7 @@
 //! snapshot (4 bytes a session), so changes are gathered. Its own flusher thread is off: it would sync
 //! behind our back and hide errors.
 
+mod aside;
 mod open;
 mod order;
 mod query;
@@ -43,11 +44,9 @@ use std::{
     sync::{PoisonError, RwLock, RwLockReadGuard},
 };
 
-use lucid_core::{
-    EntryIndex, Hash, SessionId,
-    entry::{Entry, EntryError},
-};
+use lucid_core::{EntryIndex, Hash, SessionId, entry::Entry};
 
+pub use self::aside::next_aside;
 pub(crate) use self::open::open;
 use self::recent::Recent;
 pub use self::{
@@ -120,18 +119,11 @@ impl Database {
         let mut recent = self.recent.write().unwrap_or_else(PoisonError::into_inner);
         if recent.size < log.size() {
             log.read_from(EntryIndex(recent.size), &mut |index, bytes| {
-                match Entry::parse(bytes) {
-                    Ok(entry) => {
-                        let known = entry.session().filter(|id| !recent.rows.contains_key(id));
-                        let written = known.map(|id| self.written(id)).transpose()?.flatten();
-                        recent.apply(index, &entry, written);
-                    }
-                    // A log is kept whole whatever wrote it; what is no entry here changes no session.
-                    Err(EntryError::Version(_)) => (),
-                    Err(error) => {
-                        return Err(damaged(log.path(), format!("entry {index}: {error}")));
-                    }
-                }
+                let entry = Entry::parse(bytes)
+                    .map_err(|error| damaged(log.path(), format!("entry {index}: {error}")))?;
+                let known = entry.session().filter(|id| !recent.rows.contains_key(id));
+                let written = known.map(|id| self.written(id)).transpose()?.flatten();
+                recent.apply(index, &entry, written);
                 recent.size = index.0 + 1;
                 self.write_where_due(&mut recent, log)
             })?;

@@ -13,8 +13,11 @@ use std::{
 };
 
 use super::{
-    Applied, CACHE_BYTES, Database, LAG_ENTRIES, SEGMENT_BYTES, Source, VERSION, recent::Recent,
+    Applied, CACHE_BYTES, Database, LAG_ENTRIES, SEGMENT_BYTES, Source, VERSION, aside,
+    recent::Recent,
 };
+use lucid_core::counted;
+
 use crate::{
     disk::{Disk, parent},
     error::{Doing, StoreError},
@@ -31,11 +34,12 @@ pub(crate) struct Opened {
     pub(crate) rebuilt: Option<Rebuilt>,
 }
 
-/// Why the database was made anew, and where the old one is.
+/// Why the database was made anew, where the old one is, and what became of older ones.
 #[derive(Debug)]
 pub(crate) struct Rebuilt {
     pub(crate) reason: String,
     pub(crate) aside: Option<PathBuf>,
+    pub(crate) removed: Vec<String>,
 }
 
 /// Why an opened database is not used.
@@ -97,7 +101,8 @@ pub(super) fn open_lagging(
             return Err(StoreError::Database { path: folder.to_owned(), source });
         }
     };
-    let rebuilt = (log.size() > 0).then_some(Rebuilt { reason, aside });
+    let removed = aside::remove_old(folder, disk)?;
+    let rebuilt = (log.size() > 0).then_some(Rebuilt { reason, aside, removed });
     Ok(Opened { database, rebuilt })
 }
 
@@ -198,23 +203,25 @@ fn check_agreement(database: &Database, log: &dyn Source) -> Result<Applied, Ref
     }
     let applied @ Applied { size, root } = database.applied()?;
     if size > log.size() {
-        let reason = format!("it stands for {size} entries and the log has {}", log.size());
+        let reason =
+            format!("it stands for {} and the log has {}", counted(size, "entry"), log.size());
         return Err(Refusal::Anew(reason));
     }
     if log.root_at(size)? != root {
-        return Err(Refusal::Anew(format!("it stands for another log of {size} entries")));
+        return Err(Refusal::Anew(format!(
+            "it stands for another log of {}",
+            counted(size, "entry")
+        )));
     }
     Ok(applied)
 }
 
-/// Gives a folder that is not to be used the next free name `db.damaged-<n>`.
+/// Gives a folder that is not to be used the next name `db.damaged-<n>`.
 fn move_aside(folder: &Path, disk: &Disk) -> Result<Option<PathBuf>, StoreError> {
     if !folder.exists() {
         return Ok(None);
     }
-    let name = |n: u32| folder.with_extension(format!("damaged-{n}"));
-    let aside = (1..=u32::MAX).map(name).find(|path| !path.exists());
-    let aside = aside.expect("fewer than 2^32 folders are there");
+    let aside = aside::next_aside(folder, "damaged")?;
     disk.rename(folder, &aside).doing("rename", folder)?;
     disk.sync_folder(parent(folder)).doing("sync", parent(folder))?;
     Ok(Some(aside))
@@ -234,9 +241,9 @@ pub(super) fn condemn(folder: &Path) {
 impl fmt::Display for Rebuilt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the database was made anew from the log: {}", self.reason)?;
-        match &self.aside {
-            Some(aside) => write!(f, "; the old one is {}", aside.display()),
-            None => Ok(()),
+        if let Some(aside) = &self.aside {
+            write!(f, "; the old one is {}", aside.display())?;
         }
+        self.removed.iter().try_for_each(|removed| write!(f, "; {removed}"))
     }
 }

@@ -49,6 +49,25 @@ impl Database {
         row.map(Some).ok_or_else(|| self.unsound(format!("the row of session {session} is none")))
     }
 
+    /// Those of `sessions` that no entry opened, in the order of their ids.
+    pub(crate) fn unknown(
+        &self,
+        mut sessions: Vec<SessionId>,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        // Neighbours share the page that they are looked up in.
+        sessions.sort_unstable();
+        let recent = self.recent();
+        let mut unknown = Vec::new();
+        for session in sessions {
+            let known = recent.rows.contains_key(&session)
+                || self.sled(self.sessions.contains_key(session.as_bytes()))?;
+            if !known {
+                unknown.push(session);
+            }
+        }
+        Ok(unknown)
+    }
+
     /// At most `limit` sessions that `filter` takes, beginning after the session `after`.
     pub(crate) fn list(
         &self,

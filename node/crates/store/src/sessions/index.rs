@@ -20,7 +20,7 @@ use crate::{
 
 const MAGIC: [u8; 4] = *b"LUCI";
 const VERSION: u8 = 1;
-const HEADER_BYTES: usize = 32;
+pub(super) const HEADER_BYTES: usize = 32;
 const SUMMARY_BYTES: usize = ChunkHeader::BYTES + SALT_BYTES + COMMITMENT_BYTES + Hash::BYTES;
 const RECORD_BYTES: usize = SUMMARY_BYTES + 4;
 

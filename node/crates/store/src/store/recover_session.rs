@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use lucid_core::{
     ChunkIndex, SessionId, Timestamp,
     chunk::{ChunkSummary, MessageKeys},
+    counted,
     keys::Dek,
     manifest::Totals,
 };
@@ -123,7 +124,7 @@ impl Store {
         let there = listing.chunks.iter().take_while(|index| index.0 < count).count();
         if there < count as usize {
             let lost = count as usize - there;
-            let reason = format!("the files of {lost} acknowledged chunks are missing");
+            let reason = format!("missing: the files of {}", counted(lost, "acknowledged chunk"));
             return Err(damaged(&self.chunks.folder(session), reason));
         }
         let manifest = self.read_manifest(session, recovery)?;
