@@ -4,17 +4,18 @@ use std::{
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Instant,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use lucid_core::{
     Hash, Policy, SessionId, Timestamp,
     chunk::Suite,
     entry::{Entry, SessionOpened, SessionSealed},
 };
-use lucid_store::{CreateOptions, Disk, KekSource, Log, Secrets, Store};
+use lucid_store::{CreateOptions, Disk, KekSource, Log, NoCiphers, Secrets, Store};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -67,8 +68,8 @@ impl Open {
         let node = process::node(node)?;
         fs::create_dir_all(&self.folder)?;
         let machine = Machine::here(&self.folder)?;
-        let data = self.folder.join(format!("entries-{}", self.entries));
-        let appended_s = if data.exists() { None } else { Some(self.make(&data)?) };
+        let data = place(&self.folder, self.entries);
+        let appended_s = if data.exists() { None } else { Some(make(&data, self.entries)?) };
         let program = Program { node, data, processors: machine::processors()? };
         let projected = match appended_s {
             Some(_) => Some(program.list()?.usage),
@@ -90,51 +91,60 @@ impl Open {
         measured.tables(&mut report);
         Ok(report)
     }
+}
 
-    /// Makes the data folder under another name until it is whole. Gives the seconds that appending
-    /// took.
-    fn make(&self, data: &Path) -> Result<f64> {
-        let part = data.with_extension("part");
-        if part.exists() {
-            fs::remove_dir_all(&part)?;
-        }
-        let (kek, disk) = (KekSource::Folder, Disk::default());
-        let options = CreateOptions { kek, at: at(), reserve_bytes: None, disk: disk.clone() };
-        drop(Store::create(&part, options)?);
-        let secrets = Secrets::load(&part.join("secrets"), None)?;
-        let mut log = Log::open(&part.join("log"), secrets.log_key().clone(), disk)?;
-        let start = Instant::now();
-        let mut sessions = 0_u64..;
-        while log.size() < self.entries {
-            let sessions = || sessions.next().map(session).context("there are enough numbers");
-            let group = self.group(log.size(), sessions)?;
-            log.append(&group)?;
-        }
-        let seconds = start.elapsed().as_secs_f64();
-        drop(log);
-        fs::rename(part, data)?;
-        Ok(seconds)
+/// A data folder in `folder` whose log has so many entries: found from an earlier run, or made.
+pub(crate) fn ledger(folder: &Path, entries: u64) -> Result<PathBuf> {
+    let data = place(folder, entries);
+    if !data.exists() {
+        make(&data, entries)?;
     }
+    Ok(data)
+}
 
-    /// The next entries: sessions that are opened, then the same ones sealed.
-    fn group(
-        &self,
-        size: u64,
-        mut session: impl FnMut() -> Result<SessionId>,
-    ) -> Result<Vec<Vec<u8>>> {
-        let pairs = GROUP.min(self.entries - size).div_ceil(2);
-        let sessions: Vec<_> = (0..pairs).map(|_| session()).collect::<Result<_>>()?;
-        let opened = sessions.iter().map(|session| Entry::SessionOpened(opened(*session)));
-        let sealed = sessions.iter().map(|session| Entry::SessionSealed(sealed(*session)));
-        Ok(opened.chain(sealed).map(|entry| entry.to_bytes()).collect::<Result<_, _>>()?)
+fn place(folder: &Path, entries: u64) -> PathBuf {
+    folder.join(format!("entries-{entries}"))
+}
+
+/// Makes the data folder under another name until it is whole. Gives the seconds that appending took.
+fn make(data: &Path, entries: u64) -> Result<f64> {
+    let part = data.with_extension("part");
+    if part.exists() {
+        fs::remove_dir_all(&part)?;
     }
+    let (kek, disk) = (KekSource::Folder, Disk::default());
+    let (reserve_bytes, ciphers) = (None, Arc::new(NoCiphers));
+    let options = CreateOptions { kek, at: at(), reserve_bytes, disk: disk.clone(), ciphers };
+    drop(Store::create(&part, options)?);
+    let secrets = Secrets::load(&part.join("secrets"), None)?;
+    let mut log = Log::open(&part.join("log"), secrets.log_key().clone(), disk)?;
+    let start = Instant::now();
+    let mut sessions = 0_u64..;
+    while log.size() < entries {
+        let pairs = GROUP.min(entries - log.size()).div_ceil(2);
+        let sessions: Vec<_> =
+            sessions.by_ref().take(usize::try_from(pairs)?).map(session).collect();
+        log.append(&group(&sessions)?)?;
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    drop(log);
+    fs::rename(part, data)?;
+    Ok(seconds)
+}
+
+/// Entries of sessions that are opened, then the same ones sealed.
+fn group(sessions: &[SessionId]) -> Result<Vec<Vec<u8>>> {
+    let opened = sessions.iter().map(|session| Entry::SessionOpened(opened(*session)));
+    let sealed = sessions.iter().map(|session| Entry::SessionSealed(sealed(*session)));
+    Ok(opened.chain(sealed).map(|entry| entry.to_bytes()).collect::<Result<_, _>>()?)
 }
 
 fn at() -> Timestamp {
     Timestamp::from_unix_millis(1_795_396_045_123)
 }
 
-fn session(number: u64) -> SessionId {
+/// The session with this number in a ledger made here.
+pub(crate) fn session(number: u64) -> SessionId {
     let hash = Hash::of(&number.to_be_bytes());
     SessionId::from_random(*hash.as_bytes().first_chunk().expect("a hash has 32 bytes"))
 }

@@ -14,13 +14,13 @@ use std::{
 
 use lucid_core::{Policy, SessionId, Timestamp, keys::Dek};
 use lucid_pipeline::{aead, ingest::Control, wraps, wraps::Keepers};
-use lucid_store::{CreateOptions, Disk, KekSource, OpenOptions, Store, StoreError};
+use lucid_store::{Ciphers, CreateOptions, Disk, KekSource, OpenOptions, Store, StoreError};
 
 use crate::{
     config::Config,
     failure::{Class, Failure, Outcome},
     output::{Output, notice},
-    ports,
+    ports::PipelineCiphers,
     progress::{Mode, Progress, Unit},
 };
 
@@ -96,7 +96,7 @@ impl Context {
             at: now(),
             reserve_bytes: self.config.reserve_bytes,
             disk: Disk::default(),
-            summarise: &ports::summarise,
+            ciphers: self.ciphers(),
         };
         let (store, recovery) = Store::open(&self.config.data, options)?;
         for repair in &recovery.repairs {
@@ -142,14 +142,21 @@ impl Context {
         };
         let in_folder = matches!(kek, KekSource::Folder);
         let (at, disk) = (now(), Disk::default());
-        let reserve_bytes = self.config.reserve_bytes;
-        let store = Store::create(path, CreateOptions { kek, at, reserve_bytes, disk })?;
+        let (reserve_bytes, ciphers) = (self.config.reserve_bytes, self.ciphers());
+        let options = CreateOptions { kek, at, reserve_bytes, disk, ciphers };
+        let store = Store::create(path, options)?;
         notice(&format!("made the data folder {}", path.display()));
         if in_folder {
             let secrets = path.join("secrets");
             notice(&format!("its keys are in {}: back them up, apart from it", secrets.display()));
         }
         Ok(store)
+    }
+
+    /// What seals and opens for the store.
+    #[must_use]
+    pub fn ciphers(&self) -> Arc<dyn Ciphers> {
+        Arc::new(PipelineCiphers { recipients: self.config.age_recipients.clone() })
     }
 
     /// The policy of new sessions.
@@ -167,8 +174,9 @@ impl Context {
     /// Where there would be nobody.
     pub fn keepers(&self, store: &Store) -> Outcome<Keepers> {
         let recipients = self.config.age_recipients.clone();
-        let kek = match store.secrets().kek_id() {
-            Some(_) => Some(store.secrets().kek()?.clone()),
+        let master = store.local()?.master_key();
+        let kek = match master.kek_id() {
+            Some(_) => Some(master.kek()?.clone()),
             None if recipients.is_empty() => {
                 return Err(Failure::usage(
                     "this node is write-only and no age recipient is configured: give it one with \
@@ -190,9 +198,10 @@ impl Context {
         session: SessionId,
         identity: Option<&Path>,
     ) -> Outcome<Dek> {
-        let file = store.keys().get(session)?;
+        let vault = store.local()?;
+        let file = vault.keys().get(session)?;
         let Some(path) = identity else {
-            return Ok(file.unwrap_with(store.secrets().kek()?, &session)?);
+            return Ok(file.unwrap_with(vault.master_key().kek()?, &session)?);
         };
         let mut text = zeroize::Zeroizing::new(Vec::new());
         // It may be a pipe from a program that asks for a passphrase.

@@ -89,7 +89,11 @@ fn class_of(kind: ErrorKind) -> Class {
     match kind {
         ErrorKind::NotFound | ErrorKind::Damaged => Class::Check,
         ErrorKind::Conflict | ErrorKind::Config => Class::Usage,
-        ErrorKind::InUse | ErrorKind::Io | ErrorKind::DiskFull => Class::Io,
+        ErrorKind::LeaseLost
+        | ErrorKind::Unavailable
+        | ErrorKind::InUse
+        | ErrorKind::Io
+        | ErrorKind::DiskFull => Class::Io,
     }
 }
 

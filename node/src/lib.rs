@@ -1,6 +1,7 @@
 //! The node: configuration, wiring and the command line.
 //!
-//! This crate joins the pipeline to the store ([`ports`]) and gives both to people ([`commands`]).
+//! This crate joins the pipeline to the store ([`ports`]) and gives both to people ([`commands`]) and
+//! to other machines ([`services`]).
 //! What the bytes mean, how chunks are sealed and what reaches the disk when, the crates below say.
 //!
 //! Invariants: `anyhow` and printing happen here and nowhere below; no key, token or plaintext goes
@@ -14,6 +15,7 @@ pub mod failure;
 pub mod output;
 pub mod ports;
 pub mod progress;
+pub mod services;
 pub mod source;
 mod telemetry;
 

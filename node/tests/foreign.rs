@@ -14,6 +14,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
 };
 
 use lucid_core::{
@@ -21,7 +22,7 @@ use lucid_core::{
     entry::{Entry, NodeEvent},
     keys::{Kek, KeyFile, Wrap},
 };
-use lucid_store::{Disk, OpenOptions, Store};
+use lucid_store::{Disk, NoCiphers, OpenOptions, Store};
 use python::Verifier;
 use rule::{End, GOLDEN, LOG_KEY, PIECE};
 use support::{Node, Rng, flip, mixed, text, text_of};
@@ -203,7 +204,7 @@ fn append_events(node: &Node, count: u32) {
         at: Timestamp::default(),
         reserve_bytes: Some(0),
         disk: Disk::default(),
-        summarise: &|_| Err("there are no chunks".to_owned()),
+        ciphers: Arc::new(NoCiphers),
     };
     let (store, _) = Store::open(&node.data(), options).unwrap();
     let event = |n: u32| {

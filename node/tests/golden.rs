@@ -16,6 +16,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use lucid_core::{
@@ -27,13 +28,13 @@ use lucid_core::{
     manifest::Manifest,
     merkle,
 };
-use lucid_node::ports::SessionPort;
+use lucid_node::ports::{COMMAND_LEASE, SessionPort};
 use lucid_pipeline::{
     open::ChunkOpener,
     ports::{ChunkFile, ChunkSink},
     seal::{ChunkSealer, SealContext},
 };
-use lucid_store::{CreateOptions, Disk, KekSource, SealRequest, Store};
+use lucid_store::{CreateOptions, Disk, KekSource, NoCiphers, SealRequest, Store};
 use rule::{End, GOLDEN, Golden, LOG_KEY, PIECE, sessions};
 use support::{Node, files_below};
 
@@ -65,7 +66,8 @@ fn create(data: &Path) -> Store {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
     let (kek, reserve_bytes, disk) = (KekSource::Folder, Some(0), Disk::default());
-    Store::create(data, CreateOptions { kek, at: at(0), reserve_bytes, disk }).unwrap()
+    let ciphers = Arc::new(NoCiphers);
+    Store::create(data, CreateOptions { kek, at: at(0), reserve_bytes, disk, ciphers }).unwrap()
 }
 
 fn record(store: &Store, number: u8, golden: &Golden) -> SessionId {
@@ -77,7 +79,8 @@ fn record(store: &Store, number: u8, golden: &Golden) -> SessionId {
     let opened =
         SessionOpened { at: at(began), kind, media_type, owner, policy, session_id: session, v };
     let wrap = Kek::new(KEK).wrap(&session, &dek(number), [0x60 + number; 12]);
-    store.open_session(opened, &KeyFile::new(vec![wrap])).unwrap();
+    store.open_session(opened, Some(&KeyFile::new(vec![wrap]))).unwrap();
+    store.hold(session, COMMAND_LEASE).unwrap();
 
     let context = SealContext { session, dek: dek(number), policy };
     let mut sealer = ChunkSealer::new(&policy);
@@ -112,7 +115,8 @@ fn about(store: &Store, session: SessionId, place: u32, segments: &[u32]) -> Chu
     let leaves: Vec<_> = summaries.iter().map(ChunkSummary::session_leaf).collect();
     let path = merkle::inclusion_proof(&leaves, place.into()).unwrap();
     let summary = summaries[place as usize];
-    let (mut file, bytes) = store.chunks().open(session, ChunkIndex(place)).unwrap();
+    let (mut file, bytes) =
+        store.local().unwrap().chunks().open(session, ChunkIndex(place)).unwrap();
     let scanned = ChunkOpener::new().leaves(&mut file, bytes, Some(&summary.header));
     let (_, leaves) = scanned.unwrap();
     let prove = |segment: &u32| SegmentEvidence {
@@ -129,10 +133,10 @@ fn evidence(store: &Store, session: SessionId, entry: EntryIndex) -> Evidence {
     let index = ChunkIndex(PIECE.1 as u32);
     let mut whole = about(store, session, index.0, &[]);
     whole.disclosed = Some(dek(0).chunk_key(&session, index));
-    let file = fs::read(store.chunks().path(session, index)).unwrap();
+    let file = fs::read(store.local().unwrap().chunks().path(session, index)).unwrap();
     whole.sealed = Some(file[PREFIX_BYTES..].to_vec());
     Evidence {
-        key: store.secrets().log_key().verifier_key().clone(),
+        key: store.log_key().verifier_key().clone(),
         entry: store.with_log(|log| Ok(log.entry(entry)?)).unwrap(),
         manifest: Some(store.manifest(session).unwrap().bytes),
         chunks: vec![about(store, session, 1, &[0, 2]), whole],

@@ -5,6 +5,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::Write,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::Result;
@@ -14,7 +15,7 @@ use lucid_core::{
     entry::{Entry, NodeEvent},
 };
 use lucid_pipeline::window::WINDOW_SEGMENTS;
-use lucid_store::{CreateOptions, Disk, KekSource, Store};
+use lucid_store::{CreateOptions, Disk, KekSource, NoCiphers, Store};
 use tempfile::TempDir;
 
 use super::{CHUNK_BYTES, Material};
@@ -37,6 +38,7 @@ impl Disks {
             at: at(),
             reserve_bytes: Some(0),
             disk: Disk::default(),
+            ciphers: Arc::new(NoCiphers),
         };
         let store = Store::create(&folder.path().join("data"), options)?;
         Ok(Self { folder, store })

@@ -10,6 +10,7 @@
 use std::io::Cursor;
 
 use lucid_core::{
+    Upload,
     chunk::ChunkHeader,
     entry::Entry,
     evidence::Evidence,
@@ -41,6 +42,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("signed_note", signed_note),
     ("tile_path", tile_path),
     ("tlog_proof", tlog_proof),
+    ("upload", upload),
     ("verifier_key", verifier_key),
 ];
 
@@ -167,6 +169,14 @@ pub fn tlog_proof(bytes: &[u8]) {
     let Some(text) = text(bytes) else { return };
     if let Ok(proof) = TlogProof::parse(text) {
         assert_eq!(proof.to_text(), text);
+    }
+}
+
+/// The facts of an upload.
+pub fn upload(bytes: &[u8]) {
+    if let Ok(upload) = Upload::parse(bytes) {
+        assert_eq!(upload.to_bytes(), bytes);
+        assert!(bytes.len() <= Upload::BYTES_MAX);
     }
 }
 

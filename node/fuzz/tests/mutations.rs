@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use lucid_core::{
-    ChunkIndex, Hash, NodeId, Policy, SessionId, Timestamp,
+    ChunkIndex, Hash, NodeId, Policy, SessionId, Timestamp, Upload,
     chunk::Suite,
     entry::{Entry, NodeEvent, SessionOpened, SessionSealed},
     evidence::Evidence,
@@ -223,6 +223,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
         "signed_note" => vec![note.into_bytes()],
         "tile_path" => vec![b"tile/0/x001/x234/067.p/17".to_vec(), b"tile/entries/000".to_vec()],
         "tlog_proof" => vec![evidence.proof.to_text().into_bytes()],
+        "upload" => vec![Upload::new(3600, Some(1 << 40)).unwrap().to_bytes()],
         "verifier_key" => vec![evidence.key.to_string().into_bytes()],
         other => panic!("no seed for {other}"),
     }

@@ -75,7 +75,7 @@ impl Erase {
         );
         confirm(&question, self.yes)?;
         let before = row.state() == State::Erased;
-        let wraps = store.keys().get(session).map_or(0, |file| file.wraps.len());
+        let wraps = store.local()?.keys().get(session).map_or(0, |file| file.wraps.len());
         store.erase(session, now())?;
         let ended = store.session(session)?.ended;
         let erased = Erased {

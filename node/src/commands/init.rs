@@ -24,8 +24,8 @@ pub fn run(context: &Context) -> Outcome<ExitCode> {
     let made = Made {
         data: store.path().display().to_string(),
         node_id: store.node_id().to_string(),
-        log_key: store.secrets().log_key().verifier_key().to_string(),
-        kek_id: store.secrets().kek_id().map(str::to_owned),
+        log_key: store.log_key().verifier_key().to_string(),
+        kek_id: store.local()?.master_key().kek_id().map(str::to_owned),
         log_size: store.with_log(|log| Ok(log.size()))?,
     };
     context.output.print(&made, |made| {

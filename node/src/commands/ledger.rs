@@ -12,7 +12,7 @@ use std::{
 
 use clap::{Subcommand, ValueHint};
 use lucid_core::{Hash, NodeId, counted};
-use lucid_store::{DataFolder, Disk, LogReader, Secrets, StoreError, db, disk, log};
+use lucid_store::{DataFolder, Disk, FolderKind, LogReader, Secrets, StoreError, db, log};
 use serde::Serialize;
 
 use crate::{
@@ -62,7 +62,7 @@ struct Locked {
 
 impl Locked {
     fn open(context: &Context) -> Result<Self, StoreError> {
-        let folder = DataFolder::open(&context.config.data)?;
+        let folder = DataFolder::open(&context.config.data, FolderKind::Node)?;
         let secrets = folder.join("secrets");
         // The last of the secrets to be made.
         if !secrets.join("kek_id").exists() {
@@ -138,9 +138,9 @@ fn rebuild(context: &Context) -> Outcome<ExitCode> {
     let mut progress = counting(context, "entries");
     let report = log::rebuild_tiles(&locked.log_folder(), key, &disk, &mut progress)?;
     drop(progress);
-    let aside = move_database_aside(&locked.folder, &disk)?;
+    let aside = db::set_aside(&locked.folder, &disk)?;
     drop(locked);
-    // A store that finds no database makes it anew from the log, and says so there.
+    // A store that finds it set aside makes it anew from the log, and says so there.
     let store = context.open_store()?;
     let rebuilt = Rebuilt {
         tiles: report.tiles,
@@ -163,18 +163,6 @@ fn rebuild(context: &Context) -> Outcome<ExitCode> {
         ])
     })?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Gives the database's folder the next name `db.aside-<n>`.
-fn move_database_aside(folder: &DataFolder, disk: &Disk) -> Outcome<Option<PathBuf>> {
-    let database = folder.join("db");
-    if !database.exists() {
-        return Ok(None);
-    }
-    let aside = db::next_aside(&database, "aside")?;
-    disk.rename(&database, &aside)?;
-    disk.sync_folder(disk::parent(&database))?;
-    Ok(Some(aside))
 }
 
 #[derive(Serialize)]

@@ -70,7 +70,7 @@ pub fn prove_session(store: &Store, session: SessionId, path: &Path) -> Outcome 
     let Some(sealed) = store.session(session)?.sealed else {
         return Err(Failure::usage(format!("session {session} is not sealed")));
     };
-    let key = store.secrets().log_key().verifier_key().clone();
+    let key = store.log_key().verifier_key().clone();
     let read = |log: &LogReader| Ok((log.entry(sealed.entry)?, log.tlog_proof(sealed.entry)?));
     let (entry, proof) = store.with_log(read)?;
     let manifest = Some(store.manifest(session)?.bytes);
@@ -112,7 +112,7 @@ impl Prove {
             )));
         };
         let log_index = sealed.entry;
-        let key = store.secrets().log_key().verifier_key().clone();
+        let key = store.log_key().verifier_key().clone();
         let (entry, proof) =
             store.with_log(|log| Ok((log.entry(log_index)?, log.tlog_proof(log_index)?)))?;
         let checkpoint = proof.verify(merkle::leaf_hash(&entry), &key)?;

@@ -21,7 +21,7 @@ use crate::{
     context::{Context, now},
     failure::{Failure, Outcome},
     output::{human_rate, table},
-    ports::SessionPort,
+    ports::{COMMAND_LEASE, SessionPort},
     progress::Progress,
     source::{CompareError, compare_prefix},
 };
@@ -105,7 +105,8 @@ impl<'a> OpenSession<'a> {
             session_id: session,
             v: Default::default(),
         };
-        store.open_session(opened, &key_file)?;
+        store.open_session(opened, Some(&key_file))?;
+        store.hold(session, COMMAND_LEASE)?;
         let seal = SealContext { session, dek, policy };
         Ok(Self { store, seal, media_type, before: Totals::default(), started })
     }
@@ -116,7 +117,7 @@ impl<'a> OpenSession<'a> {
     /// Where it is not open, or this node cannot read what it has.
     pub fn resume(context: &Context, store: &'a Store, session: SessionId) -> Outcome<Self> {
         let started = Instant::now();
-        let before = store.totals(session)?;
+        let before = store.hold(session, COMMAND_LEASE)?;
         let SessionOpened { policy, media_type, .. } = store.opened(session)?;
         let dek = context.session_key(store, session, None).map_err(|failure| {
             let doing =

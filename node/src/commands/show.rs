@@ -100,7 +100,7 @@ fn look(store: &Store, session: SessionId) -> Outcome<Shown> {
     let SessionOpened { policy, .. } = store.opened(session)?;
     let state = row.state();
     let mut problems = Vec::new();
-    let wraps = match store.keys().get(session) {
+    let wraps = match store.local()?.keys().get(session) {
         Ok(file) => file.wraps.into_iter().map(Keeper::from).collect(),
         Err(StoreError::KeyFileMissing { .. }) if row.ended.is_some() => Vec::new(),
         Err(error) => problem(error, &mut problems)?.unwrap_or_default(),

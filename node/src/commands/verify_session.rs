@@ -110,7 +110,7 @@ fn look_for_strays(store: &Store, row: &SessionRow, report: &mut Report) -> Outc
         (State::Open, _) => u32::try_from(report.chunk_count).unwrap_or(u32::MAX),
         _ => 0,
     };
-    let strays = store.chunks().strays(row.session, chunks)?;
+    let strays = store.local()?.chunks().strays(row.session, chunks)?;
     for name in strays.iter().take(STRAYS_NAMED).map(|name| name.to_string_lossy()) {
         // Anybody may have given it: quoted, and what steers a terminal escaped.
         report.notices.push(format!("chunk folder: {name:?} is no chunk of it"));
@@ -182,9 +182,9 @@ fn check_sealed(
 /// A session whose key is gone cannot be read any more, however whole its chunks are. Where the node
 /// has the master key, the wrap under it must open for this session.
 fn check_key_file(store: &Store, session: SessionId, findings: &mut Vec<String>) -> Outcome {
-    let Some(file) = found(store.keys().get(session), findings)? else { return Ok(()) };
+    let Some(file) = found(store.local()?.keys().get(session), findings)? else { return Ok(()) };
     let under_kek = file.wraps.iter().any(|wrap| matches!(wrap, Wrap::Kek { .. }));
-    if let (Ok(kek), true) = (store.secrets().kek(), under_kek)
+    if let (Ok(kek), true) = (store.local()?.master_key().kek(), under_kek)
         && let Err(error) = file.unwrap_with(kek, &session)
     {
         findings.push(format!("key file: {error}"));
@@ -219,7 +219,7 @@ fn check_entry(
     let Some(sealed) = &row.sealed else { return Ok(None) };
     let read = store.with_log(|log| Ok((log.entry(sealed.entry)?, log.tlog_proof(sealed.entry)?)));
     let Some((bytes, proof)) = found(read, findings)? else { return Ok(None) };
-    let key = store.secrets().log_key().verifier_key();
+    let key = store.log_key().verifier_key();
     if let Err(error) = proof.verify(merkle::leaf_hash(&bytes), key) {
         findings.push(format!("entry {}: not in the log: {error}", sealed.entry));
     }

@@ -8,6 +8,7 @@
 //! error repeats the text of a secret, nor that of a TOML line, which may hold one.
 
 mod error;
+mod services;
 mod sources;
 #[cfg(test)]
 mod tests;
@@ -99,6 +100,9 @@ pub struct Overrides {
     /// What is logged, such as info or warn,lucid_store=debug [default: warn]
     #[arg(long, global = true, value_name = "FILTER", help_heading = HEADING)]
     pub log_level: Option<String>,
+    /// Where the node listens, for `run` and `serve` [default: 127.0.0.1:8080]
+    #[arg(long, global = true, value_name = "ADDRESS:PORT", help_heading = HEADING)]
+    pub listen: Option<String>,
 }
 
 /// Where a setting's value came from; later ones go before earlier ones.
@@ -227,6 +231,7 @@ impl Loader {
             |time| Some(values::duration_text(*time)),
         );
         let log_level = self.take("log_level", "warn".to_owned(), values::log_level, some);
+        let services = self.services();
         Config {
             data,
             owner,
@@ -240,6 +245,7 @@ impl Loader {
             reserve_bytes,
             flush_after,
             log_level,
+            services,
             settings: std::mem::take(&mut self.settings),
         }
     }
@@ -285,15 +291,25 @@ impl Loader {
         if let (true, Some(place)) = (write_only, place) {
             self.errors.push(ConfigError::WriteOnlyWithKey { place });
         }
+        self.secret(["master_key", "master_key_file"], values::key, values::key_file)
+    }
+
+    /// A secret, given as such or by the name of its file.
+    fn secret<T>(
+        &mut self,
+        [name, file_name]: [&'static str; 2],
+        parse: impl FnOnce(&str) -> Result<T, String>,
+        read: impl FnOnce(&Path) -> Result<T, String>,
+    ) -> Option<T> {
         let masked = |key: &Option<_>| key.as_ref().map(|_| MASK.to_owned());
         let mut from_file = None;
-        let key = self.take("master_key", None, |text| values::key(text).map(Some), masked);
+        let key = self.take(name, None, |text| parse(text).map(Some), masked);
         self.take(
-            "master_key_file",
+            file_name,
             None,
             |text| {
                 let path = values::path(text)?;
-                from_file = Some(values::key_file(&path)?);
+                from_file = Some(read(&path)?);
                 Ok(Some(path))
             },
             |path| path.as_ref().and_then(show_path),

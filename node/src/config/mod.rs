@@ -6,8 +6,10 @@ use lucid_core::{Owner, chunk::Suite, keys::Kek};
 use lucid_pipeline::wraps::Recipient;
 
 mod load;
+mod services;
 
 pub use load::{ConfigError, Origin, Overrides, Setting};
+pub use services::{LogFormat, SecretText, ServiceConfig, ServiceName};
 
 /// The configuration in force, validated.
 #[derive(Clone)]
@@ -36,6 +38,8 @@ pub struct Config {
     pub flush_after: Duration,
     /// What is logged, such as `info` or `warn,lucid_store=debug`.
     pub log_level: String,
+    /// What concerns the services.
+    pub services: ServiceConfig,
     /// Every setting with its value (secrets masked) and where it came from.
     pub settings: Vec<Setting>,
 }

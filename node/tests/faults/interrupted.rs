@@ -1,10 +1,10 @@
 //! Inputs that fall silent, signals, and going on afterwards with the same input or with another.
 
-use std::{os::unix::process::ExitStatusExt, process::Command};
+use std::{fs, os::unix::process::ExitStatusExt, process::Command};
 
 use rustix::process::Signal;
 
-use crate::support::{Live, Node, Ran, mixed, text};
+use crate::support::{Live, Node, Ran, flip, mixed, text};
 
 const INGEST: &str = "ingest - --json --progress json --workers 2 --chunk-bytes 64KiB";
 
@@ -231,4 +231,29 @@ fn what_was_interrupted_can_be_sealed_or_voided() {
     let states: Vec<_> =
         states["sessions"].as_array().unwrap().iter().map(|row| text(&row["state"])).collect();
     assert_eq!(states, ["sealed", "voided"]);
+}
+
+/// Of a chunk that was sealed and not acknowledged, every segment must authenticate under the session's
+/// key: the right beginning over other segments is no chunk of the session.
+#[test]
+fn an_unacknowledged_chunk_is_kept_only_if_all_of_it_is_authentic() {
+    let input = mixed(150_000, 4);
+    for (place, kept) in [(None, 150_000), (Some(104), 131_072), (Some(-1), 131_072)] {
+        let node = Node::new();
+        let (id, ran) = interrupted(&node, &input, Signal::INT);
+        ran.ends(74);
+        // The last record of the index is lost, and with it the acknowledgement.
+        let index = node.data().join("sessions").join(&id).join("index");
+        let records = fs::read(&index).unwrap();
+        fs::write(&index, &records[..records.len() - 140]).unwrap();
+        let (chunk, orphan) = (node.chunk(&id, 2), node.chunk(&id, 2).with_extension("lck.orphan"));
+        if let Some(place) = place {
+            flip(&chunk, place);
+        }
+        let shown = node.run(&format!("show {id} --json")).ok().json();
+        assert_eq!(shown["acknowledged"]["plain_bytes"], kept, "{place:?}: {shown}");
+        assert_eq!((chunk.exists(), orphan.exists()), (place.is_none(), place.is_some()));
+        node.feed(&format!("{INGEST} --resume {id}"), &input).ok();
+        assert!(node.restore(&id) == input);
+    }
 }

@@ -26,6 +26,7 @@ pub mod merkle;
 pub mod note;
 pub mod policy;
 pub mod time;
+pub mod upload;
 
 pub use self::time::Timestamp;
 pub use counted::counted;
@@ -33,3 +34,4 @@ pub use hash::Hash;
 pub use id::{ChunkIndex, EntryIndex, NodeId, Owner, SegmentIndex, SessionId};
 pub use media::MediaType;
 pub use policy::Policy;
+pub use upload::Upload;

@@ -89,8 +89,8 @@ impl Prefix {
     }
 }
 
-/// One worker's means of reading chunks, reused from chunk to chunk.
-#[derive(Default)]
+/// One worker's means of reading chunks, reused from chunk to chunk. Its buffers grow to the largest
+/// chunk it meets, at most 16 MiB each.
 pub struct ChunkOpener {
     window: Box<[u8]>,
     leaves: Vec<[u8; 32]>,
@@ -99,11 +99,23 @@ pub struct ChunkOpener {
     decompressor: Decompressor,
 }
 
+impl Default for ChunkOpener {
+    fn default() -> Self {
+        Self {
+            window: window::new_window(),
+            leaves: Vec::new(),
+            payload: Vec::new(),
+            plain: Vec::new(),
+            decompressor: Decompressor::default(),
+        }
+    }
+}
+
 impl ChunkOpener {
-    /// An opener; its buffers grow to the largest chunk it meets, at most 16 MiB each.
+    /// An opener.
     #[must_use]
     pub fn new() -> Self {
-        Self { window: window::new_window(), ..Self::default() }
+        Self::default()
     }
 
     /// Hashes a chunk file without opening it. `expected` is the header it must have, where that is

@@ -4,10 +4,10 @@
 use lucid_core::{
     ChunkIndex, Policy, SegmentIndex, SessionId,
     chunk::{
-        ChunkHeader, ChunkSummary, MessageKeys, PREFIX_BYTES, SALT_BYTES, SEGMENT_BYTES, Salt,
-        TAG_BYTES,
+        ChunkHeader, ChunkSummary, Codec, MessageKeys, PREFIX_BYTES, SALT_BYTES, SEGMENT_BYTES,
+        Salt, TAG_BYTES,
     },
-    keys::Dek,
+    keys::{ChunkKey, Dek},
 };
 
 use crate::{
@@ -29,8 +29,7 @@ pub struct SealContext {
 pub struct ChunkSealer {
     compressor: Compressor,
     compressed: Vec<u8>,
-    window: Box<[u8]>,
-    leaves: Vec<[u8; 32]>,
+    payload: PayloadSealer,
 }
 
 impl ChunkSealer {
@@ -40,8 +39,7 @@ impl ChunkSealer {
         Self {
             compressor: Compressor::new(policy.zstd_level),
             compressed: vec![0; policy.chunk_bytes as usize],
-            window: window::new_window(),
-            leaves: Vec::with_capacity(policy.chunk_bytes as usize / SEGMENT_BYTES + 1),
+            payload: PayloadSealer::default(),
         }
     }
 
@@ -64,8 +62,8 @@ impl ChunkSealer {
         assert!(!plain.is_empty() && plain.len() <= self.compressed.len(), "a chunk's size");
         let (codec, payload_bytes) = self.compressor.compress(plain, &mut self.compressed);
         let payload = match codec {
-            lucid_core::chunk::Codec::Stored => plain,
-            lucid_core::chunk::Codec::Zstd => &self.compressed[..payload_bytes],
+            Codec::Stored => plain,
+            Codec::Zstd => &self.compressed[..payload_bytes],
         };
         let header = ChunkHeader {
             suite: context.policy.suite,
@@ -75,8 +73,41 @@ impl ChunkSealer {
             plain_bytes: plain.len() as u32,
             payload_bytes: payload_bytes as u32,
         };
-        let chunk_key = context.dek.chunk_key(&context.session, index);
-        let keys = MessageKeys::of_chunk(&chunk_key, &salt, &header);
+        let key = context.dek.chunk_key(&context.session, index);
+        self.payload.seal(&header, &key, payload, salt, file)
+    }
+}
+
+/// Seals payloads that somebody else compressed. Reused from chunk to chunk.
+pub struct PayloadSealer {
+    window: Box<[u8]>,
+    leaves: Vec<[u8; 32]>,
+}
+
+impl Default for PayloadSealer {
+    fn default() -> Self {
+        Self { window: window::new_window(), leaves: Vec::new() }
+    }
+}
+
+impl PayloadSealer {
+    /// Seals `payload` under `key` into `file`, which is not yet committed. `salt` is random and new.
+    ///
+    /// # Errors
+    /// The chunk file's.
+    ///
+    /// # Panics
+    /// Where `payload` has not the length that `header` says.
+    pub fn seal(
+        &mut self,
+        header: &ChunkHeader,
+        key: &ChunkKey,
+        payload: &[u8],
+        salt: Salt,
+        file: &mut impl ChunkFile,
+    ) -> Result<ChunkSummary, PortError> {
+        assert_eq!(payload.len(), header.payload_bytes as usize, "a payload's size");
+        let keys = MessageKeys::of_chunk(key, &salt, header);
         let cipher = SegmentCipher::new(header.suite, &keys);
         let commitment = keys.commitment();
 
@@ -104,7 +135,7 @@ impl ChunkSealer {
         }
         assert_eq!(self.leaves.len(), layout.segment_count() as usize);
         let chunk_root = tree::root_in_place(&mut self.leaves);
-        Ok(ChunkSummary { header, salt, commitment, chunk_root })
+        Ok(ChunkSummary { header: *header, salt, commitment, chunk_root })
     }
 }
 

@@ -8,7 +8,7 @@
 //! ```
 #![expect(clippy::print_stdout, reason = "a program that prints figures")]
 
-use std::{fs, path::Path, time::Instant};
+use std::{fs, path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Context, bail};
 use lucid_core::{
@@ -17,9 +17,12 @@ use lucid_core::{
     entry::{Entry, SessionOpened, SessionSealed},
     keys::{Dek, Kek, KeyFile},
 };
-use lucid_store::{CreateOptions, Disk, KekSource, Log, OpenOptions, SealRequest, Secrets, Store};
+use lucid_store::{
+    CreateOptions, Disk, KekSource, Lease, Log, NoCiphers, OpenOptions, SealRequest, Secrets, Store,
+};
 
 const CHUNK_BYTES: u32 = 8 << 20;
+const LEASE: Lease = Lease(1);
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -48,8 +51,13 @@ fn session(number: u64) -> SessionId {
 fn make(dir: &Path, sessions: u64) -> anyhow::Result<()> {
     let disk = Disk::default();
     let kek_source = KekSource::Given(kek());
-    let options =
-        CreateOptions { kek: kek_source, at: at(), reserve_bytes: None, disk: disk.clone() };
+    let options = CreateOptions {
+        kek: kek_source,
+        at: at(),
+        reserve_bytes: None,
+        disk: disk.clone(),
+        ciphers: Arc::new(NoCiphers),
+    };
     drop(Store::create(dir, options)?);
     let secrets = Secrets::load(&dir.join("secrets"), Some(kek()))?;
     let mut log = Log::open(&dir.join("log"), secrets.log_key().clone(), disk)?;
@@ -103,7 +111,7 @@ fn open(dir: &Path) -> anyhow::Result<Store> {
         at: at(),
         reserve_bytes: None,
         disk: Disk::default(),
-        summarise: &|_| Err("this program adopts nothing".to_owned()),
+        ciphers: Arc::new(NoCiphers),
     };
     let (store, recovery) = Store::open(dir, options)?;
     let time = started.elapsed();
@@ -121,10 +129,11 @@ fn record(dir: &Path, mib: u32) -> anyhow::Result<()> {
     let session = session(u64::MAX - size);
     let keys = KeyFile::new(vec![kek().wrap(&session, &Dek::new([2; 32]), [3; 12])]);
     let started = Instant::now();
-    store.open_session(opened(session), &keys)?;
+    store.open_session(opened(session), Some(&keys))?;
+    store.hold(session, LEASE)?;
     for index in 0..mib.div_ceil(8) {
         let chunk = summary(session, index);
-        let mut writer = store.chunk_writer(session, ChunkIndex(index))?;
+        let mut writer = store.chunk_writer(session, LEASE, ChunkIndex(index))?;
         let mut bytes = vec![0; usize::try_from(chunk.layout().file_bytes())?];
         bytes[..48].copy_from_slice(&chunk.header.to_bytes());
         writer.write(&bytes)?;

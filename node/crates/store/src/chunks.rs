@@ -6,7 +6,8 @@
 //! Invariants:
 //! - a file under its final name is whole and its data is on the disk;
 //! - its name is on the disk after its folder was synced, which comes before the chunk is
-//!   acknowledged. A crash loses chunks that were not, and leaves `*.tmp` files behind.
+//!   acknowledged. A crash loses chunks that were not, and leaves `*.tmp` files behind;
+//! - a file gets its name only under the hold that its writer was begun under (see `vault::hold`).
 
 use std::{
     ffi::OsString,
@@ -24,6 +25,10 @@ use lucid_core::{
 use crate::{
     disk::{Disk, temporary_name},
     error::{Doing, StoreError, damaged},
+    vault::{
+        Lease, Ticket,
+        hold::{self, Shared},
+    },
 };
 
 /// What follows the name of a chunk file that recovery set aside.
@@ -84,20 +89,51 @@ impl ChunkFiles {
         self.disk.make_folder(&folder).doing("create", &folder)
     }
 
-    /// Begins a chunk's file. The chunk has no file until [`ChunkWriter::commit`].
+    /// Begins a chunk's file under `lease`, whose hold this is. The chunk has no file until
+    /// [`ChunkWriter::commit`].
     ///
     /// # Errors
-    /// The operating system's.
+    /// [`StoreError::LeaseLost`], [`StoreError::Chunk`] where the chunk is acknowledged, the operating
+    /// system's.
     pub(crate) fn writer(
         &self,
         session: SessionId,
+        lease: Lease,
         index: ChunkIndex,
+        hold: Shared,
     ) -> Result<ChunkWriter, StoreError> {
         let path = self.path(session, index);
         let temporary = temporary_name(&path);
+        let mut held = hold::lock(&hold);
+        let (number, again) = held.begin_writer(session, lease, index)?;
+        if again {
+            // An earlier writer goes on with what it has, which has no name any more.
+            self.disk.remove(&temporary).doing("remove", &temporary)?;
+        }
         let file = self.disk.create(&temporary).doing("create", &temporary)?;
+        drop(held);
         let disk = self.disk.clone();
-        Ok(ChunkWriter { disk, file, path, temporary, bytes: 0, committed: false })
+        let ticket = Ticket { session, lease, index, number, hold };
+        Ok(ChunkWriter { disk, file, path, temporary, bytes: 0, committed: false, ticket })
+    }
+
+    /// Destroys the chunk files from `next` on and what was never finished, durably.
+    ///
+    /// # Errors
+    /// The operating system's; it can be called again.
+    pub(crate) fn destroy_from(
+        &self,
+        session: SessionId,
+        next: ChunkIndex,
+    ) -> Result<(), StoreError> {
+        let Listing { chunks, temporary } = self.list(session)?;
+        let beyond = chunks.into_iter().filter(|index| *index >= next);
+        let paths: Vec<_> =
+            beyond.map(|index| self.path(session, index)).chain(temporary).collect();
+        for path in &paths {
+            self.disk.remove(path).doing("remove", path)?;
+        }
+        if paths.is_empty() { Ok(()) } else { self.sync_folder(session) }
     }
 
     /// Brings the names of a session's chunk files to the disk.
@@ -270,6 +306,7 @@ pub struct ChunkWriter {
     temporary: PathBuf,
     bytes: u64,
     committed: bool,
+    ticket: Ticket,
 }
 
 impl ChunkWriter {
@@ -287,10 +324,13 @@ impl ChunkWriter {
     /// file's length.
     ///
     /// # Errors
-    /// The operating system's; nothing is then left under the chunk's name.
+    /// [`StoreError::LeaseLost`] where a later hold was begun meanwhile, or another writer of this
+    /// chunk; the operating system's. Nothing of it is then left under the chunk's name.
     pub fn commit(mut self) -> Result<u64, StoreError> {
         self.disk.sync_file(&self.file, &self.temporary).doing("sync", &self.temporary)?;
-        self.disk.rename(&self.temporary, &self.path).doing("rename", &self.temporary)?;
+        self.ticket.commit(|| {
+            self.disk.rename(&self.temporary, &self.path).doing("rename", &self.temporary)
+        })?;
         self.committed = true;
         Ok(self.bytes)
     }
@@ -299,104 +339,14 @@ impl ChunkWriter {
 impl Drop for ChunkWriter {
     fn drop(&mut self) {
         if !self.committed {
-            // What cannot be removed now is removed at the next start.
-            let _ = fs::remove_file(&self.temporary);
+            self.ticket.give_up(|| {
+                // What cannot be removed now is removed at the next start.
+                let _ = fs::remove_file(&self.temporary);
+            });
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{chunk_bytes, session};
-
-    fn files() -> (tempfile::TempDir, ChunkFiles) {
-        let folder = tempfile::tempdir().unwrap();
-        let files = ChunkFiles::new(folder.path().to_owned(), Disk::default());
-        files.make_folder(session(1)).unwrap();
-        (folder, files)
-    }
-
-    fn write(files: &ChunkFiles, index: u32, parts: &[&[u8]]) {
-        let mut writer = files.writer(session(1), ChunkIndex(index)).unwrap();
-        for part in parts {
-            writer.write(part).unwrap();
-        }
-        let bytes: usize = parts.iter().map(|part| part.len()).sum();
-        assert_eq!(writer.commit().unwrap(), bytes as u64);
-    }
-
-    #[test]
-    fn written_read_listed_destroyed() {
-        let (_folder, files) = files();
-        let (summary, bytes) = chunk_bytes(session(1), 1, 100);
-        write(&files, 1, &[&bytes[..50], &bytes[50..]]);
-        write(&files, 0, &[]);
-        let unfinished = files.writer(session(1), ChunkIndex(2)).unwrap();
-        fs::write(files.folder(session(1)).join("0.lck"), "").unwrap();
-        let listing = files.list(session(1)).unwrap();
-        assert_eq!(listing.chunks, [ChunkIndex(0), ChunkIndex(1)]);
-        assert_eq!(listing.temporary.len(), 1);
-        drop(unfinished);
-        assert!(files.list(session(1)).unwrap().temporary.is_empty());
-        assert_eq!(files.strays(session(1), 2).unwrap(), ["0.lck"]);
-        assert_eq!(files.strays(session(1), 1).unwrap(), ["0.lck", "00000001.lck"]);
-        assert_eq!(files.strays(session(1), 0).unwrap().len(), 3);
-        assert!(files.strays(session(2), 1).unwrap().is_empty(), "it has no folder");
-        let prefix = files.read_prefix(session(1), ChunkIndex(1)).unwrap();
-        assert_eq!(prefix.header, summary.header);
-        assert_eq!((prefix.salt, prefix.commitment), (summary.salt, summary.commitment));
-        assert_eq!(files.open(session(1), ChunkIndex(1)).unwrap().1, bytes.len() as u64);
-        files.quarantine(session(1), ChunkIndex(1)).unwrap();
-        let missing = files.open(session(1), ChunkIndex(1)).unwrap_err();
-        assert!(missing.to_string().contains("00000001.lck"), "{missing}");
-        for _ in 0..2 {
-            files.destroy(session(1)).unwrap();
-            assert!(!files.folder(session(1)).exists());
-        }
-        assert!(files.list(session(1)).unwrap().chunks.is_empty());
-    }
-
-    #[test]
-    fn chunks_are_written_side_by_side() {
-        let (_folder, files) = files();
-        std::thread::scope(|scope| {
-            for index in 0..8 {
-                let files = &files;
-                scope.spawn(move || {
-                    let (_, bytes) = chunk_bytes(session(1), index, 1000 + index);
-                    write(files, index, &[&bytes]);
-                });
-            }
-        });
-        for index in 0..8 {
-            let prefix = files.read_prefix(session(1), ChunkIndex(index)).unwrap();
-            assert_eq!(prefix.header.plain_bytes, 1000 + index);
-        }
-    }
-
-    #[test]
-    fn damage_is_named() {
-        let (_folder, files) = files();
-        let (_, whole) = chunk_bytes(session(1), 3, 100);
-        let other = chunk_bytes(session(2), 3, 100).1;
-        let moved = chunk_bytes(session(1), 4, 100).1;
-        let mut magic = whole.clone();
-        magic[0] ^= 1;
-        let longer = [whole.as_slice(), b"x"].concat();
-        for (bytes, says) in [
-            (whole[..103].to_vec(), "103 bytes"),
-            (whole[..whole.len() - 1].to_vec(), "calls for"),
-            (longer, "calls for"),
-            (magic, "LUC1"),
-            (other, "session"),
-            (moved, "chunk 4"),
-        ] {
-            fs::write(files.path(session(1), ChunkIndex(3)), bytes).unwrap();
-            let error = files.read_prefix(session(1), ChunkIndex(3)).unwrap_err();
-            assert!(matches!(error, StoreError::Damaged { .. }));
-            let message = error.to_string();
-            assert!(message.contains(says) && message.contains("00000003.lck"), "{message}");
-        }
-    }
-}
+#[path = "chunks_tests.rs"]
+mod tests;

@@ -7,12 +7,17 @@
 //! opening/<session>                   an empty mark while a session's files are made (see `store`)
 //! ```
 //!
+//! Where keys and chunks are another process's, there are two folders with a lock each ([`FolderKind`]):
+//! the vault's ("lucid-vault 1\n") has `secrets/ keys/ chunks/`, the ledger's ("lucid-ledger 1\n") has
+//! `secrets/ sessions/ log/ db/ opening/`.
+//!
 //! The mark is written first when a folder is made, so that an interrupted creation is recognised
 //! and finished by a second one. Nothing is touched in a folder without it.
 //!
 //! Invariant: one process at a time. The lock goes with the process; its file stays.
 
 use std::{
+    fmt,
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, Write},
     os::unix::fs::OpenOptionsExt,
@@ -26,9 +31,55 @@ use crate::{
     error::{Doing, StoreError},
 };
 
-/// What the file `format` holds in this version.
-const FORMAT: &str = "lucid-data 1\n";
-const FORMAT_NAME: &str = "lucid-data ";
+/// The format's version.
+const VERSION: u64 = 1;
+
+/// What a data folder is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FolderKind {
+    /// All that a node has.
+    Node,
+    /// Keys and chunks: the session-encryptor's.
+    Vault,
+    /// Sessions and the ledger without keys and chunks: the session-orchestrator's.
+    Ledger,
+}
+
+impl FolderKind {
+    const ALL: [Self; 3] = [Self::Node, Self::Vault, Self::Ledger];
+
+    /// The first word of the folder's `format`.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Node => "lucid-data",
+            Self::Vault => "lucid-vault",
+            Self::Ledger => "lucid-ledger",
+        }
+    }
+
+    /// What the file `format` holds in this version.
+    fn format(self) -> String {
+        format!("{} {VERSION}\n", self.word())
+    }
+
+    fn subfolders(self) -> &'static [&'static str] {
+        match self {
+            Self::Node => &["secrets", "keys", "chunks", "sessions", "log", "opening"],
+            Self::Vault => &["secrets", "keys", "chunks"],
+            Self::Ledger => &["secrets", "sessions", "log", "opening"],
+        }
+    }
+}
+
+impl fmt::Display for FolderKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Node => "a whole node's",
+            Self::Vault => "a vault's (keys and chunks, for session-encryptor)",
+            Self::Ledger => "a ledger's (without keys and chunks, for session-orchestrator)",
+        })
+    }
+}
 
 /// Below this much free space no chunk is taken, whatever the disk's size: room for the ledger to
 /// close what is open.
@@ -43,15 +94,14 @@ pub struct DataFolder {
 }
 
 impl DataFolder {
-    const SUBFOLDERS: [&str; 6] = ["secrets", "keys", "chunks", "sessions", "log", "opening"];
-
     /// Makes the folder, or finishes one whose making was interrupted, and locks it.
     ///
     /// # Errors
     /// [`StoreError::NotADataFolder`] where there is a folder with other things in it,
-    /// [`StoreError::NewerFormat`], [`StoreError::InUse`], the operating system's.
-    pub fn create(path: &Path, disk: &Disk) -> Result<Self, StoreError> {
-        match read_format(path)? {
+    /// [`StoreError::OtherFolder`], [`StoreError::NewerFormat`], [`StoreError::InUse`], the operating
+    /// system's.
+    pub fn create(path: &Path, kind: FolderKind, disk: &Disk) -> Result<Self, StoreError> {
+        match read_format(path, kind)? {
             Mark::Ours => (),
             Mark::None if is_vacant(path)? => {
                 fs::create_dir_all(parent(path)).doing("create", parent(path))?;
@@ -61,9 +111,9 @@ impl DataFolder {
         }
         let lock = lock(path)?;
         let format = path.join("format");
-        disk.write_file(&format, FORMAT.as_bytes()).doing("write", &format)?;
+        disk.write_file(&format, kind.format().as_bytes()).doing("write", &format)?;
         let folder = Self { path: path.to_owned(), _lock: lock };
-        for name in Self::SUBFOLDERS {
+        for name in kind.subfolders() {
             let subfolder = path.join(name);
             disk.make_folder(&subfolder).doing("create", &subfolder)?;
         }
@@ -73,10 +123,11 @@ impl DataFolder {
     /// Opens and locks a folder that [`DataFolder::create`] made.
     ///
     /// # Errors
-    /// [`StoreError::NoFolder`], [`StoreError::NotADataFolder`], [`StoreError::NewerFormat`],
-    /// [`StoreError::InUse`], [`StoreError::Unfinished`], the operating system's.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        match read_format(path)? {
+    /// [`StoreError::NoFolder`], [`StoreError::NotADataFolder`], [`StoreError::OtherFolder`],
+    /// [`StoreError::NewerFormat`], [`StoreError::InUse`], [`StoreError::Unfinished`], the operating
+    /// system's.
+    pub fn open(path: &Path, kind: FolderKind) -> Result<Self, StoreError> {
+        match read_format(path, kind)? {
             Mark::Ours => (),
             Mark::None if path.is_dir() => {
                 return Err(StoreError::NotADataFolder { path: path.to_owned() });
@@ -84,7 +135,7 @@ impl DataFolder {
             Mark::None => return Err(StoreError::NoFolder { path: path.to_owned() }),
         }
         let folder = Self { path: path.to_owned(), _lock: lock(path)? };
-        if Self::SUBFOLDERS.iter().any(|name| !path.join(name).is_dir()) {
+        if kind.subfolders().iter().any(|name| !path.join(name).is_dir()) {
             return Err(StoreError::Unfinished { path: path.to_owned() });
         }
         Ok(folder)
@@ -125,28 +176,43 @@ impl DataFolder {
     }
 }
 
+impl DataFolder {
+    /// Refuses where fewer than `reserve` bytes are free.
+    pub(crate) fn check_room(&self, reserve: u64) -> Result<(), StoreError> {
+        let free = self.free_bytes()?;
+        if free >= reserve {
+            return Ok(());
+        }
+        Err(StoreError::DiskFull { path: self.path.clone(), free, reserve })
+    }
+}
+
 enum Mark {
     Ours,
     None,
 }
 
-fn read_format(path: &Path) -> Result<Mark, StoreError> {
+fn read_format(path: &Path, kind: FolderKind) -> Result<Mark, StoreError> {
     let format = path.join("format");
     let text = match fs::read(&format) {
         Ok(bytes) => bytes,
         Err(error) if missing(&error) => return Ok(Mark::None),
         Err(error) => return Err(error).doing("read", &format),
     };
-    if text == FORMAT.as_bytes() {
+    if text == kind.format().as_bytes() {
         return Ok(Mark::Ours);
     }
-    let version = std::str::from_utf8(&text)
-        .ok()
-        .and_then(|text| text.strip_prefix(FORMAT_NAME)?.strip_suffix('\n')?.parse::<u64>().ok());
-    match version {
-        Some(version) => Err(StoreError::NewerFormat { path: path.to_owned(), version }),
-        None => Err(StoreError::NotADataFolder { path: path.to_owned() }),
-    }
+    let path = path.to_owned();
+    let parsed = std::str::from_utf8(&text).ok().and_then(|text| {
+        let (word, version) = text.strip_suffix('\n')?.split_once(' ')?;
+        let found = FolderKind::ALL.into_iter().find(|kind| kind.word() == word)?;
+        Some((found, version.parse::<u64>().ok()?))
+    });
+    Err(match parsed {
+        Some((_, version)) if version != VERSION => StoreError::NewerFormat { path, version },
+        Some((found, _)) if found != kind => StoreError::OtherFolder { path, found, wanted: kind },
+        _ => StoreError::NotADataFolder { path },
+    })
 }
 
 fn missing(error: &io::Error) -> bool {
@@ -202,7 +268,31 @@ mod tests {
     use super::*;
 
     fn refused(path: &Path) -> StoreError {
-        DataFolder::open(path).err().expect("refused")
+        DataFolder::open(path, FolderKind::Node).err().expect("refused")
+    }
+
+    fn create(path: &Path) -> Result<DataFolder, StoreError> {
+        DataFolder::create(path, FolderKind::Node, &Disk::default())
+    }
+
+    #[test]
+    fn a_folder_of_another_kind_is_named_and_left() {
+        for kind in FolderKind::ALL {
+            let base = tempfile::tempdir().unwrap();
+            drop(DataFolder::create(base.path(), kind, &Disk::default()).unwrap());
+            let before = names(base.path());
+            for wanted in FolderKind::ALL.into_iter().filter(|wanted| *wanted != kind) {
+                let opened = DataFolder::open(base.path(), wanted).err().unwrap();
+                let made = DataFolder::create(base.path(), wanted, &Disk::default()).err().unwrap();
+                for error in [opened, made] {
+                    let text = error.to_string();
+                    assert!(text.contains(&kind.to_string()), "{text}");
+                    assert!(text.contains(&wanted.to_string()), "{text}");
+                }
+            }
+            assert_eq!(names(base.path()), before);
+            assert!(DataFolder::open(base.path(), kind).is_ok());
+        }
     }
 
     #[test]
@@ -211,8 +301,8 @@ mod tests {
         let path = base.path().join("deep").join("data");
         assert!(matches!(refused(&path), StoreError::NoFolder { .. }));
         let disk = Disk::default();
-        let folder = DataFolder::create(&path, &disk).unwrap();
-        assert_eq!(fs::read_to_string(path.join("format")).unwrap(), FORMAT);
+        let folder = DataFolder::create(&path, FolderKind::Node, &disk).unwrap();
+        assert_eq!(fs::read_to_string(path.join("format")).unwrap(), "lucid-data 1\n");
         for name in ["", "secrets", "keys", "log"] {
             let mode = fs::metadata(path.join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o700, "{name:?}");
@@ -220,7 +310,7 @@ mod tests {
         let message = refused(&path).to_string();
         assert!(message.contains(&format!("process {}", std::process::id())), "{message}");
         drop(folder);
-        let folder = DataFolder::open(&path).unwrap();
+        let folder = DataFolder::open(&path, FolderKind::Node).unwrap();
         assert!(folder.free_bytes().unwrap() > 0);
         assert!((RESERVE_BYTES_MIN..=RESERVE_BYTES_MAX).contains(&folder.reserve_bytes().unwrap()));
     }
@@ -233,8 +323,7 @@ mod tests {
         let check = |name: &str, text: &str, want: fn(&StoreError) -> bool| {
             fs::write(path.join(name), text).unwrap();
             let before: Vec<_> = names(path);
-            for error in [refused(path), DataFolder::create(path, &Disk::default()).err().unwrap()]
-            {
+            for error in [refused(path), create(path).err().unwrap()] {
                 assert!(want(&error), "{name}: {error}");
             }
             assert_eq!(names(path), before, "{name}: nothing was touched");
@@ -243,13 +332,15 @@ mod tests {
         check("photo.jpg", "", |e| matches!(e, StoreError::NotADataFolder { .. }));
         check("format", "x\n", |e| matches!(e, StoreError::NotADataFolder { .. }));
         check("format", "lucid-data 1", |e| matches!(e, StoreError::NotADataFolder { .. }));
+        check("format", "lucid-other 1\n", |e| matches!(e, StoreError::NotADataFolder { .. }));
+        check("format", "lucid-data 01\n", |e| matches!(e, StoreError::NotADataFolder { .. }));
         check("format", "lucid-data 7\n", |e| {
             matches!(e, StoreError::NewerFormat { version: 7, .. })
         });
         let file = path.join("file");
         fs::write(&file, "").unwrap();
         assert!(matches!(refused(&file), StoreError::NoFolder { .. }));
-        assert!(DataFolder::create(&file, &Disk::default()).is_err());
+        assert!(create(&file).is_err());
     }
 
     fn names(path: &Path) -> Vec<PathBuf> {
@@ -261,10 +352,10 @@ mod tests {
         let base = tempfile::tempdir().unwrap();
         fs::write(base.path().join("format.tmp"), "luc").unwrap();
         fs::create_dir(base.path().join("lost+found")).unwrap();
-        drop(DataFolder::create(base.path(), &Disk::default()).unwrap());
+        drop(create(base.path()).unwrap());
         fs::remove_dir(base.path().join("opening")).unwrap();
         assert!(matches!(refused(base.path()), StoreError::Unfinished { .. }));
-        drop(DataFolder::create(base.path(), &Disk::default()).unwrap());
-        assert!(DataFolder::open(base.path()).is_ok());
+        drop(create(base.path()).unwrap());
+        assert!(DataFolder::open(base.path(), FolderKind::Node).is_ok());
     }
 }

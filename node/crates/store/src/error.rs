@@ -8,18 +8,24 @@ use std::{
 };
 
 use lucid_core::{ChunkIndex, SessionId, entry::EntryError, keys::KeyError};
+use serde::{Deserialize, Serialize};
 
-use crate::{db::State, log::LogError};
+use crate::{data::FolderKind, db::State, log::LogError};
 
 /// What a caller does about an error: its class, for exit codes and HTTP statuses.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// What was asked for is not there.
     NotFound,
     /// What was asked for does not go with the session's state; asking again does not help.
     Conflict,
+    /// A later hold on the session has begun: whoever has the earlier one stops.
+    LeaseLost,
     /// Another process has the data folder.
     InUse,
+    /// The process that has it cannot be reached: ask again.
+    Unavailable,
     /// The operator must change something: a path, a key, a file's mode.
     Config,
     /// The disk or the operating system failed.
@@ -57,6 +63,19 @@ pub enum StoreError {
     NotADataFolder {
         /// The folder.
         path: PathBuf,
+    },
+    /// A data folder, but for something else.
+    #[error(
+        "the data folder {path} is {found}; what is wanted here is {wanted}. Nothing in it was \
+         touched: name another one with --data"
+    )]
+    OtherFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What it is.
+        found: FolderKind,
+        /// What it should be.
+        wanted: FolderKind,
     },
     /// A folder whose creation was interrupted.
     #[error(
@@ -167,6 +186,39 @@ pub enum StoreError {
         /// What does not fit.
         reason: String,
     },
+    /// Another uploader has taken over.
+    #[error(
+        "session {session}: hold {lease} is over, a later one was begun or none is; ask where the \
+         upload is, and take a new one"
+    )]
+    LeaseLost {
+        /// The session.
+        session: SessionId,
+        /// The number of the hold that is over.
+        lease: u64,
+    },
+    /// No data key could be made.
+    #[error("session {session} cannot be opened, as there is no key for it: {reason}")]
+    NewKey {
+        /// The session.
+        session: SessionId,
+        /// Why.
+        reason: String,
+    },
+    /// Keys and chunks are in another process's folder.
+    #[error("keys and chunks are not in {path}: they are with the session-encryptor, ask it")]
+    VaultElsewhere {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A vault in another process says so, or cannot be asked.
+    #[error("{text}")]
+    Remote {
+        /// The class of its error.
+        kind: ErrorKind,
+        /// Its error's text, with the causes.
+        text: String,
+    },
     /// A key file is missing: destroyed, or lost.
     #[error("session {session} has no key file; without it nobody can read the session")]
     KeyFileMissing {
@@ -237,7 +289,12 @@ impl StoreError {
                 ErrorKind::Conflict
             }
             Self::InUse { .. } => ErrorKind::InUse,
+            Self::LeaseLost { .. } => ErrorKind::LeaseLost,
+            Self::Remote { kind, .. } => *kind,
             Self::NotADataFolder { .. }
+            | Self::OtherFolder { .. }
+            | Self::NewKey { .. }
+            | Self::VaultElsewhere { .. }
             | Self::Unfinished { .. }
             | Self::AlreadyThere { .. }
             | Self::NewerFormat { .. }

@@ -5,8 +5,10 @@
 //! what the bytes mean (`lucid-core`) and how chunks are sealed (`lucid-pipeline`).
 //!
 //! The append-only files are the truth; sled is a projection of the log that can be thrown away.
-//! [`Store`] is the way in.
+//! [`Store`] is the way in. What sessions are encrypted with, and what is encrypted, is behind the
+//! [`Vault`], which may be in another process.
 
+pub mod accounts;
 pub mod chunks;
 pub mod data;
 pub mod db;
@@ -19,16 +21,23 @@ pub mod sessions;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod vault;
 
+pub use accounts::Accounts;
 pub use chunks::{ChunkFiles, ChunkPrefix, ChunkWriter};
-pub use data::DataFolder;
+pub use data::{DataFolder, FolderKind};
 pub use db::{Order, SealedFacts, SessionFilter, SessionRow, State};
 pub use disk::Disk;
 pub use error::{ErrorKind, StoreError};
 pub use keys::KeyFiles;
 pub use log::{Log, LogError, LogReader};
-pub use secrets::{KekSource, Secrets};
+pub use secrets::{KekSource, MasterKey, NodeKey, Secrets};
 pub use sessions::{IndexReader, ManifestFile, SessionFolders};
 pub use store::{
-    Committed, CreateOptions, OpenOptions, Recovery, Repair, SealRequest, Sealed, Store, Summarise,
+    Committed, CreateOptions, LedgerOptions, OpenOptions, Recovery, Repair, SealRequest, Sealed,
+    Store,
+};
+pub use vault::{
+    Ciphers, CommittedChunk, FolderVault, Lease, NoCiphers, Presence, RemoteVault, Transport,
+    Vault, VaultCall, VaultFailure, VaultOptions, VaultReply, Verdict, dispatch,
 };

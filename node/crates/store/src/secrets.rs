@@ -42,80 +42,32 @@ pub enum KekSource {
 /// What `kek_id` holds on a write-only node.
 const NO_KEK: &str = "none";
 
-/// The node's keys.
-pub struct Secrets {
-    kek: Option<Kek>,
-    /// `None` on a write-only node.
-    expected_kek: Option<String>,
+/// The key that signs the log's checkpoints, and the id that comes from it.
+pub struct NodeKey {
     node_id: NodeId,
     log_key: SigningKey,
 }
 
-impl Secrets {
-    /// Makes what is missing in `folder` and loads it all.
+impl NodeKey {
+    /// Makes `node.key` in `folder` where it is missing, and loads it.
     ///
     /// # Errors
-    /// [`StoreError::OtherKek`] where the folder was begun with another key; those of
-    /// [`Secrets::load`].
-    pub fn create(folder: &Path, disk: &Disk, source: KekSource) -> Result<Self, StoreError> {
-        let (kek, given) = match source {
-            KekSource::Folder => {
-                let bytes = load_or_make(&folder.join("master.key"), disk)?;
-                (Some(Kek::new(*bytes)), None)
-            }
-            KekSource::Given(kek) => (Some(kek.clone()), Some(kek)),
-            KekSource::None => (None, None),
-        };
-        load_or_make(&folder.join("node.key"), disk)?;
-        let path = folder.join("kek_id");
-        if !path.exists() {
-            let id = kek.as_ref().map_or(NO_KEK.to_owned(), Kek::id);
-            disk.write_file(&path, format!("{id}\n").as_bytes()).doing("write", &path)?;
-        }
-        Self::load(folder, given)
+    /// Those of [`load_or_make`].
+    pub fn create(folder: &Path, disk: &Disk) -> Result<Self, StoreError> {
+        Ok(Self::of(&*load_or_make(&folder.join("node.key"), disk)?))
     }
 
-    /// Loads the keys of a data folder. `given` is the master key where it comes from outside; else
-    /// it is in `master.key`, and where it is not even there, what needs none of it still works.
+    /// Loads `node.key`.
     ///
     /// # Errors
-    /// [`StoreError::OtherKek`], [`StoreError::WriteOnly`] where a key is given to a node that has
-    /// none, [`StoreError::SecretMode`], [`StoreError::SecretText`], the operating system's.
-    pub fn load(folder: &Path, given: Option<Kek>) -> Result<Self, StoreError> {
-        let expected_kek = read_kek_id(&folder.join("kek_id"))?;
-        let kept = folder.join("master.key");
-        let kek = match (given, &expected_kek) {
-            (Some(_), None) => return Err(StoreError::WriteOnly),
-            (Some(kek), Some(_)) => Some(kek),
-            (None, Some(_)) if kept.exists() => Some(Kek::new(*read_key(&kept)?)),
-            (None, _) => None,
-        };
-        if let (Some(kek), Some(expected)) = (&kek, &expected_kek)
-            && kek.id() != *expected
-        {
-            return Err(StoreError::OtherKek { expected: expected.clone(), given: kek.id() });
-        }
-        let seed = read_key(&folder.join("node.key"))?;
-        let (node_id, log_key) = identity(&seed);
-        Ok(Self { kek, expected_kek, node_id, log_key })
+    /// Those of [`read_key`].
+    pub fn load(folder: &Path) -> Result<Self, StoreError> {
+        Ok(Self::of(&*read_key(&folder.join("node.key"))?))
     }
 
-    /// The master key.
-    ///
-    /// # Errors
-    /// [`StoreError::WriteOnly`] or [`StoreError::KekMissing`].
-    pub fn kek(&self) -> Result<&Kek, StoreError> {
-        match (&self.kek, &self.expected_kek) {
-            (Some(kek), _) => Ok(kek),
-            (None, Some(expected)) => Err(StoreError::KekMissing { expected: expected.clone() }),
-            (None, None) => Err(StoreError::WriteOnly),
-        }
-    }
-
-    /// Id of the master key the folder was made with; `None` on a write-only node.
-    #[must_use]
-    pub fn kek_id(&self) -> Option<&str> {
-        self.expected_kek.as_deref()
+    fn of(seed: &[u8; 32]) -> Self {
+        let (node_id, log_key) = identity(seed);
+        Self { node_id, log_key }
     }
 
     /// The node's id.
@@ -128,6 +80,134 @@ impl Secrets {
     #[must_use]
     pub fn log_key(&self) -> &SigningKey {
         &self.log_key
+    }
+}
+
+/// The master key, or that there is none.
+pub struct MasterKey {
+    kek: Option<Kek>,
+    /// `None` on a write-only node.
+    expected: Option<String>,
+}
+
+impl MasterKey {
+    /// Makes what is missing in `folder`, `kek_id` last, and loads it.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherKek`] where the folder was begun with another key; those of
+    /// [`MasterKey::load`].
+    pub fn create(folder: &Path, disk: &Disk, source: KekSource) -> Result<Self, StoreError> {
+        let (kek, given) = match source {
+            KekSource::Folder => {
+                let bytes = load_or_make(&folder.join("master.key"), disk)?;
+                (Some(Kek::new(*bytes)), None)
+            }
+            KekSource::Given(kek) => (Some(kek.clone()), Some(kek)),
+            KekSource::None => (None, None),
+        };
+        let path = folder.join("kek_id");
+        if !path.exists() {
+            let id = kek.as_ref().map_or(NO_KEK.to_owned(), Kek::id);
+            disk.write_file(&path, format!("{id}\n").as_bytes()).doing("write", &path)?;
+        }
+        Self::load(folder, given)
+    }
+
+    /// Loads the master key of a data folder. `given` is the key where it comes from outside; else it
+    /// is in `master.key`, and where it is not even there, what needs none of it still works.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherKek`], [`StoreError::WriteOnly`] where a key is given to a node that has
+    /// none, [`StoreError::SecretMode`], [`StoreError::SecretText`], the operating system's.
+    pub fn load(folder: &Path, given: Option<Kek>) -> Result<Self, StoreError> {
+        let expected = read_kek_id(&folder.join("kek_id"))?;
+        let kept = folder.join("master.key");
+        let kek = match (given, &expected) {
+            (Some(_), None) => return Err(StoreError::WriteOnly),
+            (Some(kek), Some(_)) => Some(kek),
+            (None, Some(_)) if kept.exists() => Some(Kek::new(*read_key(&kept)?)),
+            (None, _) => None,
+        };
+        if let (Some(kek), Some(expected)) = (&kek, &expected)
+            && kek.id() != *expected
+        {
+            return Err(StoreError::OtherKek { expected: expected.clone(), given: kek.id() });
+        }
+        Ok(Self { kek, expected })
+    }
+
+    /// The master key.
+    ///
+    /// # Errors
+    /// [`StoreError::WriteOnly`] or [`StoreError::KekMissing`].
+    pub fn kek(&self) -> Result<&Kek, StoreError> {
+        match (&self.kek, &self.expected) {
+            (Some(kek), _) => Ok(kek),
+            (None, Some(expected)) => Err(StoreError::KekMissing { expected: expected.clone() }),
+            (None, None) => Err(StoreError::WriteOnly),
+        }
+    }
+
+    /// Id of the master key the folder was made with; `None` on a write-only node.
+    #[must_use]
+    pub fn kek_id(&self) -> Option<&str> {
+        self.expected.as_deref()
+    }
+}
+
+/// All of a whole node's keys, without a store over them.
+pub struct Secrets {
+    master: MasterKey,
+    node: NodeKey,
+}
+
+impl Secrets {
+    /// Makes what is missing in `folder`, `kek_id` last, and loads it all.
+    ///
+    /// # Errors
+    /// Those of [`NodeKey::create`] and [`MasterKey::create`].
+    pub fn create(folder: &Path, disk: &Disk, source: KekSource) -> Result<Self, StoreError> {
+        let node = NodeKey::create(folder, disk)?;
+        Ok(Self { master: MasterKey::create(folder, disk, source)?, node })
+    }
+
+    /// Loads the keys of a data folder, see [`MasterKey::load`].
+    ///
+    /// # Errors
+    /// Those of [`MasterKey::load`] and [`NodeKey::load`].
+    pub fn load(folder: &Path, given: Option<Kek>) -> Result<Self, StoreError> {
+        Ok(Self { master: MasterKey::load(folder, given)?, node: NodeKey::load(folder)? })
+    }
+
+    /// The master key.
+    ///
+    /// # Errors
+    /// [`StoreError::WriteOnly`] or [`StoreError::KekMissing`].
+    pub fn kek(&self) -> Result<&Kek, StoreError> {
+        self.master.kek()
+    }
+
+    /// Id of the master key the folder was made with; `None` on a write-only node.
+    #[must_use]
+    pub fn kek_id(&self) -> Option<&str> {
+        self.master.kek_id()
+    }
+
+    /// The node's id.
+    #[must_use]
+    pub fn node_id(&self) -> NodeId {
+        self.node.node_id()
+    }
+
+    /// The key that signs the log's checkpoints.
+    #[must_use]
+    pub fn log_key(&self) -> &SigningKey {
+        self.node.log_key()
+    }
+
+    /// The two apart, for those who have one each.
+    pub(crate) fn split(self) -> (MasterKey, NodeKey) {
+        (self.master, self.node)
     }
 }
 

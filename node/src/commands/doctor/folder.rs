@@ -10,15 +10,12 @@ use std::{
 
 use lucid_core::{EntryIndex, Timestamp, counted, entry::Entry};
 use lucid_store::{
-    DataFolder, Disk, LogReader, OpenOptions, Recovery, Secrets, SessionFilter, State, Store,
-    StoreError,
+    DataFolder, Disk, FolderKind, LogReader, OpenOptions, Recovery, Secrets, SessionFilter, State,
+    Store, StoreError,
 };
 
 use super::Line;
-use crate::{
-    context::{Context, now},
-    ports,
-};
+use crate::context::{Context, now};
 
 /// Sessions that are named where more wait.
 const NAMED_MAX: usize = 3;
@@ -60,7 +57,7 @@ pub(super) fn examine(context: &Context, lines: &mut Vec<Line>) -> Examined {
         lines.push(Line::fail(check, found, remedy));
         return examined;
     }
-    match DataFolder::open(path) {
+    match DataFolder::open(path, FolderKind::Node) {
         Ok(folder) => {
             examined.is_ours = true;
             lines.push(Line::ok(check, format!("{}, format 1, not in use", path.display())));
@@ -169,7 +166,7 @@ fn inside(context: &Context, folder: DataFolder, lines: &mut Vec<Line>, examined
         at: now(),
         reserve_bytes: context.config.reserve_bytes,
         disk: Disk::default(),
-        summarise: &ports::summarise,
+        ciphers: context.ciphers(),
     };
     match Store::open(&context.config.data, options) {
         Err(error) => {

@@ -18,9 +18,9 @@ use super::{ConfigError, Origin, Overrides, values::nearest};
 /// The variables of a process.
 pub(super) type Environment = Vec<(OsString, OsString)>;
 
-/// Every setting's name: the key in the file and, in upper case after [`PREFIX`], the variable.
-/// A secret can also be given by the name of a file, and `master_key` is the only one so far.
-const NAMES: [&str; 13] = [
+/// Every setting's name: the key in the file and, in upper case after [`PREFIX`], the variable. A
+/// secret can also be given by the name of a file ([`SECRETS`]).
+const NAMES: [&str; 37] = [
     "data",
     "owner",
     "chunk_bytes",
@@ -29,14 +29,46 @@ const NAMES: [&str; 13] = [
     "workers",
     "age_recipients",
     "write_only",
-    MASTER_KEY,
-    MASTER_KEY_FILE,
+    "master_key",
+    "master_key_file",
     "reserve_bytes",
     "flush_after",
     "log_level",
+    "log_format",
+    "listen",
+    "tls_certificate",
+    "tls_key",
+    "public_name",
+    "admins",
+    "trusted_proxies",
+    "cors_origins",
+    "jwt_secret",
+    "jwt_secret_file",
+    "service_secret",
+    "service_secret_file",
+    "requests_per_minute",
+    "sign_ins_per_minute",
+    "connections_max",
+    "open_sessions_max",
+    "upload_expires_after",
+    "shutdown_grace_ms",
+    "api_server_url",
+    "authentication_url",
+    "session_chunker_url",
+    "session_encryptor_url",
+    "merkle_builder_url",
+    "session_orchestrator_url",
 ];
-const MASTER_KEY: &str = "master_key";
-const MASTER_KEY_FILE: &str = "master_key_file";
+/// Secrets: each with the setting that names a file it is in.
+pub(super) const SECRETS: [(&str, &str); 3] = [
+    ("master_key", "master_key_file"),
+    ("jwt_secret", "jwt_secret_file"),
+    ("service_secret", "service_secret_file"),
+];
+/// Settings that are lists of texts.
+const LISTS: [&str; 4] = ["age_recipients", "admins", "trusted_proxies", "cors_origins"];
+/// Settings that are true or false.
+const FLAGS: [&str; 1] = ["write_only"];
 
 const PREFIX: &str = "LUCID_";
 /// The variable that names the configuration file. Not a setting: a file cannot name itself.
@@ -44,8 +76,12 @@ const CONFIG_VARIABLE: &str = "LUCID_CONFIG";
 /// Variables with these prefixes are the tests'.
 const FOREIGN_PREFIXES: [&str; 2] = ["LUCID_TEST_", "LUCID_ETHEREUM_TESTS"];
 /// Names that operators of the stack before this node have in their environment.
-const OLDER_NAMES: [(&str, &str); 2] =
-    [("MASTER_ENCRYPTION_KEY", MASTER_KEY), ("MASTER_ENCRYPTION_KEY_FILE", MASTER_KEY_FILE)];
+const OLDER_NAMES: [(&str, &str); 4] = [
+    ("MASTER_ENCRYPTION_KEY", "master_key"),
+    ("MASTER_ENCRYPTION_KEY_FILE", "master_key_file"),
+    ("JWT_SECRET_KEY", "jwt_secret"),
+    ("JWT_SECRET_KEY_FILE", "jwt_secret_file"),
+];
 /// No configuration is longer; a device or a recording named by mistake is.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -101,14 +137,20 @@ impl Sources {
     /// Puts a layer below those that are there: a setting, or the other name of a secret, that is
     /// there already hides the layer's.
     fn add(&mut self, layer: Layer) {
-        if let (Some(key), Some(file)) = (layer.get(MASTER_KEY), layer.get(MASTER_KEY_FILE)) {
-            let (first, second) = (key.source.clone(), file.source.clone());
-            self.errors.push(ConfigError::Both { first, second });
+        for (secret, in_file) in SECRETS {
+            if let (Some(text), Some(file)) = (layer.get(secret), layer.get(in_file)) {
+                let (first, second) = (text.source.clone(), file.source.clone());
+                self.errors.push(ConfigError::Both { first, second });
+            }
         }
-        let master_key = [MASTER_KEY, MASTER_KEY_FILE];
-        let has_key = master_key.iter().any(|name| self.given.contains_key(name));
+        let there = |name: &str| self.given.contains_key(name);
+        let hidden: Vec<&str> = SECRETS
+            .into_iter()
+            .filter(|(secret, in_file)| there(secret) || there(in_file))
+            .flat_map(|(secret, in_file)| [secret, in_file])
+            .collect();
         for (name, given) in layer {
-            if !(has_key && master_key.contains(&name)) {
+            if !hidden.contains(&name) {
                 self.given.entry(name).or_insert(given);
             }
         }
@@ -170,10 +212,11 @@ fn command_line(overrides: &Overrides) -> Layer {
         ("workers", &overrides.workers),
         ("age_recipients", &recipients),
         ("write_only", &write_only),
-        (MASTER_KEY_FILE, &overrides.master_key_file),
+        ("master_key_file", &overrides.master_key_file),
         ("reserve_bytes", &overrides.reserve_bytes),
         ("flush_after", &overrides.flush_after),
         ("log_level", &overrides.log_level),
+        ("listen", &overrides.listen),
     ];
     let given = texts.into_iter().filter_map(|(name, text)| {
         let option = match name {
@@ -206,8 +249,8 @@ fn read_file(path: &Path, from: &str, errors: &mut Vec<ConfigError>) -> Result<L
             errors.push(ConfigError::UnknownKey { path, line, key, nearest });
             continue;
         };
-        if name == MASTER_KEY && mode & 0o004 != 0 {
-            errors.push(ConfigError::Exposed { path: path.to_owned(), key: MASTER_KEY, mode });
+        if is_secret(name) && mode & 0o004 != 0 {
+            errors.push(ConfigError::Exposed { path: path.to_owned(), key: name, mode });
         }
         let source = format!("{}, line {line}", path.display());
         match text_of(name, value.get_ref()) {
@@ -234,20 +277,35 @@ fn read_text(path: &Path) -> io::Result<(Zeroizing<String>, u32)> {
 /// A TOML value as the text it would be on the command line. Errors do not repeat it: it may be a
 /// secret without its quotes.
 fn text_of(name: &str, value: &DeValue<'_>) -> Result<Zeroizing<String>, String> {
+    let list = LISTS.contains(&name);
     let text = match value {
         DeValue::String(text) => text.to_string(),
-        DeValue::Integer(number) if name != MASTER_KEY && number.radix() == 10 => {
+        DeValue::Integer(number) if !is_secret(name) && number.radix() == 10 => {
             number.as_str().to_owned()
         }
-        DeValue::Boolean(on) if name == "write_only" => on.to_string(),
-        DeValue::Array(items) if name == "age_recipients" => {
+        DeValue::Boolean(on) if FLAGS.contains(&name) => on.to_string(),
+        DeValue::Array(items) if list => {
             let items = items.iter().map(|item| item.get_ref().as_str());
             let items: Option<Vec<_>> = items.collect();
-            items.ok_or("is a list of texts: [\"age1…\"]")?.join(",")
+            items.ok_or_else(|| list_form(name))?.join(",")
         }
-        _ if name == "age_recipients" => return Err("is a list of texts: [\"age1…\"]".to_owned()),
-        _ if name == "write_only" => return Err("is true or false".to_owned()),
+        _ if list => return Err(list_form(name)),
+        _ if FLAGS.contains(&name) => return Err("is true or false".to_owned()),
         _ => return Err("is a whole number, or a text in quotes".to_owned()),
     };
     Ok(Zeroizing::new(text))
+}
+
+fn is_secret(name: &str) -> bool {
+    SECRETS.iter().any(|(secret, _)| *secret == name)
+}
+
+fn list_form(name: &str) -> String {
+    let example = match name {
+        "age_recipients" => "age1…",
+        "admins" => "T…",
+        "trusted_proxies" => "127.0.0.1/32",
+        _ => "https://console.example",
+    };
+    format!("is a list of texts: [\"{example}\"]")
 }

@@ -1,6 +1,7 @@
 use std::{fs, os::unix::ffi::OsStringExt, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use super::*;
+use crate::config::ServiceName;
 
 const KEY: &str = "00112233445566778899AABBCCDDEEFF00112233445566778899aabbccddeeff";
 
@@ -94,7 +95,8 @@ fn every_setting_can_be_given_everywhere() {
         "data = \"d\"\nowner = \"o\"\nchunk_bytes = 65_536\nzstd_level = 1\n\
          suite = \"chacha20-poly1305\"\nworkers = 1\nage_recipients = [\"{recipient}\"]\n\
          write_only = false\nmaster_key = \"{KEY}\"\nreserve_bytes = \"1GiB\"\n\
-         flush_after = \"500ms\"\nlog_level = \"warn,lucid_store=debug\"\n"
+         flush_after = \"500ms\"\nlog_level = \"warn,lucid_store=debug\"\n\
+         listen = \"127.0.0.1:8123\"\n"
     ));
     let (by_file, errors) = place.examine(&[], &Overrides::default());
     assert_eq!(errors, [""; 0]);
@@ -112,6 +114,7 @@ fn every_setting_can_be_given_everywhere() {
         reserve_bytes: Some("1024MiB".into()),
         flush_after: Some("500ms".into()),
         log_level: Some("warn,lucid_store=debug".into()),
+        listen: Some("127.0.0.1:8123".into()),
     };
     let (by_flags, errors) = Place::new("").examine(&[("MASTER_ENCRYPTION_KEY", KEY)], &arguments);
     assert_eq!(errors, [""; 0]);
@@ -125,7 +128,7 @@ fn every_setting_can_be_given_everywhere() {
             (format!("LUCID_{}", name.to_uppercase()), value)
         })
         .collect();
-    assert_eq!(variables.len(), 12);
+    assert_eq!(variables.len(), 26);
     let variables: Vec<_> = variables.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     let (by_variables, errors) = Place::new("").examine(&variables, &Overrides::default());
     assert_eq!(errors, [""; 0]);
@@ -142,6 +145,53 @@ fn every_setting_can_be_given_everywhere() {
             config.settings.iter().map(of).filter(|(name, _)| *name != "config").collect()
         };
         assert_eq!(values(config), values(&by_file));
+    }
+}
+
+#[test]
+fn settings_of_services() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let toml = format!(
+        "listen = \"[::1]:9\"\ntls_certificate = \"c\"\ntls_key = \"k\"\npublic_name = \"Archive 1\"\n\
+         admins = [\"TJRabPrwbZy45sbavfcjinPJC18kjpRTv8\"]\n\
+         trusted_proxies = [\"10.0.0.0/8\", \"::1\"]\ncors_origins = [\"https://a.example:8443\"]\n\
+         jwt_secret = \"{secret}\"\nservice_secret = \"{secret}\"\nrequests_per_minute = 7\n\
+         upload_expires_after = \"2h\"\nshutdown_grace_ms = 50\nlog_format = \"json\"\n\
+         api_server_url = \"http://127.0.0.1:81/\"\n"
+    );
+    let (config, errors) = Place::new(&toml).examine(&[], &Overrides::default());
+    assert_eq!(errors, [""; 0]);
+    let services = &config.services;
+    assert_eq!(services.listen.unwrap().to_string(), "[::1]:9");
+    assert_eq!(services.admins[0].as_str(), "TJRabPrwbZy45sbavfcjinPJC18kjpRTv8");
+    let proxies: Vec<_> = services.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["10.0.0.0/8", "::1/128"]);
+    assert_eq!(services.jwt_secret.as_ref().unwrap().expose(), secret);
+    assert_eq!(services.requests_per_minute.get(), 7);
+    assert_eq!(services.upload_expires_after, Duration::from_hours(2));
+    assert_eq!(services.shutdown_grace, Duration::from_millis(50));
+    assert_eq!(services.url(ServiceName::ApiServer), "http://127.0.0.1:81");
+    assert_eq!(services.url(ServiceName::MerkleBuilder), "http://merkle-builder:8090");
+    for name in ["jwt_secret", "service_secret"] {
+        assert_eq!(shown(&config, name).0.as_deref(), Some(MASK));
+    }
+    for (toml, says) in [
+        ("listen = \"8080\"", "127.0.0.1:8080"),
+        ("jwt_secret = \"short\"", "32 to 1024"),
+        ("service_secret = 12345678901234567890123456789012", "a text in quotes"),
+        ("trusted_proxies = [\"10.0.0.0/33\"]", "10.0.0.0/8"),
+        ("cors_origins = [\"*\"]", "https://console.example"),
+        ("admins = [\"not an address\"]", "TRON address"),
+        ("public_name = \"two\\nlines\"", "printable"),
+        ("session_chunker_url = \"https://x:1\"", "http://HOST:PORT"),
+        ("session_chunker_url = \"http://x:1/path\"", "http://HOST:PORT"),
+        ("session_chunker_url = \"http://user@x:1\"", "http://HOST:PORT"),
+        ("requests_per_minute = 0", "1 to 1000000"),
+        ("upload_expires_after = \"31d\"", "720h"),
+        ("log_format = \"xml\"", "text or json"),
+    ] {
+        let (_, errors) = Place::new(toml).examine(&[], &Overrides::default());
+        assert!(errors.len() == 1 && errors[0].contains(says), "{toml}: {errors:?}");
     }
 }
 
@@ -203,7 +253,7 @@ fn values_out_of_bounds_are_refused_with_what_is_allowed() {
         ("workers", ["1", "64"], ["0", "65"]),
         ("suite", ["auto", "aes-256-gcm"], ["AES", ""]),
         ("flush_after", ["10ms", "60m"], ["9ms", "61m"]),
-        ("flush_after", ["1s", "2m"], ["10", "1h"]),
+        ("flush_after", ["2m", "1h"], ["10", "2h"]),
         ("write_only", ["true", "0"], ["yes", ""]),
         ("owner", ["a:b@c", "local"], ["a b", ""]),
         ("reserve_bytes", ["0", "1TiB"], ["1.5GiB", "all"]),

@@ -5,16 +5,20 @@ use std::{
     fmt::Display,
     fs::File,
     io::{self, Read},
+    net::{IpAddr, SocketAddr},
     num::NonZeroUsize,
     ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use ipnet::IpNet;
 use lucid_core::{Owner, chunk::Suite, keys::Kek};
 use lucid_pipeline::wraps::Recipient;
 use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
+
+use crate::config::SecretText;
 
 /// The names of suites; the first leaves the choice to the machine.
 pub(super) const SUITES: [&str; 3] = ["auto", "aes-256-gcm", "chacha20-poly1305"];
@@ -24,6 +28,10 @@ const SIZE_UNITS: [(&str, u64); 4] =
 
 /// More than 64 digits, white space around them, and one byte to tell that a file is longer.
 const KEY_FILE_BYTES_MAX: u64 = 129;
+
+/// What an HMAC key of SHA-256 should have at the least (RFC 7518 §3.2).
+const SECRET_BYTES_MIN: usize = 32;
+const SECRET_BYTES_MAX: usize = 1024;
 
 pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() { Err("is empty: it is a path".to_owned()) } else { Ok(text.into()) }
@@ -75,7 +83,7 @@ fn size_text(bytes: u64) -> String {
 
 /// A whole number of milliseconds, seconds or minutes: `500ms`, `10s`, `2m`.
 pub(super) fn duration(text: &str, allowed: RangeInclusive<Duration>) -> Result<Duration, String> {
-    let units = [("ms", 1), ("s", 1_000), ("m", 60_000)];
+    let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
     let (count, millis) = units
         .into_iter()
         .find_map(|(name, millis)| Some((text.strip_suffix(name)?, millis)))
@@ -92,6 +100,9 @@ pub(super) fn duration(text: &str, allowed: RangeInclusive<Duration>) -> Result<
 
 pub(super) fn duration_text(time: Duration) -> String {
     match time.as_millis() {
+        millis if millis > 0 && millis.is_multiple_of(3_600_000) => {
+            format!("{}h", millis / 3_600_000)
+        }
         millis if millis.is_multiple_of(1000) => format!("{}s", millis / 1000),
         millis => format!("{millis}ms"),
     }
@@ -170,6 +181,89 @@ pub(super) fn key_file(path: &Path) -> Result<Kek, String> {
     let unreadable = |error: io::Error| fault(&format!("cannot be read: {error}"));
     let text = File::open(path).and_then(read).map_err(unreadable)?;
     key(&text).map_err(|error| fault(&error))
+}
+
+/// The address a service listens at.
+pub(super) fn listen(text: &str) -> Result<Option<SocketAddr>, String> {
+    let address = text.parse().map_err(|_| {
+        format!("is {text:?}: it is an address and a port, such as 127.0.0.1:8080 or [::1]:8080")
+    })?;
+    Ok(Some(address))
+}
+
+/// Where another service is: `http://host:port`, nothing more.
+pub(super) fn service_url(text: &str) -> Result<String, String> {
+    let form = || format!("is {text:?}: it is http://HOST:PORT, such as http://127.0.0.1:8081");
+    let rest = text.strip_prefix("http://").ok_or_else(form)?;
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (host, port) = rest.rsplit_once(':').ok_or_else(form)?;
+    let host_ok = !host.is_empty()
+        && host.bytes().all(|c| c.is_ascii_alphanumeric() || b".-_[]:".contains(&c));
+    match (host_ok, port.parse::<u16>()) {
+        (true, Ok(1..)) => Ok(format!("http://{rest}")),
+        _ => Err(form()),
+    }
+}
+
+/// Items separated by commas, each read by `parse`.
+pub(super) fn list<T>(
+    text: &str,
+    form: &str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>, String> {
+    let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+    let item = |item: &str| parse(item).ok_or_else(|| format!("has {item:?}: {form}"));
+    items.map(item).collect()
+}
+
+/// A network, or a single address as one.
+pub(super) fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+}
+
+/// An origin as browsers send it: scheme, host, and the port where it is not the scheme's.
+pub(super) fn origin(text: &str) -> Option<String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
+    let allowed = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b".-:[]".contains(&c);
+    (!host.is_empty() && host.bytes().all(allowed)).then(|| text.to_owned())
+}
+
+/// A name to show: printable, short, on one line.
+pub(super) fn public_name(text: &str) -> Result<Option<String>, String> {
+    let allowed = |c: char| c.is_ascii_graphic() || c == ' ';
+    if (1..=64).contains(&text.len()) && text.chars().all(allowed) {
+        Ok(Some(text.to_owned()))
+    } else {
+        Err("is no name: 1 to 64 printable ASCII characters".to_owned())
+    }
+}
+
+/// A secret that keys are derived from.
+pub(super) fn secret(text: &str) -> Result<Option<SecretText>, String> {
+    let text = text.trim();
+    let printable = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if printable && (SECRET_BYTES_MIN..=SECRET_BYTES_MAX).contains(&text.len()) {
+        Ok(Some(SecretText::new(text)))
+    } else {
+        Err(format!(
+            "is no secret: {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} printable characters (make \
+             one with: openssl rand -hex 32)"
+        ))
+    }
+}
+
+/// A secret's text in a file.
+pub(super) fn secret_file(path: &Path) -> Result<SecretText, String> {
+    let fault = |error: &dyn Display| format!("names {}, which {error}", path.display());
+    let capacity = SECRET_BYTES_MAX + 2;
+    let read = |file: File| -> io::Result<Zeroizing<String>> {
+        let mut text = Zeroizing::new(String::with_capacity(capacity + 1));
+        file.take(capacity as u64 + 1).read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let unreadable = |error: io::Error| fault(&format!("cannot be read: {error}"));
+    let text = File::open(path).and_then(read).map_err(unreadable)?;
+    secret(&text).map_err(|error| fault(&error))?.ok_or_else(|| fault(&"is empty"))
 }
 
 /// The one of `known` that is the fewest changed letters away from `name`.

@@ -47,17 +47,10 @@ pub struct SealedChunk {
     pub content: BoxStream<'static, Result<Bytes, Problem>>,
 }
 
-/// The session-encryptor, as the upload and the download need it. Keys and folders of sessions, which
-/// the orchestrator has made and destroyed, are the vault's (`lucid_store::Vault`).
+/// The session-encryptor, as the upload and the download need it. What the orchestrator asks of it
+/// (making and destroying keys and folders, beginning a hold) goes through `lucid_store::Vault`.
 #[async_trait]
 pub trait Encryptor: Send + Sync {
-    /// Begins a hold: chunk files from `next` on that an earlier hold left are destroyed, and what it
-    /// still has under way is refused.
-    ///
-    /// # Errors
-    /// `upload_in_use` where a later hold has begun, the store's.
-    async fn begin(&self, lease: LeaseId, session: SessionId, next: ChunkIndex) -> Answer<()>;
-
     /// Seals a chunk: its file is durable when this returns, under a name that is not yet.
     ///
     /// # Errors

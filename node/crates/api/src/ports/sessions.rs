@@ -71,8 +71,9 @@ pub struct UploadState {
     pub chunk_count: u32,
     /// Bytes the whole upload will have, once that is known.
     pub length: Option<u64>,
-    /// When the completer closes the session unless more arrives.
-    pub expires_at: Timestamp,
+    /// When the completer closes the session unless more arrives; never for one that was not minted
+    /// over HTTP.
+    pub expires_at: Option<Timestamp>,
 }
 
 /// What sealing fixed.
@@ -202,14 +203,15 @@ pub trait Sessions: Send + Sync {
     /// `not_found`, `session_state`, `conflict` where another length is known or more is there.
     async fn set_length(&self, session: SessionId, length: u64) -> Answer<UploadState>;
 
-    /// Takes hold of an upload that is at `offset`. An uploader that held it before is told to end, and
-    /// waited for a short while.
+    /// Takes hold of an upload that is at `offset`. A holder that has shown no sign of life for some
+    /// seconds loses its hold.
     ///
     /// # Errors
     /// `not_found`, `session_state`, `upload_offset`, `upload_in_use`, `gone`.
     async fn begin_upload(&self, session: SessionId, offset: u64) -> Answer<Lease>;
 
-    /// Acknowledges the next chunks, in order; gives the new offset. Durable when this returns.
+    /// Acknowledges the next chunks, in order; gives the new offset. Durable when this returns. With no
+    /// chunks it only renews the hold, as a holder does every two seconds while bytes arrive.
     ///
     /// # Errors
     /// `upload_in_use` where another holds the upload now, `session_state`, the store's.

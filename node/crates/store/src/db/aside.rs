@@ -23,7 +23,7 @@ const KEPT: usize = 2;
 ///
 /// # Errors
 /// The operating system's.
-pub fn next_aside(folder: &Path, kind: &str) -> Result<PathBuf, StoreError> {
+pub(super) fn next_name(folder: &Path, kind: &str) -> Result<PathBuf, StoreError> {
     let next = numbers(folder, kind)?.last().map_or(1, |last| last + 1);
     Ok(name(folder, kind, next))
 }
@@ -91,7 +91,7 @@ mod tests {
             fs::create_dir_all(base.path().join(name).join("blobs")).unwrap();
             fs::write(base.path().join(name).join("conf"), "x").unwrap();
         }
-        assert_eq!(next_aside(&folder, "damaged").unwrap(), base.path().join(next), "{there:?}");
+        assert_eq!(next_name(&folder, "damaged").unwrap(), base.path().join(next), "{there:?}");
         let said = remove_old(&folder, &Disk::default()).unwrap();
         let paths = told.iter().map(|name| base.path().join(name).display().to_string());
         let want: Vec<_> = paths.map(|path| format!("the older {path} is removed")).collect();

@@ -7,13 +7,14 @@
 //! | --- | --- | --- |
 //! | `sessions` | session id | [`SessionRow`] |
 //! | `by_order` | a block of the log | the sessions opened in it, see `order` |
+//! | `by_owner` | an owner and a block of the log | the owner's sessions opened in it |
 //! | `unfinished` | session id | nothing: the session is open, or its destruction is not known to be complete |
-//! | `meta` | `version` | 2 |
+//! | `meta` | `version` | 3 |
 //! | `meta` | `applied` | log size ‖ log root that the trees stand for |
 //!
 //! The trees lag behind the log, by fewer than `LAG_ENTRIES` entries: what those say is in memory
 //! (`recent`), goes before the trees wherever something is looked up, and is read from the log again at
-//! each start.
+//! each start. Which sessions are open is in memory only, made at each start from `unfinished`.
 //!
 //! Invariants:
 //! - `applied` is written after the rows, and sled keeps the order of writes, so that after a crash
@@ -23,7 +24,7 @@
 //!   and made anew from the log. A crash loses nothing that this does not bring back.
 //!
 //! About sled 0.34 (`examples/figures.rs` measures it; with a million entries, half a million
-//! sessions, the whole store opens in 0.1 s and 29 MiB): it keeps one log-structured file, reads its
+//! sessions, the whole store opens in 0.1 s and 31 MiB): it keeps one log-structured file, reads its
 //! page table at start from a snapshot file plus what was written since, and holds no page until it is
 //! asked for. At each start it overwrites the rest of the segment it stopped in and every free one, so
 //! segments are as small as its pages allow (64 KiB instead of 512), and after a change it writes a new
@@ -46,9 +47,9 @@ use std::{
 
 use lucid_core::{EntryIndex, Hash, SessionId, entry::Entry};
 
-pub use self::aside::next_aside;
 pub(crate) use self::open::open;
-use self::recent::Recent;
+pub use self::open::set_aside;
+use self::{order::Place, recent::Recent};
 pub use self::{
     query::{Order, SessionFilter},
     row::{SealedFacts, SessionRow, State},
@@ -59,7 +60,7 @@ use crate::{
 };
 
 /// The trees' layout; another one is made anew from the log.
-const VERSION: &[u8] = &[2];
+const VERSION: &[u8] = &[3];
 /// sled's I/O buffer and the unit it writes again at each start. A quarter of it holds a full page
 /// (16 rows of at most 320 bytes, or 256 keys of an index page).
 const SEGMENT_BYTES: usize = 64 << 10;
@@ -94,6 +95,7 @@ pub(crate) struct Database {
     db: sled::Db,
     sessions: sled::Tree,
     by_order: sled::Tree,
+    by_owner: sled::Tree,
     unfinished: sled::Tree,
     meta: sled::Tree,
     recent: RwLock<Recent>,
@@ -138,21 +140,11 @@ impl Database {
         for (session, row) in &recent.rows {
             self.sled(self.sessions.insert(session.as_bytes(), row.to_bytes()))?;
         }
-        let mut blocks: BTreeMap<_, Vec<u8>> = BTreeMap::new();
-        for (&place, &session) in &recent.opened {
-            let key = order::key(place);
-            let block = match blocks.entry(key) {
-                btree_map::Entry::Occupied(block) => block.into_mut(),
-                btree_map::Entry::Vacant(block) => {
-                    let written = self.sled(self.by_order.get(key))?;
-                    block.insert(written.unwrap_or_default().to_vec())
-                }
-            };
-            *block = order::with(block, place, session);
-        }
-        for (key, block) in blocks {
-            self.sled(self.by_order.insert(key, block))?;
-        }
+        let all = recent.opened.iter().map(|place| (Vec::new(), place));
+        self.write_blocks(&self.by_order, all)?;
+        let owned = recent.opened.owners();
+        let owned = owned.map(|(owner, place)| (order::prefix(Some(owner)), place));
+        self.write_blocks(&self.by_owner, owned)?;
         for (session, &unfinished) in &recent.unfinished {
             let id = session.as_bytes();
             self.sled(match unfinished {
@@ -163,7 +155,30 @@ impl Database {
         let (size, root) = (recent.size, log.root_at(recent.size)?);
         self.set_applied(Applied { size, root })?;
         self.flush()?;
-        *recent = Recent::after(size);
+        recent.written();
+        Ok(())
+    }
+
+    /// Puts sessions into their blocks, each block written once.
+    fn write_blocks(
+        &self,
+        tree: &sled::Tree,
+        places: impl Iterator<Item = (Vec<u8>, Place)>,
+    ) -> Result<(), StoreError> {
+        let mut blocks: BTreeMap<_, Vec<u8>> = BTreeMap::new();
+        for (prefix, (place, session)) in places {
+            let block = match blocks.entry(order::key(&prefix, place)) {
+                btree_map::Entry::Occupied(block) => block.into_mut(),
+                btree_map::Entry::Vacant(block) => {
+                    let written = self.sled(tree.get(block.key()))?;
+                    block.insert(written.unwrap_or_default().to_vec())
+                }
+            };
+            *block = order::with(block, place, session);
+        }
+        for (key, block) in blocks {
+            self.sled(tree.insert(key, block))?;
+        }
         Ok(())
     }
 

@@ -13,12 +13,13 @@ use std::{
 };
 
 use super::{
-    Applied, CACHE_BYTES, Database, LAG_ENTRIES, SEGMENT_BYTES, Source, VERSION, aside,
-    recent::Recent,
+    Applied, CACHE_BYTES, Database, LAG_ENTRIES, SEGMENT_BYTES, Source, State, VERSION, aside,
+    recent::{Places, Recent},
 };
 use lucid_core::counted;
 
 use crate::{
+    data::DataFolder,
     disk::{Disk, parent},
     error::{Doing, StoreError},
 };
@@ -27,6 +28,9 @@ use crate::{
 /// it for some milliseconds after the database was closed in the same process.
 const LOCK_TRIES: u32 = 100;
 const LOCK_WAIT: Duration = Duration::from_millis(20);
+
+/// What the mark of a database holds that is to be made anew though it is not damaged.
+const ASKED_FOR: &[u8] = b"asked for\n";
 
 /// An open database, and what had to be done for it.
 pub(crate) struct Opened {
@@ -91,7 +95,7 @@ pub(super) fn open_lagging(
             Err(Refusal::Anew(reason)) => reason,
         },
     };
-    let aside = move_aside(folder, disk)?;
+    let aside = move_aside(folder, "damaged", disk)?;
     disk.remove(&condemned(folder)).doing("remove", &condemned(folder))?;
     let database = match try_it() {
         Ok(database) => database,
@@ -108,8 +112,12 @@ pub(super) fn open_lagging(
 
 /// Why the folder need not even be tried.
 fn state_of(folder: &Path) -> Option<String> {
-    if condemned(folder).exists() {
-        Some("it was found damaged while it was in use".to_owned())
+    if let Ok(mark) = fs::read(condemned(folder)) {
+        let reason = match mark.as_slice() {
+            ASKED_FOR => "ledger rebuild asked for it",
+            _ => "it was found damaged while it was in use",
+        };
+        Some(reason.to_owned())
     } else if folder.exists() {
         None
     } else {
@@ -144,6 +152,7 @@ fn try_open(
         disk: disk.clone(),
         sessions: tree("sessions")?,
         by_order: tree("by_order")?,
+        by_owner: tree("by_owner")?,
         unfinished: tree("unfinished")?,
         meta: tree("meta")?,
         recent: RwLock::default(),
@@ -163,13 +172,25 @@ fn try_open(
         disk.sync_folder(parent(folder)).doing("sync", parent(folder))?;
     }
     let applied = check_agreement(&database, log)?;
-    database.recent = RwLock::new(Recent::after(applied.size));
+    let open = open_sessions(&database)?;
+    database.recent = RwLock::new(Recent::after(applied.size, open));
     database.catch_up(log)?;
     // What the start is about to ask for.
     for session in database.unfinished()? {
         database.session(session)?;
     }
     Ok(database)
+}
+
+/// The sessions that the trees have as open.
+fn open_sessions(database: &Database) -> Result<Places, StoreError> {
+    let mut open = Places::default();
+    for session in database.unfinished()? {
+        if let Some(row) = database.written(session)?.filter(|row| row.state() == State::Open) {
+            open.insert(&row);
+        }
+    }
+    Ok(open)
 }
 
 fn open_sled(folder: &Path) -> sled::Result<sled::Db> {
@@ -216,12 +237,24 @@ fn check_agreement(database: &Database, log: &dyn Source) -> Result<Applied, Ref
     Ok(applied)
 }
 
-/// Gives a folder that is not to be used the next name `db.damaged-<n>`.
-fn move_aside(folder: &Path, disk: &Disk) -> Result<Option<PathBuf>, StoreError> {
+/// Moves the database of a data folder aside, under the next name `db.aside-<n>`, because somebody
+/// wants it made anew: the next start does that, and says why. `None` where there is none.
+///
+/// # Errors
+/// The operating system's.
+pub fn set_aside(folder: &DataFolder, disk: &Disk) -> Result<Option<PathBuf>, StoreError> {
+    let database = folder.join("db");
+    let mark = condemned(&database);
+    fs::write(&mark, ASKED_FOR).doing("write", &mark)?;
+    move_aside(&database, "aside", disk)
+}
+
+/// Gives a folder that is not to be used the next name `db.<what>-<n>`.
+fn move_aside(folder: &Path, what: &str, disk: &Disk) -> Result<Option<PathBuf>, StoreError> {
     if !folder.exists() {
         return Ok(None);
     }
-    let aside = aside::next_aside(folder, "damaged")?;
+    let aside = aside::next_name(folder, what)?;
     disk.rename(folder, &aside).doing("rename", folder)?;
     disk.sync_folder(parent(folder)).doing("sync", parent(folder))?;
     Ok(Some(aside))

@@ -82,13 +82,17 @@ impl Database {
             }
         };
         let newest = filter.order == Order::NewestFirst;
-        let recent = self.recent();
+        let (recent, owner) = (self.recent(), filter.owner.as_ref());
+        let places = match filter.state {
+            Some(State::Open) => Box::new(recent.open.after(owner, newest, after).map(Ok)),
+            _ => self.places(&recent, owner, newest, after),
+        };
         let mut rows = Vec::new();
-        for place in self.places(&recent, newest, after) {
-            let (place, session) = place?;
+        for place in places {
             if rows.len() == limit {
                 break;
             }
+            let (place, session) = place?;
             // The block that `after` is in has others before it.
             if after.is_some_and(|after| if newest { place >= after } else { place <= after }) {
                 continue;
@@ -102,20 +106,29 @@ impl Database {
         Ok(rows)
     }
 
-    /// The sessions in the order of a list, from the block that `after` is in on.
+    /// Number of an owner's open sessions.
+    pub(crate) fn open_sessions(&self, owner: &Owner) -> u32 {
+        u32::try_from(self.recent().open.count(owner)).unwrap_or(u32::MAX)
+    }
+
+    /// An owner's sessions, or all, in the order of a list, from the block that `after` is in on.
     fn places<'a>(
         &'a self,
         recent: &'a Recent,
+        owner: Option<&Owner>,
         newest: bool,
         after: Option<EntryIndex>,
     ) -> Box<dyn Iterator<Item = Result<Place, StoreError>> + 'a> {
-        let from = after.map(order::key);
+        let tree = if owner.is_some() { &self.by_owner } else { &self.by_order };
+        let prefix = order::prefix(owner);
+        let from = after.map(|after| order::key(&prefix, after));
         let blocks = match (newest, from) {
-            (_, None) => self.by_order.iter(),
-            (false, Some(from)) => self.by_order.range(from..),
-            (true, Some(from)) => self.by_order.range(..=from),
+            (_, None) => tree.scan_prefix(&prefix),
+            (false, Some(from)) => tree.range(from..order::key(&prefix, EntryIndex(u64::MAX))),
+            (true, Some(from)) => tree.range(order::key(&prefix, EntryIndex(0))..=from),
         };
-        let places = move |block| match self.block(block) {
+        let unwritten = recent.opened.after(owner, newest, after).map(Ok);
+        let places = move |block| match self.block(&prefix, block) {
             Ok(mut places) => {
                 if newest {
                     places.reverse();
@@ -124,9 +137,8 @@ impl Database {
             }
             Err(error) => vec![Err(error)],
         };
-        let unwritten = recent.opened.iter().map(|(&place, &session)| Ok((place, session)));
         if newest {
-            Box::new(unwritten.rev().chain(blocks.rev().flat_map(places)))
+            Box::new(unwritten.chain(blocks.rev().flat_map(places)))
         } else {
             Box::new(blocks.flat_map(places).chain(unwritten))
         }
@@ -134,10 +146,11 @@ impl Database {
 
     fn block(
         &self,
+        prefix: &[u8],
         block: sled::Result<(sled::IVec, sled::IVec)>,
     ) -> Result<Vec<Place>, StoreError> {
         let (key, value) = self.sled(block)?;
-        order::parse(&key, &value)
-            .ok_or_else(|| self.unsound("a block of by_order is none".to_owned()))
+        order::parse(prefix, &key, &value)
+            .ok_or_else(|| self.unsound("a block of sessions is none".to_owned()))
     }
 }

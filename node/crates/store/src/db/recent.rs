@@ -1,16 +1,90 @@
-//! What the log says since the trees were last written.
+//! What is known without the trees: what the log says since they were last written, and which sessions
+//! are open.
 //!
-//! It is kept in memory and read from the log again at each start. If each entry were written to sled
-//! at once, every start after it would write sled's whole page table (a snapshot): two million bytes for
-//! the two entries of one session, where the log is a million entries long.
+//! The first is kept in memory and read from the log again at each start. If each entry were written to
+//! sled at once, every start after it would write sled's whole page table (a snapshot): two million bytes
+//! for the two entries of one session, where the log is a million entries long.
+//!
+//! Open sessions are few, and a start reads the rows of all of them. So what lists and counts them costs
+//! the disk nothing.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    ops::Bound::{Excluded, Unbounded},
+};
 
-use lucid_core::{EntryIndex, SessionId, entry::Entry};
+use lucid_core::{EntryIndex, Owner, SessionId, entry::Entry};
 
-use super::SessionRow;
+use super::{SessionRow, State, order::Place};
 
-/// The changes that the entries from `base` to `size` make to the trees.
+/// Sessions by the place of their opening, all of them and by owner.
+#[derive(Default)]
+pub(super) struct Places {
+    all: BTreeMap<EntryIndex, SessionId>,
+    by_owner: BTreeMap<Owner, BTreeMap<EntryIndex, SessionId>>,
+}
+
+impl Places {
+    pub(super) fn insert(&mut self, row: &SessionRow) {
+        self.all.insert(row.opened, row.session);
+        self.by_owner.entry(row.owner.clone()).or_default().insert(row.opened, row.session);
+    }
+
+    fn remove(&mut self, row: &SessionRow) {
+        self.all.remove(&row.opened);
+        if let Some(places) = self.by_owner.get_mut(&row.owner) {
+            places.remove(&row.opened);
+            if places.is_empty() {
+                self.by_owner.remove(&row.owner);
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        self.all.clear();
+        self.by_owner.clear();
+    }
+
+    /// Number of an owner's sessions.
+    pub(super) fn count(&self, owner: &Owner) -> usize {
+        self.by_owner.get(owner).map_or(0, BTreeMap::len)
+    }
+
+    /// The owners and their sessions.
+    pub(super) fn owners(&self) -> impl Iterator<Item = (&Owner, Place)> {
+        let of = |(owner, places)| std::iter::repeat(owner).zip(flat(places));
+        self.by_owner.iter().flat_map(of)
+    }
+
+    /// All sessions.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Place> {
+        flat(&self.all)
+    }
+
+    /// The sessions, an owner's or all, in the order of a list that goes on after a place.
+    pub(super) fn after(
+        &self,
+        owner: Option<&Owner>,
+        newest: bool,
+        after: Option<EntryIndex>,
+    ) -> Box<dyn Iterator<Item = Place> + '_> {
+        let Some(places) = owner.map_or(Some(&self.all), |owner| self.by_owner.get(owner)) else {
+            return Box::new(std::iter::empty());
+        };
+        let after = after.map_or(Unbounded, Excluded);
+        let place = |(&place, &session)| (place, session);
+        match newest {
+            true => Box::new(places.range((Unbounded, after)).rev().map(place)),
+            false => Box::new(places.range((after, Unbounded)).map(place)),
+        }
+    }
+}
+
+fn flat(places: &BTreeMap<EntryIndex, SessionId>) -> impl Iterator<Item = Place> {
+    places.iter().map(|(&place, &session)| (place, session))
+}
+
+/// The changes that the entries from `base` to `size` make to the trees, and the open sessions.
 #[derive(Default)]
 pub(super) struct Recent {
     /// Entries that the trees stand for.
@@ -19,25 +93,37 @@ pub(super) struct Recent {
     pub(super) size: u64,
     /// Rows as they are now, of the sessions that changed.
     pub(super) rows: BTreeMap<SessionId, SessionRow>,
-    /// Sessions opened, by place.
-    pub(super) opened: BTreeMap<EntryIndex, SessionId>,
+    /// Sessions opened.
+    pub(super) opened: Places,
     /// Sessions that a start must look at, and those it need not look at any more.
     pub(super) unfinished: BTreeMap<SessionId, bool>,
+    /// The sessions that are open now, whenever they were opened.
+    pub(super) open: Places,
 }
 
 impl Recent {
-    /// No change yet to trees that stand for `size` entries.
-    pub(super) fn after(size: u64) -> Self {
-        Self { base: size, size, ..Self::default() }
+    /// No change yet to trees that stand for `size` entries, with these open sessions.
+    pub(super) fn after(size: u64, open: Places) -> Self {
+        Self { base: size, size, open, ..Self::default() }
+    }
+
+    /// The trees stand for all of it now.
+    pub(super) fn written(&mut self) {
+        self.base = self.size;
+        self.rows.clear();
+        self.opened.clear();
+        self.unfinished.clear();
     }
 
     /// Takes up the entry at `index`; `written` is the row of its session in the trees.
     pub(super) fn apply(&mut self, index: EntryIndex, entry: &Entry, written: Option<SessionRow>) {
         let Some(session) = entry.session() else { return };
         if let Entry::SessionOpened(entry) = entry {
-            self.rows.insert(session, SessionRow::opened(index, entry));
-            self.opened.insert(index, session);
+            let row = SessionRow::opened(index, entry);
+            self.opened.insert(&row);
+            self.open.insert(&row);
             self.unfinished.insert(session, true);
+            self.rows.insert(session, row);
             return;
         }
         // `check` lets no entry about an unknown session into the log; one that a foreign program
@@ -51,6 +137,9 @@ impl Recent {
             | Entry::UserChanged(_)
             | Entry::NodeEvent(_)
             | Entry::Other(_) => {}
+        }
+        if row.state() != State::Open {
+            self.open.remove(&row);
         }
         // Its keys and chunks are destroyed after the entry that says so.
         self.unfinished.insert(session, row.ended.is_some());

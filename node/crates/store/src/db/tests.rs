@@ -149,6 +149,7 @@ fn check_rows(lag_entries: u64) {
     }
     let owner = Some("even".parse().unwrap());
     assert_eq!(seeds(&database, &SessionFilter { owner, ..filter() }), [2, 4, 6, 8]);
+    check_lists(&database);
     let page = |filter: &SessionFilter, after| {
         let rows = database.list(filter, Some(session(after)), 2).unwrap();
         rows.iter().map(|row| row.session.as_bytes()[0]).collect::<Vec<_>>()
@@ -164,6 +165,69 @@ fn check_rows(lag_entries: u64) {
     assert_eq!(row.opened, EntryIndex(4));
     assert_eq!(row.sealed.map(|facts| (facts.entry, facts.chunk_count)), Some((EntryIndex(13), 3)));
     assert_eq!(row.ended, Some((EntryIndex(15), time(102))));
+}
+
+/// Every list is what looking at every session gives.
+fn check_lists(database: &Database) {
+    let rows = all(database);
+    let owners = [None, Some("even"), Some("odd"), Some("eve"), Some("nobody")];
+    let states = [None, Some(State::Open), Some(State::Sealed), Some(State::Voided)];
+    for (owner, state) in owners.iter().flat_map(|owner| states.map(|state| (owner, state))) {
+        for order in [Order::OldestFirst, Order::NewestFirst] {
+            let owner = owner.map(|owner| owner.parse().unwrap());
+            let filter = SessionFilter { owner, state, order };
+            let mut ordered = rows.clone();
+            if order == Order::NewestFirst {
+                ordered.reverse();
+            }
+            for start in 0..=rows.len() {
+                let after = start.checked_sub(1).map(|before| ordered[before].session);
+                let takes = |row: &&SessionRow| {
+                    filter.owner.as_ref().is_none_or(|owner| *owner == row.owner)
+                        && state.is_none_or(|state| state == row.state())
+                };
+                let wanted: Vec<_> = ordered[start..].iter().filter(takes).cloned().collect();
+                for limit in [0, 1, 2, 100] {
+                    let listed = database.list(&filter, after, limit).unwrap();
+                    let wanted = &wanted[..wanted.len().min(limit)];
+                    assert_eq!(listed, wanted, "{filter:?} after {after:?}");
+                }
+            }
+        }
+    }
+    for owner in owners.into_iter().flatten() {
+        let open = |row: &&SessionRow| row.state() == State::Open && row.owner.as_str() == owner;
+        let count = rows.iter().filter(open).count();
+        assert_eq!(database.open_sessions(&owner.parse().unwrap()), count as u32, "{owner}");
+    }
+}
+
+#[test]
+fn lists_go_on_across_blocks_and_the_trees_end() {
+    // Sessions in four blocks, of two owners and more, every third ended.
+    let entries = (0..100).map(opened).chain((0..100).step_by(3).map(sealed));
+    for lag_entries in [1, 50, 90, 120, LAG_ENTRIES] {
+        let folder = tempfile::tempdir().unwrap();
+        let database = open_lagging(folder.path(), &log(entries.clone()), lag_entries).database;
+        check_lists(&database);
+        drop(database);
+        check_lists(&open_lagging(folder.path(), &log(entries.clone()), lag_entries).database);
+    }
+}
+
+#[test]
+fn a_list_looks_at_no_other_owner_s_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(folder.path(), &lives()).database;
+    for seed in [1, 3, 5, 7, 9] {
+        database.sessions.insert(session(seed).as_bytes(), b"no row").unwrap();
+    }
+    let owner = Some("even".parse().unwrap());
+    let filter = SessionFilter { owner, ..SessionFilter::default() };
+    assert_eq!(seeds(&database, &filter), [2, 4, 6, 8]);
+    let open = SessionFilter { state: Some(State::Open), ..filter };
+    assert_eq!(seeds(&database, &open), [8]);
+    assert!(database.list(&SessionFilter::default(), None, 100).is_err(), "others are damaged");
 }
 
 #[test]
@@ -205,6 +269,7 @@ fn replaying_gives_the_same_rows() {
         database = open_lagging(folder.path(), &log, log.size() - from).database;
         assert_eq!(all(&database), rows, "replayed from {from}");
         assert_eq!(database.unfinished().unwrap(), unfinished, "replayed from {from}");
+        check_lists(&database);
     }
 }
 
@@ -277,6 +342,11 @@ fn what_cannot_be_trusted_is_made_anew() {
     assert!(missing.unwrap().contains("missing"));
     let condemned = check_reopened(&lives(), super::open::condemn);
     assert!(condemned.unwrap().contains("found damaged"));
+    let earlier = |db: &Path| {
+        let database = sled::Config::new().path(db).segment_size(SEGMENT_BYTES).open().unwrap();
+        database.open_tree("meta").unwrap().insert(b"version", &[2]).unwrap();
+    };
+    assert!(check_reopened(&lives(), earlier).unwrap().contains("another version's"));
     for (tree, key, value) in [
         ("meta", b"applied".as_slice(), b"x".as_slice()),
         ("meta", b"version", &[9]),

@@ -6,12 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lucid_core::{
-    Hash, SessionId,
-    chunk::{COMMITMENT_BYTES, ChunkHeader, ChunkSummary, Commitment, SALT_BYTES, Salt},
-    manifest::Totals,
-    merkle::CompactRange,
-};
+use lucid_core::{Hash, SessionId, chunk::ChunkSummary, manifest::Totals, merkle::CompactRange};
 
 use crate::{
     disk::Disk,
@@ -21,7 +16,7 @@ use crate::{
 const MAGIC: [u8; 4] = *b"LUCI";
 const VERSION: u8 = 1;
 pub(super) const HEADER_BYTES: usize = 32;
-const SUMMARY_BYTES: usize = ChunkHeader::BYTES + SALT_BYTES + COMMITMENT_BYTES + Hash::BYTES;
+const SUMMARY_BYTES: usize = ChunkSummary::BYTES;
 const RECORD_BYTES: usize = SUMMARY_BYTES + 4;
 
 /// Records that one write and one fdatasync bring to the disk: a power cut can tear at most these.
@@ -128,15 +123,24 @@ impl SessionIndex {
         if self.poisoned {
             return Err(StoreError::Poisoned { path: self.path.clone() });
         }
-        let mut totals = self.totals;
-        for chunk in chunks {
-            add(&mut totals, chunk)?;
-        }
+        let totals = self.check(chunks)?;
         for batch in chunks.chunks(BATCH_RECORDS_MAX) {
             self.append_batch(batch)?;
         }
         assert_eq!(self.totals, totals, "what was checked is what was appended");
         Ok(())
+    }
+
+    /// The sums with these chunks, if they can follow.
+    ///
+    /// # Errors
+    /// [`StoreError::Chunk`].
+    pub(crate) fn check(&self, chunks: &[ChunkSummary]) -> Result<Totals, StoreError> {
+        let mut totals = self.totals;
+        for chunk in chunks {
+            add(&mut totals, chunk)?;
+        }
+        Ok(totals)
     }
 
     fn append_batch(&mut self, batch: &[ChunkSummary]) -> Result<(), StoreError> {
@@ -294,10 +298,7 @@ fn header_bytes(session: SessionId) -> [u8; HEADER_BYTES] {
 
 fn record_bytes(chunk: &ChunkSummary) -> [u8; RECORD_BYTES] {
     let mut bytes = [0; RECORD_BYTES];
-    bytes[..48].copy_from_slice(&chunk.header.to_bytes());
-    bytes[48..72].copy_from_slice(&chunk.salt.0);
-    bytes[72..104].copy_from_slice(&chunk.commitment.0);
-    bytes[104..136].copy_from_slice(chunk.chunk_root.as_bytes());
+    bytes[..SUMMARY_BYTES].copy_from_slice(&chunk.to_bytes());
     let crc = crc32c::crc32c(&bytes[..SUMMARY_BYTES]);
     bytes[SUMMARY_BYTES..].copy_from_slice(&crc.to_be_bytes());
     bytes
@@ -308,15 +309,7 @@ fn parse_record(bytes: &[u8; RECORD_BYTES]) -> Option<ChunkSummary> {
     if crc != crc32c::crc32c(summary).to_be_bytes() {
         return None;
     }
-    let (header, rest) = summary.split_first_chunk()?;
-    let (salt, rest) = rest.split_first_chunk()?;
-    let (commitment, root) = rest.split_first_chunk()?;
-    Some(ChunkSummary {
-        header: ChunkHeader::parse(header).ok()?,
-        salt: Salt(*salt),
-        commitment: Commitment(*commitment),
-        chunk_root: Hash(root.try_into().ok()?),
-    })
+    ChunkSummary::parse(summary).ok()
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
-//! The folders `sessions/<session>/`: what was acknowledged (`index`) and what the session is
-//! (`manifest.json`).
+//! The folders `sessions/<session>/`: what was acknowledged (`index`), what the session is
+//! (`manifest.json`) and, while it is open, what its uploader said (`upload.json`).
 //!
-//! Both stay when a session is erased: they hold hashes and sizes, no content. A voided session's
-//! folder is removed.
+//! Index and manifest stay when a session is erased: they hold hashes and sizes, no content. A
+//! voided session's folder is removed.
 
 mod index;
 mod manifest;
+mod upload;
 
 use std::{
     fs, io,

@@ -64,9 +64,11 @@ impl Store {
             let manifest = self.manifest_of(opened, &totals, root, request)?;
             let path = self.sessions.manifest_path(session);
             let (manifest_hash, _) = sessions::write(&path, &manifest, &self.disk)?;
+            self.sessions.remove_upload(session)?;
             self.commit_sealed(opened, &totals, root, manifest_hash, request.at)
         })?;
         self.forget(session);
+        self.release(session);
         Ok(sealed)
     }
 
@@ -200,10 +202,17 @@ impl Store {
         Ok(())
     }
 
+    /// Ends the holds on a session that is sealed, so that the vault need not remember them. One that is
+    /// left standing lets nobody touch what was acknowledged.
+    fn release(&self, session: SessionId) {
+        if let Err(error) = self.vault.release(session) {
+            tracing::warn!(%session, error = chain(&error), "the hold on a sealed session stands");
+        }
+    }
+
     /// Destroys a session's keys, then its chunks: without the keys what is left of them is noise.
     pub(super) fn destroy(&self, session: SessionId, live: &mut Live) -> Result<(), StoreError> {
         live.open = None;
-        self.keys.destroy(session)?;
-        self.chunks.destroy(session)
+        self.vault.destroy(session)
     }
 }

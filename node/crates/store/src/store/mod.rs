@@ -1,8 +1,8 @@
 //! The store: one data folder, open, with everything in it kept in agreement.
 //!
 //! This module owns the order in which things reach the disk and the rules of a session's life. It
-//! leaves the bytes of each file to the module of that file, what chunks mean to the pipeline, and
-//! time to the caller.
+//! leaves the bytes of each file to the module of that file, keys and chunk files to the vault, what
+//! chunks mean to the pipeline, and time to the caller.
 //!
 //! Invariants:
 //! - **opened**: session folder, key file and chunk folder are durable, then the `session.opened`
@@ -20,13 +20,18 @@
 //! - the database is a guide to the log, not a witness: what is signed, proved or destroyed is read
 //!   from the entry that a row names.
 //!
-//! Locks, in the order they are taken: a session's, then the log's. Chunk writers take
-//! neither.
+//! - **filled**: chunks are written under a hold that [`Store::hold`] begins where the index ends, so that
+//!   nothing acknowledged is in its way.
+//!
+//! Locks, in the order they are taken: a session's, then the log's or the vault's. Chunk writers take
+//! neither of the store's.
 
 mod end;
 mod ledger;
+mod open;
 mod recover;
 mod recover_session;
+mod upload;
 mod write;
 
 use std::{
@@ -36,58 +41,28 @@ use std::{
 };
 
 use lucid_core::{
-    NodeId, SessionId, Timestamp,
-    chunk::ChunkSummary,
+    NodeId, Owner, SessionId, Timestamp,
     entry::{Entry, NodeEvent, SessionOpened},
-    keys::Kek,
+    note::SigningKey,
 };
 
+pub(crate) use self::recover::{remove_leftovers, within};
 pub use self::{
     end::{SealRequest, Sealed},
     ledger::Committed,
+    open::{CreateOptions, LedgerOptions, OpenOptions},
     recover::{Recovery, Repair},
 };
 use crate::{
-    chunks::ChunkFiles,
     data::DataFolder,
-    db::{self, Database, SessionFilter, SessionRow},
+    db::{Database, SessionFilter, SessionRow},
     disk::Disk,
     error::StoreError,
-    keys::KeyFiles,
     log::{Log, LogReader},
-    secrets::{KekSource, Secrets},
+    secrets::NodeKey,
     sessions::{self, IndexReader, ManifestFile, SessionFolders, SessionIndex},
+    vault::{FolderVault, Lease, Vault},
 };
-
-/// Gives the summary of a chunk file that was written but not acknowledged before a crash, or why it
-/// is none: hashing is the pipeline's.
-pub type Summarise<'a> = &'a dyn Fn(&Path) -> Result<ChunkSummary, String>;
-
-/// How a data folder is made.
-pub struct CreateOptions {
-    /// Where the master key comes from.
-    pub kek: KekSource,
-    /// The time, by the node's clock.
-    pub at: Timestamp,
-    /// Bytes kept back for the ledger; `None` for a hundredth of the disk within bounds.
-    pub reserve_bytes: Option<u64>,
-    /// The disk.
-    pub disk: Disk,
-}
-
-/// How a data folder is opened.
-pub struct OpenOptions<'a> {
-    /// The master key, where it comes from outside.
-    pub kek: Option<Kek>,
-    /// The time, by the node's clock: that of the entries that recovery writes.
-    pub at: Timestamp,
-    /// Bytes kept back for the ledger; `None` for a hundredth of the disk within bounds.
-    pub reserve_bytes: Option<u64>,
-    /// The disk.
-    pub disk: Disk,
-    /// See [`Summarise`].
-    pub summarise: Summarise<'a>,
-}
 
 /// An open data folder. `Send` and `Sync`; share it behind an `Arc`.
 ///
@@ -96,14 +71,15 @@ pub struct Store {
     log: Mutex<Log>,
     db: Database,
     live: Mutex<HashMap<SessionId, Arc<Mutex<Live>>>>,
-    keys: KeyFiles,
-    chunks: ChunkFiles,
+    vault: Arc<dyn Vault>,
+    /// The same vault, where it is in this folder.
+    local: Option<Arc<FolderVault>>,
     sessions: SessionFolders,
-    secrets: Secrets,
+    node: NodeKey,
     reserve_bytes: u64,
     disk: Disk,
     /// Last, so that the lock goes when everything is closed.
-    folder: DataFolder,
+    folder: Arc<DataFolder>,
 }
 
 /// A session that this process works on.
@@ -111,93 +87,13 @@ pub struct Store {
 struct Live {
     /// Once it was needed: the index, and the entry that says under which policy it is recorded.
     open: Option<(SessionIndex, SessionOpened)>,
+    /// The last hold begun.
+    lease: Option<Lease>,
     /// Sealing or voiding has begun: no chunk is acknowledged any more.
     closing: bool,
 }
 
 impl Store {
-    /// Makes a data folder and a node in it, or finishes what an interrupted making began.
-    ///
-    /// # Errors
-    /// [`StoreError::AlreadyThere`] where a node is there, those of [`DataFolder::create`] and
-    /// [`Secrets::create`], the disk's.
-    pub fn create(path: &Path, options: CreateOptions) -> Result<Self, StoreError> {
-        let CreateOptions { kek, at, reserve_bytes, disk } = options;
-        let folder = DataFolder::create(path, &disk)?;
-        let log_path = folder.join("log");
-        if log_path.join("checkpoint").exists() {
-            return Err(StoreError::AlreadyThere { path: path.to_owned() });
-        }
-        let secrets = Secrets::create(&folder.join("secrets"), &disk, kek)?;
-        let log = Log::create(&log_path, secrets.log_key().clone(), disk.clone())?;
-        let db = db::open(&folder.join("db"), &disk, &*log)?.database;
-        let store = Self::assemble(folder, secrets, log, db, reserve_bytes, disk)?;
-        store.begin_log(at)?;
-        Ok(store)
-    }
-
-    /// Opens a data folder and repairs what a crash left; what was repaired is also in the log, as
-    /// `node.event` entries.
-    ///
-    /// # Errors
-    /// Those of [`DataFolder::open`] and [`Secrets::load`], before anything is written; those of the
-    /// log, which is the truth and cannot be guessed; the disk's.
-    pub fn open(path: &Path, options: OpenOptions<'_>) -> Result<(Self, Recovery), StoreError> {
-        let OpenOptions { kek, at, reserve_bytes, disk, summarise } = options;
-        let folder = DataFolder::open(path)?;
-        // The last of the secrets to be made; a log that was never begun says so itself.
-        if !folder.join("secrets").join("kek_id").exists() {
-            return Err(StoreError::Unfinished { path: path.to_owned() });
-        }
-        let secrets = Secrets::load(&folder.join("secrets"), kek)?;
-        let mut recovery = Recovery::default();
-        recover::remove_leftovers(&folder, &disk, &mut recovery)?;
-        let log = Log::open(&folder.join("log"), secrets.log_key().clone(), disk.clone())?;
-        recovery.repairs.extend(log.repairs().iter().cloned().map(Repair::Log));
-        let opened = db::open(&folder.join("db"), &disk, &*log)?;
-        let rebuilt = opened.rebuilt.map(|rebuilt| Repair::Database(rebuilt.to_string()));
-        recovery.repairs.extend(rebuilt);
-        let store = Self::assemble(folder, secrets, log, opened.database, reserve_bytes, disk)?;
-        store.begin_log(at)?;
-        store.recover(&mut recovery, at, summarise)?;
-        Ok((store, recovery))
-    }
-
-    fn assemble(
-        folder: DataFolder,
-        secrets: Secrets,
-        log: Log,
-        db: Database,
-        reserve_bytes: Option<u64>,
-        disk: Disk,
-    ) -> Result<Self, StoreError> {
-        let reserve_bytes = match reserve_bytes {
-            Some(bytes) => bytes,
-            None => folder.reserve_bytes()?,
-        };
-        Ok(Self {
-            log: Mutex::new(log),
-            db,
-            live: Mutex::default(),
-            keys: KeyFiles::new(folder.join("keys"), disk.clone()),
-            chunks: ChunkFiles::new(folder.join("chunks"), disk.clone()),
-            sessions: SessionFolders::new(folder.join("sessions"), disk.clone()),
-            secrets,
-            reserve_bytes,
-            disk,
-            folder,
-        })
-    }
-
-    /// A log begins with the entry that says so.
-    fn begin_log(&self, at: Timestamp) -> Result<(), StoreError> {
-        if self.with_log(|log| Ok(log.size()))? > 0 {
-            return Ok(());
-        }
-        let detail = self.node_id().log_origin();
-        self.append(&[node_event("log.created", detail, at)]).map(|_| ())
-    }
-
     /// The data folder.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -207,25 +103,28 @@ impl Store {
     /// The node's id.
     #[must_use]
     pub fn node_id(&self) -> NodeId {
-        self.secrets.node_id()
+        self.node.node_id()
     }
 
-    /// The node's keys.
+    /// The key that signs the log's checkpoints.
     #[must_use]
-    pub fn secrets(&self) -> &Secrets {
-        &self.secrets
+    pub fn log_key(&self) -> &SigningKey {
+        self.node.log_key()
     }
 
-    /// The key files.
+    /// Keys and chunks, wherever they are.
     #[must_use]
-    pub fn keys(&self) -> &KeyFiles {
-        &self.keys
+    pub fn vault(&self) -> &dyn Vault {
+        &*self.vault
     }
 
-    /// The chunk files, to read them.
-    #[must_use]
-    pub fn chunks(&self) -> &ChunkFiles {
-        &self.chunks
+    /// Keys and chunks, where they are in this folder.
+    ///
+    /// # Errors
+    /// [`StoreError::VaultElsewhere`].
+    pub fn local(&self) -> Result<&Arc<FolderVault>, StoreError> {
+        let elsewhere = || StoreError::VaultElsewhere { path: self.path().to_owned() };
+        self.local.as_ref().ok_or_else(elsewhere)
     }
 
     /// What the log says about a session, as the database has it: whoever signs, proves or destroys
@@ -237,7 +136,8 @@ impl Store {
         self.db.session(session)?.ok_or(StoreError::UnknownSession(session))
     }
 
-    /// At most `limit` sessions that `filter` takes, beginning after the session `after`.
+    /// At most `limit` sessions that `filter` takes, beginning after the session `after`. One owner's are
+    /// found without looking at others', open ones without looking at ended ones.
     ///
     /// # Errors
     /// [`StoreError::UnknownSession`] for `after`, the database's.
@@ -248,6 +148,12 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<SessionRow>, StoreError> {
         self.db.list(filter, after, limit)
+    }
+
+    /// Number of an owner's open sessions.
+    #[must_use]
+    pub fn open_sessions(&self, owner: &Owner) -> u32 {
+        self.db.open_sessions(owner)
     }
 
     /// A sealed session's manifest, whole, checked against the hash in its entry in the log.
@@ -310,13 +216,12 @@ impl Store {
     /// Refuses where new sessions and chunks would bring the ledger in danger.
     ///
     /// # Errors
-    /// [`StoreError::DiskFull`], the operating system's.
+    /// [`StoreError::DiskFull`], the operating system's, the vault's.
     pub fn check_room(&self) -> Result<(), StoreError> {
-        let (free, reserve) = (self.free_bytes()?, self.reserve_bytes);
-        if free >= reserve {
-            return Ok(());
+        if self.local.is_none() {
+            self.folder.check_room(self.reserve_bytes)?;
         }
-        Err(StoreError::DiskFull { path: self.path().to_owned(), free, reserve })
+        self.vault.check_room()
     }
 
     /// The lock of a session: whoever changes it holds this.

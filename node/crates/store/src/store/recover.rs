@@ -13,13 +13,14 @@ use std::{
 
 use lucid_core::{ChunkIndex, SessionId, Timestamp, counted};
 
-use super::{Store, Summarise, node_event};
+use super::{Store, node_event};
 use crate::{
     data::DataFolder,
     db::State,
     disk::Disk,
-    error::{Doing, StoreError, chain},
+    error::{Doing, ErrorKind, StoreError, chain},
     log,
+    vault::Presence,
 };
 
 /// Repairs that get an entry of their own at one start; more than that share one.
@@ -164,23 +165,22 @@ impl fmt::Display for Repair {
 
 impl Store {
     /// Repairs what a crash left, and writes into the log what that was.
-    pub(super) fn recover(
-        &self,
-        recovery: &mut Recovery,
-        at: Timestamp,
-        summarise: Summarise<'_>,
-    ) -> Result<(), StoreError> {
+    pub(super) fn recover(&self, recovery: &mut Recovery, at: Timestamp) -> Result<(), StoreError> {
         self.recover_openings(recovery)?;
         for session in self.db.unfinished()? {
             let done = match self.session(session)?.state() {
-                State::Open => self.recover_open(session, recovery, at, summarise),
+                State::Open => self.recover_open(session, recovery, at),
                 // Listed all the same: what the row says is held against the log.
                 State::Sealed => self.sealed(session).map(|_| self.db.finished(session)),
                 state => self.finish_destruction(session, state, recovery),
             };
             match done {
                 // One session's damage does not stop the others.
-                Err(error @ (StoreError::Damaged { .. } | StoreError::KeyFile { .. })) => {
+                Err(
+                    error @ (StoreError::Damaged { .. }
+                    | StoreError::KeyFile { .. }
+                    | StoreError::Remote { kind: ErrorKind::Damaged, .. }),
+                ) => {
                     recovery.damaged.push((session, chain(&error)));
                 }
                 done => done?,
@@ -219,8 +219,9 @@ impl Store {
         recovery: &mut Recovery,
     ) -> Result<(), StoreError> {
         // A database made anew lists every ended session: most have nothing left to destroy.
-        let left = self.keys.exists(session)
-            || self.chunks.folder(session).exists()
+        let Presence { key_file, chunk_folder } = self.vault.presence(session)?;
+        let left = key_file
+            || chunk_folder
             || (state == State::Voided && self.sessions.folder(session).exists());
         if left {
             match state {
@@ -257,7 +258,7 @@ impl Store {
 }
 
 /// A text whose paths below `folder` begin there.
-pub(super) fn within(folder: &Path, text: &str) -> String {
+pub(crate) fn within(folder: &Path, text: &str) -> String {
     let folder = folder.display().to_string();
     let folder = format!("{}/", folder.trim_end_matches('/'));
     let mut parts = text.split(&folder);
@@ -274,15 +275,15 @@ pub(super) fn within(folder: &Path, text: &str) -> String {
 
 /// Removes the temporary files that stand beside the format mark and the secrets. Those of a
 /// session are found with it, those of the log are the log's.
-pub(super) fn remove_leftovers(
+pub(crate) fn remove_leftovers(
     folder: &DataFolder,
     disk: &Disk,
-    recovery: &mut Recovery,
+    repairs: &mut Vec<Repair>,
 ) -> Result<(), StoreError> {
     for folder in [folder.path(), &folder.join("secrets")] {
         for path in temporary_files(folder)? {
             disk.remove(&path).doing("remove", &path)?;
-            recovery.repairs.push(Repair::Leftover(path));
+            repairs.push(Repair::Leftover(path));
         }
     }
     Ok(())

@@ -2,29 +2,22 @@
 
 use std::path::PathBuf;
 
-use lucid_core::{
-    ChunkIndex, SessionId, Timestamp,
-    chunk::{ChunkSummary, MessageKeys},
-    counted,
-    keys::Dek,
-    manifest::Totals,
-};
+use lucid_core::{ChunkIndex, SessionId, Timestamp, chunk::ChunkSummary, counted};
 
 use super::{
-    Repair, Store, Summarise,
+    Repair, Store,
     recover::{Recovery, temporary_files},
     write::check_policy,
 };
 use crate::{
-    chunks::Listing,
     disk::parent,
     error::{Doing, StoreError, chain, damaged},
     sessions::{self, ManifestFile, Scan},
+    vault::Presence,
 };
 
 /// An open session as a start finds it.
 struct Found {
-    listing: Listing,
     index: Scan,
     /// Where sealing had begun.
     manifest: Option<ManifestFile>,
@@ -45,27 +38,26 @@ impl Store {
         session: SessionId,
         recovery: &mut Recovery,
         at: Timestamp,
-        summarise: Summarise<'_>,
     ) -> Result<(), StoreError> {
         if let Some(reason) = self.missing_files(session)? {
             self.void(session, &reason, at)?;
             recovery.repairs.push(Repair::Voided { session, reason });
             return Ok(());
         }
-        let found = self.look(session, recovery, summarise)?;
+        let found = self.look(session, recovery)?;
         let path = self.sessions.index_path(session);
-        self.remove_temporary(session, &found.listing, recovery)?;
+        self.remove_temporary(session, recovery)?;
         if let Some(tail) = found.index.tail {
             found.index.cut(&path, &self.disk)?;
             recovery.repairs.push(Repair::IndexCut { session, bytes: tail.bytes });
         }
         for (index, reason) in found.stray {
-            let path = self.chunks.quarantine(session, index)?;
+            let path = self.in_vault(&self.vault.quarantine(session, index)?);
             recovery.repairs.push(Repair::Quarantined { path, reason });
         }
         // What an ended process had in the page cache only is brought to the disk here, adopted or
         // acknowledged: a later power cut must not take it.
-        self.chunks.sync_folder(session)?;
+        self.vault.sync(session)?;
         let folder = parent(&path);
         self.disk.sync_folder(folder).doing("sync", folder)?;
         self.with_lock(session, |live| {
@@ -88,10 +80,11 @@ impl Store {
     /// Why an open session never came to be, where it has neither key nor chunks. With chunks there
     /// the loss of a key is damage, which may be repaired from a backup, and no reason to destroy.
     fn missing_files(&self, session: SessionId) -> Result<Option<String>, StoreError> {
+        let Presence { key_file, chunk_folder } = self.vault.presence(session)?;
         let missing: Vec<&str> = [
-            (self.keys.exists(session), "key file"),
+            (key_file, "key file"),
             (self.sessions.index_path(session).exists(), "index"),
-            (self.chunks.folder(session).exists(), "chunk folder"),
+            (chunk_folder, "chunk folder"),
         ]
         .into_iter()
         .filter_map(|(there, name)| (!there).then_some(name))
@@ -103,7 +96,7 @@ impl Store {
         let index = self.sessions.index_path(session);
         let acknowledged =
             index.exists() && sessions::scan(&index, session)?.totals.chunk_count > 0;
-        if acknowledged || !self.chunks.list(session)?.chunks.is_empty() {
+        if acknowledged || !self.vault.chunks(session)?.is_empty() {
             return Err(damaged(&self.sessions.folder(session), reason));
         }
         Ok(Some(reason))
@@ -111,25 +104,19 @@ impl Store {
 
     /// Reads all there is of an open session and decides; changes nothing but a manifest that is
     /// none.
-    fn look(
-        &self,
-        session: SessionId,
-        recovery: &mut Recovery,
-        summarise: Summarise<'_>,
-    ) -> Result<Found, StoreError> {
+    fn look(&self, session: SessionId, recovery: &mut Recovery) -> Result<Found, StoreError> {
         let path = self.sessions.index_path(session);
         let index = sessions::scan(&path, session)?;
-        let listing = self.chunks.list(session)?;
+        let chunks = self.vault.chunks(session)?;
         let count = index.totals.chunk_count;
-        let there = listing.chunks.iter().take_while(|index| index.0 < count).count();
+        let there = chunks.iter().take_while(|index| index.0 < count).count();
         if there < count as usize {
             let lost = count as usize - there;
             let reason = format!("missing: the files of {}", counted(lost, "acknowledged chunk"));
-            return Err(damaged(&self.chunks.folder(session), reason));
+            return Err(damaged(&self.in_vault(&format!("chunks/{session}")), reason));
         }
         let manifest = self.read_manifest(session, recovery)?;
-        let (adopted, stray) =
-            self.judge(session, &index, &listing, manifest.as_ref(), summarise)?;
+        let (adopted, stray) = self.judge(session, &index, &chunks, manifest.as_ref())?;
         // Whole records beyond a bad one are a batch that a power cut tore, whose chunk files are all
         // there, or damage to what was acknowledged.
         if let Some(tail) = index.tail
@@ -144,7 +131,7 @@ impl Store {
             );
             return Err(damaged(&path, reason));
         }
-        Ok(Found { listing, index, manifest, adopted, stray })
+        Ok(Found { index, manifest, adopted, stray })
     }
 
     /// Which chunk files beyond the index follow it, one by one, and which do not.
@@ -153,25 +140,24 @@ impl Store {
         &self,
         session: SessionId,
         index: &Scan,
-        listing: &Listing,
+        chunks: &[ChunkIndex],
         manifest: Option<&ManifestFile>,
-        summarise: Summarise<'_>,
     ) -> Result<(Vec<ChunkSummary>, Vec<(ChunkIndex, String)>), StoreError> {
         let (mut adopted, mut stray) = (Vec::new(), Vec::new());
         let count = index.totals.chunk_count;
-        let beyond: Vec<_> = listing.chunks.iter().filter(|chunk| chunk.0 >= count).collect();
+        let beyond: Vec<_> = chunks.iter().filter(|chunk| chunk.0 >= count).collect();
         if beyond.is_empty() {
             return Ok((adopted, stray));
         }
-        let (opened, dek) = (self.opened(session)?, self.data_key(session)?);
+        let opened = self.opened(session)?;
         let mut totals = index.totals;
         for &chunk in beyond {
             let sealed = manifest.is_some_and(|file| file.manifest.chunk_count <= chunk.0);
             let verdict = if sealed {
                 Err("the session was being sealed without it".to_owned())
             } else if stray.is_empty() {
-                dek.as_ref().map_err(Clone::clone).and_then(|dek| {
-                    let summary = self.adopt(session, chunk, dek, &mut totals, summarise)?;
+                self.vault.examine(session, chunk)?.and_then(|summary| {
+                    totals.add(&summary.header).map_err(|error| error.to_string())?;
                     check_policy(&summary, &opened).map_err(|error| error.to_string())?;
                     Ok(summary)
                 })
@@ -186,48 +172,9 @@ impl Store {
         Ok((adopted, stray))
     }
 
-    /// The session's data key, or why this node cannot have it.
-    fn data_key(&self, session: SessionId) -> Result<Result<Dek, String>, StoreError> {
-        let kek = match self.secrets.kek() {
-            Ok(kek) => kek,
-            Err(error) => {
-                return Ok(Err(format!("nothing shows that it is the session's: {error}")));
-            }
-        };
-        let file = match self.keys.get(session) {
-            Err(error @ StoreError::Io { .. }) => return Err(error),
-            file => file,
-        };
-        Ok(file.map_err(|error| chain(&error)).and_then(|file| {
-            let opened = file.wraps.iter().find_map(|wrap| kek.unwrap(&session, wrap).ok());
-            opened.ok_or_else(|| "the session's key does not open under the master key".to_owned())
-        }))
-    }
-
-    /// The summary of a chunk file that can follow `totals` and was sealed under the session's key, or
-    /// why it cannot. Its form is no proof: whoever can write to the folder can give a file that.
-    fn adopt(
-        &self,
-        session: SessionId,
-        chunk: ChunkIndex,
-        dek: &Dek,
-        totals: &mut Totals,
-        summarise: Summarise<'_>,
-    ) -> Result<ChunkSummary, String> {
-        let prefix = self.chunks.read_prefix(session, chunk).map_err(|error| chain(&error))?;
-        let key = dek.chunk_key(&session, chunk);
-        if !MessageKeys::of_chunk(&key, &prefix.salt, &prefix.header).commits_to(&prefix.commitment)
-        {
-            return Err("it was not sealed under the session's key".to_owned());
-        }
-        let summary = summarise(&self.chunks.path(session, chunk))?;
-        if (summary.header, summary.salt, summary.commitment)
-            != (prefix.header, prefix.salt, prefix.commitment)
-        {
-            return Err("it changed while it was read".to_owned());
-        }
-        totals.add(&summary.header).map_err(|error| error.to_string())?;
-        Ok(summary)
+    /// A name in the vault's folder as it is shown: whole where that folder is this one.
+    fn in_vault(&self, name: &str) -> PathBuf {
+        if self.local.is_some() { self.folder.join(name) } else { PathBuf::from(name) }
     }
 
     /// The manifest that an interrupted sealing left. It was whole before it had its name, so one
@@ -279,6 +226,7 @@ impl Store {
                 && manifest.node_id == self.node_id()
                 && manifest.policy_hash == opened.policy.hash();
             if agrees {
+                self.sessions.remove_upload(session)?;
                 let opened = opened.clone();
                 self.commit_sealed(&opened, &totals, root, file.hash, manifest.sealed_at)?;
             }
@@ -295,12 +243,12 @@ impl Store {
     fn remove_temporary(
         &self,
         session: SessionId,
-        listing: &Listing,
         recovery: &mut Recovery,
     ) -> Result<(), StoreError> {
-        let mut paths: Vec<PathBuf> = listing.temporary.clone();
-        paths.extend(temporary_files(&self.sessions.folder(session))?);
-        for path in paths {
+        for name in self.vault.remove_temporary(session)? {
+            recovery.repairs.push(Repair::Leftover(self.in_vault(&name)));
+        }
+        for path in temporary_files(&self.sessions.folder(session))? {
             self.disk.remove(&path).doing("remove", &path)?;
             recovery.repairs.push(Repair::Leftover(path));
         }

@@ -14,22 +14,23 @@ use super::{Committed, Live, Store};
 use crate::{
     chunks::ChunkWriter,
     db::State,
-    error::{Doing, StoreError, damaged},
+    error::{Doing, ErrorKind, StoreError},
     sessions::SessionIndex,
+    vault::{CommittedChunk, Lease},
 };
 
 impl Store {
     /// Opens a session: when this returns, its key's wraps, its folders and its `session.opened`
-    /// entry are durable, and its id may be answered.
+    /// entry are durable, and its id may be answered. Without `keys` the vault makes its key.
     ///
     /// # Errors
     /// [`StoreError::SessionExists`] for an id used before, [`StoreError::DiskFull`], the log's, the
-    /// disk's. Nothing of the session is then left, at the latest after the next start; only where
+    /// vault's, the disk's. Nothing of the session is then left, at the latest after the next start; only where
     /// the log failed may it come to be, and then as a whole.
     pub fn open_session(
         &self,
         opened: SessionOpened,
-        keys: &KeyFile,
+        keys: Option<&KeyFile>,
     ) -> Result<Committed, StoreError> {
         self.check_room()?;
         self.check_log()?;
@@ -39,6 +40,11 @@ impl Store {
         }
         self.mark_opening(session)?;
         if let Err(error) = self.make_files(session, keys) {
+            if error.kind() == ErrorKind::Conflict {
+                // The vault has a session of this id, which is not this one: it is left alone.
+                self.unmark_opening(session);
+                return Err(error);
+            }
             // Best effort: the mark stays, so that the next start looks again.
             let _ = self.discard_files(session);
             return Err(error);
@@ -66,38 +72,78 @@ impl Store {
         let _ = fs::remove_file(self.folder.join("opening").join(session.to_string()));
     }
 
-    fn make_files(&self, session: SessionId, keys: &KeyFile) -> Result<(), StoreError> {
-        self.chunks.make_folder(session)?;
-        self.sessions.make(session)?;
-        self.keys.put(session, keys)
+    fn make_files(&self, session: SessionId, keys: Option<&KeyFile>) -> Result<(), StoreError> {
+        self.vault.make(session, keys)?;
+        self.sessions.make(session)
     }
 
     /// Removes the files of a session that is not in the log.
     pub(super) fn discard_files(&self, session: SessionId) -> Result<(), StoreError> {
-        self.keys.destroy(session)?;
-        self.chunks.destroy(session)?;
+        self.vault.destroy(session)?;
         self.sessions.destroy(session)?;
         self.unmark_opening(session);
         Ok(())
     }
 
-    /// Begins the file of a chunk. Writers of different chunks work at the same time.
+    /// Begins a hold on an open session: from here on chunks are written under `lease` alone, and chunk
+    /// files that an earlier hold left beyond what is acknowledged are destroyed. Gives the sums over
+    /// the acknowledged chunks, which are where it goes on.
+    ///
+    /// Leases of all sessions grow together, also from one process to the next.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] where a later hold was begun, [`StoreError::State`] unless the session
+    /// is open and not being sealed, [`StoreError::Damaged`], the vault's.
+    pub fn hold(&self, session: SessionId, lease: Lease) -> Result<Totals, StoreError> {
+        self.with_open(session, |live| {
+            if live.closing {
+                return Err(closing(session));
+            }
+            let totals = *self.opened_index(session, live)?.0.totals();
+            self.vault.begin(session, lease, ChunkIndex(totals.chunk_count))?;
+            live.lease = Some(lease);
+            Ok(totals)
+        })
+    }
+
+    /// Begins the file of a chunk under a hold that [`Store::hold`] began, where the vault is in this
+    /// folder. Writers of different chunks work at the same time.
     ///
     /// # Errors
     /// [`StoreError::DiskFull`] before the ledger is in danger, [`StoreError::State`] unless the
-    /// session is open, the disk's.
+    /// session is open, [`StoreError::LeaseLost`], [`StoreError::VaultElsewhere`], the disk's.
     pub fn chunk_writer(
         &self,
         session: SessionId,
+        lease: Lease,
         index: ChunkIndex,
     ) -> Result<ChunkWriter, StoreError> {
-        self.check_room()?;
         self.check_open(session)?;
-        self.chunks.writer(session, index)
+        self.local()?.chunk_writer(session, lease, index)
+    }
+
+    /// Acknowledges chunks as [`Store::acknowledge`] does, for a holder that may have lost its hold in
+    /// the meantime: the file under a chunk's name is then its successor's, and says something else.
+    ///
+    /// # Errors
+    /// [`StoreError::LeaseLost`] unless `lease` is the last hold begun; those of [`Store::acknowledge`].
+    pub fn acknowledge_under(
+        &self,
+        session: SessionId,
+        lease: Lease,
+        chunks: &[ChunkSummary],
+    ) -> Result<Totals, StoreError> {
+        self.with_open(session, |live| {
+            if live.lease != Some(lease) {
+                return Err(StoreError::LeaseLost { session, lease: lease.0 });
+            }
+            self.acknowledge_live(live, session, chunks)
+        })
     }
 
     /// Acknowledges the next chunks, whose files were committed: when this returns, no power cut
-    /// takes them away. Gives the sums over all acknowledged chunks.
+    /// takes them away. Gives the sums over all acknowledged chunks. For a caller who has the session
+    /// to itself; others use [`Store::acknowledge_under`].
     ///
     /// # Errors
     /// [`StoreError::State`] unless the session is open and not being sealed, [`StoreError::Chunk`]
@@ -109,22 +155,27 @@ impl Store {
         session: SessionId,
         chunks: &[ChunkSummary],
     ) -> Result<Totals, StoreError> {
-        self.with_open(session, |live| {
-            if live.closing {
-                return Err(closing(session));
-            }
-            let (index, opened) = self.opened_index(session, live)?;
-            for chunk in chunks {
-                check_policy(chunk, opened)?;
-                let found = self.chunks.file_bytes(session, chunk.header.index)?;
-                chunk.layout().check_file_bytes(found).map_err(|error| {
-                    damaged(&self.chunks.path(session, chunk.header.index), error)
-                })?;
-            }
-            self.chunks.sync_folder(session)?;
-            index.append(chunks)?;
-            Ok(*index.totals())
-        })
+        self.with_open(session, |live| self.acknowledge_live(live, session, chunks))
+    }
+
+    fn acknowledge_live(
+        &self,
+        live: &mut Live,
+        session: SessionId,
+        chunks: &[ChunkSummary],
+    ) -> Result<Totals, StoreError> {
+        if live.closing {
+            return Err(closing(session));
+        }
+        let (index, opened) = self.opened_index(session, live)?;
+        for chunk in chunks {
+            check_policy(chunk, opened)?;
+        }
+        index.check(chunks)?;
+        let committed: Vec<_> = chunks.iter().map(CommittedChunk::from).collect();
+        self.vault.settle(session, &committed)?;
+        index.append(chunks)?;
+        Ok(*index.totals())
     }
 
     /// Sums over an open session's acknowledged chunks: where an upload goes on.
@@ -166,7 +217,7 @@ impl Store {
         work(&mut live)
     }
 
-    fn check_open(&self, session: SessionId) -> Result<(), StoreError> {
+    pub(super) fn check_open(&self, session: SessionId) -> Result<(), StoreError> {
         match self.session(session)?.state() {
             State::Open => Ok(()),
             state => {
@@ -192,7 +243,7 @@ impl Store {
     }
 }
 
-fn closing(session: SessionId) -> StoreError {
+pub(super) fn closing(session: SessionId) -> StoreError {
     let wanted = "but its end has begun: it takes no more chunks";
     StoreError::State { session, state: State::Open, wanted }
 }

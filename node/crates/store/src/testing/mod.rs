@@ -17,13 +17,16 @@ use lucid_core::{
         ChunkHeader, ChunkSummary, Codec, Commitment, MessageKeys, PREFIX_BYTES,
         SEALED_SEGMENT_BYTES, SEGMENT_BYTES, Salt, Suite,
     },
-    keys::Dek,
+    keys::{ChunkKey, Dek, Kek, KeyFile},
     manifest::{Manifest, ManifestChunk, Streamed, Totals},
     merkle,
 };
 
 pub(crate) use self::power::PowerCut;
-use crate::disk::{Faults, Op};
+use crate::{
+    disk::{Faults, Op},
+    vault::{Ciphers, Verdict},
+};
 
 /// A disk's script: which operations fail.
 #[derive(Default)]
@@ -135,18 +138,35 @@ fn chunk_root(file: &[u8]) -> Hash {
     merkle::root(&leaves)
 }
 
-/// What the pipeline does for recovery: the summary of the chunk file at `path`.
-pub(crate) fn summarise(path: &Path) -> Result<ChunkSummary, String> {
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
-    let prefix: &[u8; PREFIX_BYTES] = bytes.first_chunk().ok_or("it is too short")?;
-    let header = ChunkHeader::parse(prefix.first_chunk().unwrap()).map_err(|e| e.to_string())?;
-    header.layout().check_file_bytes(bytes.len() as u64).map_err(|error| error.to_string())?;
-    Ok(ChunkSummary {
-        header,
-        salt: Salt(prefix[48..72].try_into().unwrap()),
-        commitment: Commitment(prefix[72..].try_into().unwrap()),
-        chunk_root: chunk_root(&bytes),
-    })
+/// What the pipeline does for a vault, as far as these tests' files go: a segment is authentic where it
+/// has the bytes that [`chunk_bytes`] gave it, and keys are wrapped under the master key.
+pub(crate) struct TestCiphers;
+
+impl Ciphers for TestCiphers {
+    fn authenticate(&self, file: &Path, key: &ChunkKey) -> Verdict {
+        let bytes = fs::read(file).map_err(|error| error.to_string())?;
+        let prefix: &[u8; PREFIX_BYTES] = bytes.first_chunk().ok_or("it is too short")?;
+        let header =
+            ChunkHeader::parse(prefix.first_chunk().unwrap()).map_err(|e| e.to_string())?;
+        header.layout().check_file_bytes(bytes.len() as u64).map_err(|error| error.to_string())?;
+        let (salt, commitment) = (
+            Salt(prefix[48..72].try_into().unwrap()),
+            Commitment(prefix[72..].try_into().unwrap()),
+        );
+        if !MessageKeys::of_chunk(key, &salt, &header).commits_to(&commitment) {
+            return Err("the key commitment does not match".to_owned());
+        }
+        if bytes[PREFIX_BYTES..].iter().any(|byte| *byte != header.index.0 as u8) {
+            return Err("a segment does not authenticate".to_owned());
+        }
+        Ok(ChunkSummary { header, salt, commitment, chunk_root: chunk_root(&bytes) })
+    }
+
+    fn new_key(&self, session: SessionId, kek: Option<&Kek>) -> Result<KeyFile, String> {
+        let kek = kek.ok_or("there is no master key")?;
+        let seed = session.as_bytes()[0];
+        Ok(KeyFile::new(vec![kek.wrap(&session, &dek(seed), [seed; 12])]))
+    }
 }
 
 /// A manifest of these chunks.

@@ -25,7 +25,7 @@ struct Told {
 fn live(path: &Path, disk: &Disk, told: &mut Told) -> Result<(), StoreError> {
     let store = create(path, disk.clone())?;
     for seed in 1..=2 {
-        store.open_session(opened(seed), &key_file(seed))?;
+        store.open_session(opened(seed), Some(&key_file(seed)))?;
         told.opened.push(seed);
         for index in 0..3 {
             let chunk = put(&store, seed, index, PLAIN)?;
@@ -45,13 +45,13 @@ fn check_told(store: &Store, told: &Told, what: &str) {
         let row = store.session(session(seed)).unwrap_or_else(|error| panic!("{what}: {error}"));
         assert!(row.state() != State::Voided, "{what}: session {seed} is given up");
         if row.state() != State::Erased {
-            assert_eq!(store.keys().get(session(seed)).unwrap(), key_file(seed), "{what}");
+            assert_eq!(local(store).keys().get(session(seed)).unwrap(), key_file(seed), "{what}");
         }
     }
     for (seed, chunk) in &told.acknowledged {
         assert!(index_of(store, *seed).contains(chunk), "{what}: chunk {}", chunk.header.index);
         if store.session(session(*seed)).unwrap().state() != State::Erased {
-            let prefix = store.chunks().read_prefix(session(*seed), chunk.header.index);
+            let prefix = local(store).chunks().read_prefix(session(*seed), chunk.header.index);
             assert_eq!(prefix.unwrap().header, chunk.header, "{what}");
         }
     }
@@ -63,7 +63,7 @@ fn check_told(store: &Store, told: &Told, what: &str) {
     for &seed in &told.erased {
         assert_eq!(store.session(session(seed)).unwrap().state(), State::Erased, "{what}");
     }
-    let key = store.secrets().log_key().verifier_key();
+    let key = store.log_key().verifier_key();
     let report = crate::log::check(&store.path().join("log"), key, &mut |_, _| ());
     assert!(report.findings.is_empty(), "{what}: {:?}", report.findings);
 }
@@ -85,8 +85,8 @@ fn check_goes_on(store: &Store, what: &str) {
         assert!(sealed.is_ok(), "{what}: {sealed:?}");
     }
     if store.session(session(1)).unwrap().state() == State::Erased {
-        assert!(!store.keys().exists(session(1)), "{what}");
-        assert!(!store.chunks().folder(session(1)).exists(), "{what}");
+        assert!(!local(store).keys().exists(session(1)), "{what}");
+        assert!(!local(store).chunks().folder(session(1)).exists(), "{what}");
     }
 }
 
@@ -178,7 +178,7 @@ fn a_log_that_takes_no_more_says_to_restart() {
     let files_before = files(folder.path());
     let refused = [
         store.append(&many[..1]).map(drop),
-        store.open_session(opened(2), &key_file(2)).map(drop),
+        store.open_session(opened(2), Some(&key_file(2))).map(drop),
         store.seal(session(1), &request()).map(drop),
     ];
     for refused in refused {
@@ -196,7 +196,7 @@ fn a_log_that_takes_no_more_says_to_restart() {
     let (store, recovery) = open(folder.path());
     let texts: Vec<String> = recovery.repairs.iter().map(ToString::to_string).collect();
     assert!(texts[0].contains("1 full bundle from") && texts[1].contains("sealing"), "{texts:?}");
-    store.open_session(opened(2), &key_file(2)).unwrap();
+    store.open_session(opened(2), Some(&key_file(2))).unwrap();
 }
 
 #[test]
@@ -214,8 +214,9 @@ fn a_start_may_die_at_any_operation() {
         let chunks = begin(&store, 1, 2);
         begin(&store, 2, 1);
         put(&store, 2, 1, PLAIN).unwrap();
-        fs::write(store.chunks().folder(session(1)).join("00000002.lck.tmp"), "half").unwrap();
-        fs::remove_file(store.keys().path(session(2))).unwrap();
+        fs::write(local(&store).chunks().folder(session(1)).join("00000002.lck.tmp"), "half")
+            .unwrap();
+        fs::remove_file(local(&store).keys().path(session(2))).unwrap();
         drop(store);
         let index = folder.path().join("sessions").join(session(1).to_string()).join("index");
         let whole = fs::read(&index).unwrap();

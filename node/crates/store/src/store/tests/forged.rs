@@ -36,7 +36,7 @@ fn an_entry_put_into_the_tail_is_dropped_and_told() {
     assert_eq!((recovery.repairs.len(), recovery.damaged.len()), (1, 0), "{recovery:?}");
     assert_eq!(events(&store, "store.repaired"), [text]);
     assert_eq!(store.session(session(1)).unwrap().state(), State::Sealed);
-    assert!(store.keys().exists(session(1)) && store.manifest(session(1)).is_ok());
+    assert!(local(&store).keys().exists(session(1)) && store.manifest(session(1)).is_ok());
     let entry = store.with_log(|log| Ok(log.entry(EntryIndex(log_size))?)).unwrap();
     assert!(matches!(Entry::parse(&entry).unwrap(), Entry::NodeEvent(_)), "not the forged one");
 }
@@ -77,7 +77,14 @@ fn only_chunks_sealed_under_the_session_s_key_are_adopted() {
     // The header of the real chunk over the message of another.
     shorter[..48].copy_from_slice(&chunk_bytes(session(2), 1, PLAIN - 2).1[..48]);
     shorter.pop();
+    // The beginning of the real chunk over segments of another.
+    let mut segments = real(1);
+    segments[104] ^= 1;
+    let mut last = real(1);
+    *last.last_mut().unwrap() ^= 1;
     for (files, want) in [
+        (vec![segments], 1),
+        (vec![last, real(2)], 1),
         (vec![real(1), real(2)], 3),
         (vec![forged(1)], 1),
         (vec![forged(1), real(2)], 1),
@@ -104,7 +111,7 @@ fn a_key_file_that_does_not_open_adopts_nothing() {
     // Of several wraps, the one that this node can open counts.
     let folder = folder();
     let wraps = [other.wraps, vec![age_wrap()], key_file(2).wraps].concat();
-    open_clean(folder.path()).keys().put(session(2), &KeyFile::new(wraps)).unwrap();
+    local(&open_clean(folder.path())).keys().put(session(2), &KeyFile::new(wraps)).unwrap();
     assert_eq!(check_adopted(open, folder.path(), &[&real]), 2);
 }
 
@@ -120,9 +127,10 @@ fn a_node_without_keys_adopts_nothing() {
         at: at(1),
         reserve_bytes: Some(0),
         disk: Disk::default(),
+        ciphers: Arc::new(TestCiphers),
     };
     let store = Store::create(folder.path(), options).unwrap();
-    store.open_session(opened(2), &KeyFile::new(vec![age_wrap()])).unwrap();
+    store.open_session(opened(2), Some(&KeyFile::new(vec![age_wrap()]))).unwrap();
     let chunk = put(&store, 2, 0, PLAIN).unwrap();
     store.acknowledge(session(2), &[chunk]).unwrap();
     drop(store);
@@ -132,7 +140,7 @@ fn a_node_without_keys_adopts_nothing() {
             at: at(50),
             reserve_bytes: Some(0),
             disk: Disk::default(),
-            summarise: &summarise,
+            ciphers: Arc::new(TestCiphers),
         };
         Store::open(folder, options).unwrap()
     };
@@ -164,7 +172,7 @@ fn check_row(
     assert!(text.contains("lucid-node ledger rebuild"), "{text}");
     assert!(text.contains(&session(seed).to_string()), "{text}");
     assert_eq!(store.with_log(|log| Ok(log.size())).unwrap(), log_size, "nothing was signed");
-    assert!(store.keys().exists(session(seed)), "nothing was destroyed");
+    assert!(local(&store).keys().exists(session(seed)), "nothing was destroyed");
     drop(store);
     let (store, recovery) = open(folder.path());
     assert!(recovery.repairs[0].to_string().contains("made anew"), "{recovery:?}");

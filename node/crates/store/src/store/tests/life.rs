@@ -12,9 +12,9 @@ fn a_session_from_opening_to_erasure() {
     let folder = tempfile::tempdir().unwrap();
     let store = create(folder.path(), Disk::default()).unwrap();
     assert_eq!(events(&store, "log.created"), [store.node_id().log_origin()]);
-    let committed = store.open_session(opened(1), &key_file(1)).unwrap();
+    let committed = store.open_session(opened(1), Some(&key_file(1))).unwrap();
     assert_eq!((committed.first, committed.log_size), (EntryIndex(1), 2));
-    assert_eq!(store.keys().get(session(1)).unwrap(), key_file(1));
+    assert_eq!(local(&store).keys().get(session(1)).unwrap(), key_file(1));
     let mut chunks: Vec<_> = (0..2).map(|i| put(&store, 1, i, PLAIN).unwrap()).collect();
     store.acknowledge(session(1), &chunks).unwrap();
     chunks.push(put(&store, 1, 2, 100).unwrap());
@@ -28,7 +28,7 @@ fn a_session_from_opening_to_erasure() {
     assert_eq!((sealed.entry, sealed.log_size, sealed.chunk_count), (EntryIndex(2), 3, 3));
     let stored: u64 = chunks.iter().map(|chunk| chunk.layout().file_bytes()).sum();
     assert_eq!((sealed.plain_bytes, sealed.stored_bytes), (totals.plain_bytes, stored));
-    let key = store.secrets().log_key().verifier_key();
+    let key = store.log_key().verifier_key();
     let checkpoint = Checkpoint::verify(&sealed.checkpoint, key).unwrap();
     let (leaf, path) = store
         .with_log(|log| Ok((log.leaf(sealed.entry)?, log.inclusion_proof(sealed.entry, 3)?)))
@@ -48,9 +48,9 @@ fn a_session_from_opening_to_erasure() {
     store.erase(session(1), at(10)).unwrap();
     assert_eq!(store.session(session(1)).unwrap().state(), State::Erased);
     assert_eq!(store.session(session(1)).unwrap().ended, Some((EntryIndex(3), at(9))));
-    let (missing, chunk) = (store.keys().get(session(1)).unwrap_err(), ChunkIndex(0));
+    let (missing, chunk) = (local(&store).keys().get(session(1)).unwrap_err(), ChunkIndex(0));
     assert!(matches!(missing, StoreError::KeyFileMissing { .. }));
-    assert!(store.chunks().open(session(1), chunk).is_err());
+    assert!(local(&store).chunks().open(session(1), chunk).is_err());
     assert_eq!(store.manifest(session(1)).unwrap().hash, sealed.manifest_hash, "it stays");
     assert_eq!(store.with_log(|log| Ok(log.size())).unwrap(), 4);
     drop(store);
@@ -93,7 +93,7 @@ fn what_does_not_follow_is_refused() {
         let message = error.to_string();
         assert!(error.kind() == kind && message.contains(says), "{says:?}: {error:?}");
     };
-    let twice = store.open_session(opened(1), &key_file(1)).unwrap_err();
+    let twice = store.open_session(opened(1), Some(&key_file(1))).unwrap_err();
     check(twice, ErrorKind::Conflict, "used before");
     let unwritten = chunk_bytes(session(1), 1, PLAIN).0;
     let error = store.acknowledge(session(1), &[unwritten]).unwrap_err();
@@ -120,7 +120,7 @@ fn what_does_not_follow_is_refused() {
         store.seal(session(9), &request()).unwrap_err(),
         store.void(session(9), "", at(5)).unwrap_err(),
         store.erase(session(9), at(5)).unwrap_err(),
-        store.chunk_writer(session(9), ChunkIndex(0)).err().unwrap(),
+        store.chunk_writer(session(9), LEASE, ChunkIndex(0)).err().unwrap(),
     ] {
         check(error, ErrorKind::NotFound, "no session");
     }
@@ -128,7 +128,7 @@ fn what_does_not_follow_is_refused() {
     store.seal(session(1), &request()).unwrap();
     check(store.seal(session(1), &request()).unwrap_err(), ErrorKind::Conflict, "is sealed");
     check(store.void(session(1), "", at(5)).unwrap_err(), ErrorKind::Conflict, "is sealed");
-    let error = store.chunk_writer(session(1), ChunkIndex(1)).err().unwrap();
+    let error = store.chunk_writer(session(1), LEASE, ChunkIndex(1)).err().unwrap();
     check(error, ErrorKind::Conflict, "is sealed");
 }
 
@@ -141,12 +141,12 @@ fn a_nearly_full_disk_takes_no_chunks_and_still_seals() {
         at: at(50),
         reserve_bytes: Some(u64::MAX),
         disk: Disk::default(),
-        summarise: &summarise,
+        ciphers: Arc::new(TestCiphers),
     };
     let (store, _) = Store::open(folder.path(), options).unwrap();
-    let error = store.chunk_writer(session(1), ChunkIndex(1)).err().unwrap();
+    let error = store.chunk_writer(session(1), LEASE, ChunkIndex(1)).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::DiskFull);
-    let error = store.open_session(opened(2), &key_file(2)).unwrap_err();
+    let error = store.open_session(opened(2), Some(&key_file(2))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DiskFull);
     store.seal(session(1), &request()).unwrap();
 }
@@ -164,7 +164,7 @@ fn the_wrong_key_and_a_second_process_change_nothing() {
         at: at(50),
         reserve_bytes: None,
         disk: Disk::default(),
-        summarise: &summarise,
+        ciphers: Arc::new(TestCiphers),
     };
     let before = files(folder.path());
     let error = Store::open(folder.path(), options).err().unwrap();

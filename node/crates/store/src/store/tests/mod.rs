@@ -2,22 +2,40 @@
 
 mod faults;
 mod forged;
+mod holds;
 mod life;
 mod repair;
+mod split;
+mod upload;
 
 use std::{fs, path::Path};
 
 use lucid_core::{
-    Policy, Timestamp,
-    chunk::Suite,
+    ChunkIndex, Policy, Timestamp,
+    chunk::{ChunkSummary, Suite},
     keys::{Kek, KeyFile},
 };
 
 use super::*;
-use crate::testing::{chunk_bytes, dek, session, summarise};
+use crate::{
+    secrets::KekSource,
+    testing::{TestCiphers, chunk_bytes, dek, session},
+    vault::{Lease, Presence},
+};
 
 /// Plaintext bytes of a chunk in these tests: the smallest that a policy allows.
 const PLAIN: u32 = 65_536;
+
+/// The hold under which these tests fill sessions.
+const LEASE: Lease = Lease(1);
+
+fn local(store: &Store) -> &FolderVault {
+    store.local().unwrap()
+}
+
+fn presence(store: &Store, seed: u8) -> Presence {
+    store.vault().presence(session(seed)).unwrap()
+}
 
 fn kek() -> Kek {
     Kek::new([1; 32])
@@ -29,7 +47,8 @@ fn at(millis: u64) -> Timestamp {
 
 fn create(path: &Path, disk: Disk) -> Result<Store, StoreError> {
     let kek = KekSource::Given(kek());
-    Store::create(path, CreateOptions { kek, at: at(1), reserve_bytes: Some(0), disk })
+    let ciphers = Arc::new(TestCiphers);
+    Store::create(path, CreateOptions { kek, at: at(1), reserve_bytes: Some(0), disk, ciphers })
 }
 
 fn open_with(path: &Path, disk: Disk) -> Result<(Store, Recovery), StoreError> {
@@ -38,7 +57,7 @@ fn open_with(path: &Path, disk: Disk) -> Result<(Store, Recovery), StoreError> {
         at: at(50),
         reserve_bytes: Some(0),
         disk,
-        summarise: &summarise,
+        ciphers: Arc::new(TestCiphers),
     };
     Store::open(path, options)
 }
@@ -75,10 +94,11 @@ fn request() -> SealRequest {
     SealRequest { complete: true, at: at(3), software: "lucid-store tests".into() }
 }
 
-/// Writes a chunk's file, as the pipeline would.
+/// Writes a chunk's file, as the pipeline would, under a hold that is begun where none was.
 fn put(store: &Store, seed: u8, index: u32, plain: u32) -> Result<ChunkSummary, StoreError> {
+    store.hold(session(seed), LEASE)?;
     let (summary, bytes) = chunk_bytes(session(seed), index, plain);
-    let mut writer = store.chunk_writer(session(seed), summary.header.index)?;
+    let mut writer = store.chunk_writer(session(seed), LEASE, summary.header.index)?;
     for part in bytes.chunks(40_000) {
         writer.write(part)?;
     }
@@ -88,7 +108,7 @@ fn put(store: &Store, seed: u8, index: u32, plain: u32) -> Result<ChunkSummary, 
 
 /// Opens a session and acknowledges `chunks` chunks.
 fn begin(store: &Store, seed: u8, chunks: u32) -> Vec<ChunkSummary> {
-    store.open_session(opened(seed), &key_file(seed)).unwrap();
+    store.open_session(opened(seed), Some(&key_file(seed))).unwrap();
     let chunks: Vec<_> = (0..chunks).map(|i| put(store, seed, i, PLAIN).unwrap()).collect();
     store.acknowledge(session(seed), &chunks).unwrap();
     chunks

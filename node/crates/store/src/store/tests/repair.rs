@@ -183,8 +183,8 @@ fn an_interrupted_destruction_is_finished() {
         fs::write(mark, "").unwrap();
     });
     assert!(texts[1].contains("is erased: its keys and chunks are destroyed"), "{texts:?}");
-    assert!(!store.keys().exists(session(1)));
-    assert!(!store.chunks().folder(session(1)).exists());
+    assert!(!local(&store).keys().exists(session(1)));
+    assert!(!local(&store).chunks().folder(session(1)).exists());
     assert!(store.manifest(session(1)).is_ok());
 }
 
@@ -194,8 +194,8 @@ fn an_interrupted_opening_leaves_nothing() {
         let store = open_clean(folder);
         fs::write(folder.join("opening").join(session(8).to_string()), "").unwrap();
         fs::write(folder.join("opening").join(session(2).to_string()), "").unwrap();
-        store.keys().put(session(8), &key_file(8)).unwrap();
-        fs::create_dir(store.chunks().folder(session(8))).unwrap();
+        local(&store).keys().put(session(8), &key_file(8)).unwrap();
+        fs::create_dir(local(&store).chunks().folder(session(8))).unwrap();
     });
     assert_eq!(texts.len(), 1, "{texts:?}");
     assert!(texts[0].contains(&session(8).to_string()) && texts[0].contains("never opened"));
@@ -213,7 +213,7 @@ fn a_session_without_files_is_voided_and_one_with_chunks_is_not() {
     assert_eq!(store.session(session(3)).unwrap().state(), State::Voided);
     assert!(texts[1].contains("no key file"), "{texts:?}");
     assert_eq!(store.session(session(2)).unwrap().state(), State::Open);
-    assert!(store.chunks().open(session(2), ChunkIndex(0)).is_ok());
+    assert!(local(&store).chunks().open(session(2), ChunkIndex(0)).is_ok());
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn a_damaged_checkpoint_or_key_file_is_named() {
     let key_file = folder.path().join(format!("keys/{}.json", session(2)));
     fs::write(&key_file, "{}").unwrap();
     let store = open_clean(folder.path());
-    let error = store.keys().get(session(2)).unwrap_err();
+    let error = local(&store).keys().get(session(2)).unwrap_err();
     assert!(error.to_string().contains(&session(2).to_string()), "{error}");
 }
 

@@ -1,0 +1,110 @@
+//! The node under measurement, and the wallet that signs in to it.
+
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+/// A wallet in a file.
+pub(super) struct Wallet {
+    key: PathBuf,
+    pub(super) address: String,
+}
+
+impl Wallet {
+    /// Makes a throwaway wallet.
+    pub(super) fn new(node: &Path, folder: &Path) -> Result<Self> {
+        let key = folder.join("wallet.key");
+        fs::write(&key, "11".repeat(32))?;
+        let output = Command::new(node).args(["auth", "address", "--key"]).arg(&key).output()?;
+        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let address = String::from_utf8(output.stdout)?.trim().to_owned();
+        Ok(Self { key, address })
+    }
+
+    /// Signs a challenge; gives what a login takes.
+    pub(super) fn sign(&self, node: &Path, challenge: &Value) -> Result<Value> {
+        let mut child = Command::new(node)
+            .args(["auth", "sign", "--key"])
+            .arg(&self.key)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        child.stdin.take().context("a pipe")?.write_all(challenge.to_string().as_bytes())?;
+        let output = child.wait_with_output()?;
+        ensure!(output.status.success(), "the challenge cannot be signed");
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+}
+
+/// A running node. Killed when dropped.
+pub(super) struct Server {
+    child: Child,
+    pub(super) address: SocketAddr,
+}
+
+impl Server {
+    /// Starts a node and waits until it is ready; gives the seconds that took.
+    pub(super) fn start(node: &Path, data: &Path, wallet: &Wallet) -> Result<(Self, f64)> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let log = File::create(data.with_extension("log"))?;
+        let start = Instant::now();
+        let child = Command::new(node)
+            .arg("run")
+            .arg("--data")
+            .arg(data)
+            .args(["--listen", &address.to_string()])
+            .env("LUCID_ADMINS", &wallet.address)
+            .env("LUCID_REQUESTS_PER_MINUTE", "1000000")
+            .env("LUCID_SIGN_INS_PER_MINUTE", "1000000")
+            .env("LUCID_OPEN_SESSIONS_MAX", "100000")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()?;
+        let mut server = Self { child, address };
+        while !server.is_ready() {
+            if let Some(status) = server.child.try_wait()? {
+                anyhow::bail!("the node ended with {status}: see {}.log", data.display());
+            }
+            ensure!(start.elapsed() < Duration::from_mins(2), "the node is not ready");
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok((server, start.elapsed().as_secs_f64()))
+    }
+
+    fn is_ready(&self) -> bool {
+        let ask = || {
+            let mut stream = TcpStream::connect(self.address)?;
+            stream.write_all(b"GET /ready HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n")?;
+            let mut answer = Vec::new();
+            stream.read_to_end(&mut answer)?;
+            std::io::Result::Ok(answer.starts_with(b"HTTP/1.1 200"))
+        };
+        ask().unwrap_or(false)
+    }
+
+    /// Memory that is resident now, in bytes.
+    pub(super) fn resident_bytes(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib << 10)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

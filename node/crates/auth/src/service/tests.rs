@@ -1,0 +1,258 @@
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex as StdMutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::sign::WalletKey;
+
+/// Accounts and sign-ins in memory.
+#[derive(Default)]
+struct Memory {
+    accounts: StdMutex<BTreeMap<Owner, AccountRecord>>,
+    families: StdMutex<BTreeMap<FamilyId, Family>>,
+}
+
+impl AccountStore for Memory {
+    fn account(&self, owner: &Owner) -> Result<Option<AccountRecord>, StoreFailure> {
+        Ok(self.accounts.lock().unwrap().get(owner).cloned())
+    }
+    fn accounts(
+        &self,
+        after: Option<&Owner>,
+        limit: usize,
+    ) -> Result<Vec<AccountRecord>, StoreFailure> {
+        let accounts = self.accounts.lock().unwrap();
+        let beyond = accounts.values().filter(|a| after.is_none_or(|after| a.owner > *after));
+        Ok(beyond.take(limit).cloned().collect())
+    }
+    fn has_other_admin(&self, owner: &Owner) -> Result<bool, StoreFailure> {
+        let accounts = self.accounts.lock().unwrap();
+        Ok(accounts.values().any(|account| account.owner != *owner && account.is_admin()))
+    }
+    fn put_account(&self, account: &AccountRecord) -> Result<(), StoreFailure> {
+        self.accounts.lock().unwrap().insert(account.owner.clone(), account.clone());
+        Ok(())
+    }
+    fn family(&self, id: FamilyId) -> Result<Option<Family>, StoreFailure> {
+        Ok(self.families.lock().unwrap().get(&id).cloned())
+    }
+    fn put_family(&self, id: FamilyId, family: &Family, _: Timestamp) -> Result<(), StoreFailure> {
+        self.families.lock().unwrap().insert(id, family.clone());
+        Ok(())
+    }
+    fn remove_family(&self, id: FamilyId) -> Result<(), StoreFailure> {
+        self.families.lock().unwrap().remove(&id);
+        Ok(())
+    }
+    fn remove_families_of(&self, owner: &Owner) -> Result<(), StoreFailure> {
+        self.families.lock().unwrap().retain(|_, family| family.owner != *owner);
+        Ok(())
+    }
+}
+
+/// A ledger that keeps what it is told, or fails.
+#[derive(Default)]
+struct Told {
+    changes: StdMutex<Vec<UserChanged>>,
+    fails: std::sync::atomic::AtomicBool,
+}
+
+#[async_trait]
+impl Ledger for Told {
+    async fn user_changed(&self, change: UserChanged) -> Answer<()> {
+        if self.fails.load(Ordering::SeqCst) {
+            return Err(Problem::new(Code::Unavailable, "no ledger"));
+        }
+        self.changes.lock().unwrap().push(change);
+        Ok(())
+    }
+}
+
+struct Place {
+    service: Service,
+    ledger: Arc<Told>,
+    millis: Arc<AtomicU64>,
+}
+
+fn wallet(seed: u8) -> WalletKey {
+    WalletKey::parse(&hex::encode([seed; 32])).unwrap()
+}
+
+fn place() -> Place {
+    let (store, ledger) = (Arc::new(Memory::default()), Arc::new(Told::default()));
+    let millis = Arc::new(AtomicU64::new(1_000_000_000_000));
+    let hand = Arc::clone(&millis);
+    let options = ServiceOptions {
+        issuer: "00112233aabbccdd".to_owned(),
+        name: "Archive".to_owned(),
+        admins: vec![wallet(1).address().owner()],
+        keys: KeyRing::new(&[Zeroizing::new(vec![1; 32])]),
+        clock: Arc::new(move || Timestamp::from_unix_millis(hand.load(Ordering::SeqCst))),
+    };
+    Place { service: Service::new(store, ledger.clone(), options).unwrap(), ledger, millis }
+}
+
+impl Place {
+    async fn login_for(&self, wallet: &WalletKey) -> Login {
+        let address = wallet.address().to_string();
+        let challenge = self.service.challenge(&address).await.unwrap();
+        assert!(challenge.message.contains(&address) && challenge.message.contains("Archive"));
+        let signature = wallet.sign(&challenge.message).to_hex();
+        Login { address, signature, nonce: challenge.nonce }
+    }
+
+    async fn sign_in(&self, wallet: &WalletKey) -> Tokens {
+        self.service.login(self.login_for(wallet).await).await.ok().expect("signed in")
+    }
+}
+
+fn code<T>(answer: Answer<T>) -> Code {
+    answer.err().expect("a problem").code
+}
+
+#[tokio::test]
+async fn whoever_signs_is_in_and_who_comes_first_is_said_in_the_ledger() {
+    let place = place();
+    for (seed, role, by) in
+        [(1, Role::Admin, "local".to_owned()), (2, Role::User, wallet(2).address().to_string())]
+    {
+        let wallet = wallet(seed);
+        let tokens = place.sign_in(&wallet).await;
+        let principal = place.service.verify(&tokens.access_token).await.unwrap();
+        assert_eq!((principal.owner, principal.role), (wallet.address().owner(), role));
+        place.sign_in(&wallet).await;
+        let changes = place.ledger.changes.lock().unwrap();
+        assert_eq!(changes.len(), usize::from(seed), "once");
+        let last = changes.last().unwrap();
+        assert_eq!((last.role, last.by.as_str()), (role, by.as_str()));
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_signed_by_the_address_does_not_sign_in() {
+    let place = place();
+    let (mine, other) = (wallet(2), wallet(3));
+    let good = place.login_for(&mine).await;
+    let altered = |change: fn(&mut Login)| {
+        let mut login = Login { ..good.clone() };
+        change(&mut login);
+        login
+    };
+    let rows = [
+        (altered(|login| login.address = "T".to_owned()), Code::InvalidAddress),
+        (altered(|login| login.address = wallet(3).address().to_string()), Code::NonceUnknown),
+        (altered(|login| login.nonce.insert(3, 'A')), Code::NonceUnknown),
+        (altered(|login| login.signature.clear()), Code::SignatureInvalid),
+        (altered(|login| login.signature.truncate(130)), Code::SignatureInvalid),
+        (altered(|login| login.signature.replace_range(2..4, "00")), Code::SignatureInvalid),
+        (altered(|login| login.signature.replace_range(130.., "1d")), Code::SignatureInvalid),
+    ];
+    for (login, expected) in rows {
+        assert_eq!(code(place.service.login(login).await), expected);
+    }
+    let text = place.service.challenge(&mine.address().to_string()).await.unwrap();
+    let forged = Login {
+        address: mine.address().to_string(),
+        signature: other.sign(&text.message).to_hex(),
+        nonce: text.nonce,
+    };
+    assert_eq!(code(place.service.login(forged).await), Code::SignatureInvalid);
+    assert!(place.service.login(good.clone()).await.is_ok());
+    assert_eq!(code(place.service.login(good).await), Code::NonceUsed);
+    let stale = place.login_for(&mine).await;
+    place.millis.fetch_add(NONCE_SECONDS * 1000, Ordering::SeqCst);
+    assert_eq!(code(place.service.login(stale).await), Code::NonceExpired);
+}
+
+#[tokio::test]
+async fn refresh_tokens_are_good_once() {
+    let place = place();
+    let service = &place.service;
+    let first = place.sign_in(&wallet(2)).await;
+    let second = service.refresh(&first.refresh_token).await.ok().unwrap();
+    assert!(service.verify(&second.access_token).await.is_ok());
+    assert_eq!(code(service.refresh("nonsense").await), Code::TokenInvalid);
+    // A forged token that names the sign-in ends nothing.
+    let (id, _) = tokens::read_refresh_token(&second.refresh_token).unwrap();
+    let (forged, _) = tokens::refresh_token(id, &[0; 32]);
+    assert_eq!(code(service.refresh(&forged).await), Code::TokenInvalid);
+    assert_eq!(code(service.logout(&forged).await), Code::TokenInvalid);
+    assert!(service.verify(&second.access_token).await.is_ok());
+    // The used one ends all that came of the sign-in.
+    assert_eq!(code(service.refresh(&first.refresh_token).await), Code::RefreshReused);
+    for token in [&first.access_token, &second.access_token] {
+        assert_eq!(code(service.verify(token).await), Code::TokenInvalid);
+    }
+    assert_eq!(code(service.refresh(&second.refresh_token).await), Code::TokenInvalid);
+    let third = place.sign_in(&wallet(2)).await;
+    service.logout(&third.refresh_token).await.unwrap();
+    service.logout(&third.refresh_token).await.unwrap();
+    assert_eq!(code(service.verify(&third.access_token).await), Code::TokenInvalid);
+}
+
+#[tokio::test]
+async fn of_many_refreshes_at_once_one_wins_and_the_sign_in_ends() {
+    let place = Arc::new(place());
+    let token = place.sign_in(&wallet(2)).await.refresh_token;
+    let tries: Vec<_> = (0..8)
+        .map(|_| {
+            let (place, token) = (Arc::clone(&place), token.clone());
+            tokio::spawn(async move { place.service.refresh(&token).await.is_ok() })
+        })
+        .collect();
+    let mut won = 0;
+    for one in tries {
+        won += usize::from(one.await.unwrap());
+    }
+    assert_eq!(won, 1);
+}
+
+#[tokio::test]
+async fn roles_change_at_once_and_an_admin_stays() {
+    let place = place();
+    let service = &place.service;
+    let (admin, user) = (wallet(1).address().owner(), wallet(2).address().owner());
+    place.sign_in(&wallet(1)).await;
+    let tokens = place.sign_in(&wallet(2)).await;
+    service.grant(&user, Role::Operator, &admin).await.unwrap();
+    assert_eq!(service.verify(&tokens.access_token).await.unwrap().role, Role::Operator);
+    assert_eq!(code(service.revoke(&admin, &admin).await), Code::Conflict);
+    assert_eq!(code(service.grant(&admin, Role::User, &admin).await), Code::Conflict);
+    service.revoke(&user, &admin).await.unwrap();
+    assert_eq!(code(service.verify(&tokens.access_token).await), Code::AccountRevoked);
+    assert_eq!(code(service.refresh(&tokens.refresh_token).await), Code::TokenInvalid);
+    let again = service.login(place.login_for(&wallet(2)).await).await;
+    assert_eq!(code(again), Code::AccountRevoked);
+    service.grant(&user, Role::Admin, &admin).await.unwrap();
+    assert_eq!(
+        code(service.verify(&tokens.access_token).await),
+        Code::TokenInvalid,
+        "sign in anew"
+    );
+    service.revoke(&admin, &user).await.unwrap();
+    let nobody = wallet(9).address().owner();
+    assert_eq!(code(service.revoke(&nobody, &user).await), Code::NotFound);
+    assert_eq!(code(service.account(&nobody).await), Code::NotFound);
+    assert_eq!(
+        code(service.grant(&"local".parse().unwrap(), Role::User, &user).await),
+        Code::InvalidAddress
+    );
+    let page = service.accounts(AccountFilter { after: None, limit: 1 }).await.unwrap();
+    let rest = AccountFilter { after: Some(page[0].owner.clone()), limit: 10 };
+    assert_eq!(service.accounts(rest).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn without_the_ledger_nothing_changes() {
+    let place = place();
+    place.ledger.fails.store(true, Ordering::SeqCst);
+    let answer = place.service.login(place.login_for(&wallet(2)).await).await;
+    assert_eq!(code(answer), Code::Unavailable);
+    assert_eq!(code(place.service.account(&wallet(2).address().owner()).await), Code::NotFound);
+}

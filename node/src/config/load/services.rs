@@ -1,0 +1,136 @@
+//! The settings of services: names, defaults and bounds.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use super::{Loader, some, values};
+use crate::config::{LogFormat, SecretText, ServiceConfig, ServiceName};
+
+const REQUESTS_PER_MINUTE: u64 = 600;
+const SIGN_INS_PER_MINUTE: u64 = 30;
+const CONNECTIONS: u64 = 4096;
+const OPEN_SESSIONS: u64 = 64;
+const UPLOAD_EXPIRES_AFTER: Duration = Duration::from_hours(24);
+/// Shorter would close what a browser's tab in the background still goes on with.
+const UPLOAD_EXPIRES_MIN: Duration = Duration::from_secs(1);
+const UPLOAD_EXPIRES_MAX: Duration = Duration::from_hours(24 * 30);
+const GRACE_MS: u64 = 10_000;
+const GRACE_MS_MAX: u64 = 600_000;
+
+impl Loader {
+    /// What concerns the services.
+    pub(super) fn services(&mut self) -> ServiceConfig {
+        let listen = self.take("listen", None, values::listen, |address| {
+            address.map(|address| address.to_string())
+        });
+        let file = |text: &str| values::path(text).map(Some);
+        let shown = |path: &Option<std::path::PathBuf>| {
+            path.as_ref().map(|path| path.display().to_string())
+        };
+        let tls_certificate = self.take("tls_certificate", None, file, shown);
+        let tls_key = self.take("tls_key", None, file, shown);
+        let public_name = self.take("public_name", None, values::public_name, Clone::clone);
+        let admins = self.list("admins", "it is a TRON address, T…", |text| text.parse().ok());
+        let form = "it is an address or a network, such as 10.0.0.0/8";
+        let trusted_proxies = self.list("trusted_proxies", form, values::network);
+        let form = "it is an origin, such as https://console.example";
+        let cors_origins = self.list("cors_origins", form, values::origin);
+        let jwt_secret = self.secret_text(["jwt_secret", "jwt_secret_file"]);
+        let service_secret = self.secret_text(["service_secret", "service_secret_file"]);
+        let requests_per_minute = self.rate("requests_per_minute", REQUESTS_PER_MINUTE);
+        let sign_ins_per_minute = self.rate("sign_ins_per_minute", SIGN_INS_PER_MINUTE);
+        let connections_max = self.count("connections_max", CONNECTIONS, 1_000_000);
+        let open_sessions_max = self.count("open_sessions_max", OPEN_SESSIONS, 1_000_000);
+        let upload_expires_after = self.take(
+            "upload_expires_after",
+            UPLOAD_EXPIRES_AFTER,
+            |text| values::duration(text, UPLOAD_EXPIRES_MIN..=UPLOAD_EXPIRES_MAX),
+            |time| Some(values::duration_text(*time)),
+        );
+        let grace = |text: &str| values::number(text, 0..=GRACE_MS_MAX);
+        let grace = self.take("shutdown_grace_ms", GRACE_MS, grace, some);
+        let log_format = self.take("log_format", LogFormat::Text, log_format, |format| {
+            let name = match format {
+                LogFormat::Text => "text",
+                LogFormat::Json => "json",
+            };
+            Some(name.to_owned())
+        });
+        ServiceConfig {
+            listen,
+            tls_certificate,
+            tls_key,
+            public_name,
+            admins,
+            trusted_proxies,
+            cors_origins,
+            jwt_secret,
+            service_secret,
+            requests_per_minute,
+            sign_ins_per_minute,
+            connections_max,
+            open_sessions_max,
+            upload_expires_after,
+            shutdown_grace: Duration::from_millis(grace),
+            log_format,
+            urls: self.urls(),
+        }
+    }
+
+    /// Where each service is: by default under its name, as in the Layer 1 stack.
+    fn urls(&mut self) -> Vec<(ServiceName, String)> {
+        [
+            (ServiceName::ApiServer, "api_server_url"),
+            (ServiceName::Authentication, "authentication_url"),
+            (ServiceName::SessionChunker, "session_chunker_url"),
+            (ServiceName::SessionEncryptor, "session_encryptor_url"),
+            (ServiceName::MerkleBuilder, "merkle_builder_url"),
+            (ServiceName::SessionOrchestrator, "session_orchestrator_url"),
+        ]
+        .into_iter()
+        .map(|(service, setting)| {
+            let default = format!("http://{service}:{}", service.port());
+            (service, self.take(setting, default, values::service_url, some))
+        })
+        .collect()
+    }
+
+    fn list<T: ToString>(
+        &mut self,
+        name: &'static str,
+        form: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Vec<T> {
+        self.take(
+            name,
+            Vec::new(),
+            |text| values::list(text, form, parse),
+            |list: &Vec<T>| {
+                let list: Vec<_> = list.iter().map(ToString::to_string).collect();
+                (!list.is_empty()).then(|| list.join(","))
+            },
+        )
+    }
+
+    fn secret_text(&mut self, names: [&'static str; 2]) -> Option<SecretText> {
+        let given = |text: &str| values::secret(text)?.ok_or_else(|| "is empty".to_owned());
+        self.secret(names, given, values::secret_file)
+    }
+
+    fn rate(&mut self, name: &'static str, default: u64) -> NonZeroU32 {
+        let rate = self.count(name, default, 1_000_000);
+        NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN)
+    }
+
+    fn count(&mut self, name: &'static str, default: u64, most: u64) -> u32 {
+        let count = self.take(name, default, |text| values::number(text, 1..=most), some);
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err(format!("is {text:?}: it is text or json")),
+    }
+}

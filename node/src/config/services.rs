@@ -1,0 +1,161 @@
+//! The part of the configuration that is about services.
+
+use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
+
+use ipnet::IpNet;
+use lucid_core::Owner;
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+/// How services listen, whom they trust, and how much they allow.
+#[derive(Clone)]
+pub struct ServiceConfig {
+    /// Where a service listens; `None` for its own default.
+    pub listen: Option<SocketAddr>,
+    /// The gateway's certificate chain, PEM.
+    pub tls_certificate: Option<PathBuf>,
+    /// The gateway's private key, PEM.
+    pub tls_key: Option<PathBuf>,
+    /// How the node calls itself to people who sign in; `None` for its id.
+    pub public_name: Option<String>,
+    /// Addresses that are admins from their first sign-in.
+    pub admins: Vec<Owner>,
+    /// Proxies in front of the gateway, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Origins whose pages may call the gateway.
+    pub cors_origins: Vec<String>,
+    /// What the keys of access tokens are derived from, where it comes from outside.
+    pub jwt_secret: Option<SecretText>,
+    /// What services know each other by.
+    pub service_secret: Option<SecretText>,
+    /// Requests a minute from one address, and from one account.
+    pub requests_per_minute: NonZeroU32,
+    /// Requests a minute from one address that are about signing in.
+    pub sign_ins_per_minute: NonZeroU32,
+    /// Connections at once.
+    pub connections_max: u32,
+    /// Open sessions of an owner.
+    pub open_sessions_max: u32,
+    /// How long an upload may rest before its session is closed.
+    pub upload_expires_after: Duration,
+    /// How long requests under way may take when the node stops.
+    pub shutdown_grace: Duration,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Where the other services are.
+    pub urls: Vec<(ServiceName, String)>,
+}
+
+impl ServiceConfig {
+    /// Where a service is.
+    #[must_use]
+    pub fn url(&self, service: ServiceName) -> &str {
+        let found = self.urls.iter().find(|(name, _)| *name == service);
+        found.map_or("", |(_, url)| url)
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line, to standard output.
+    Json,
+}
+
+/// A secret's text. No `Debug`; overwritten when dropped.
+#[derive(Clone)]
+pub struct SecretText(Zeroizing<String>);
+
+impl SecretText {
+    /// A secret.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(Zeroizing::new(text.to_owned()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The services that this binary can be one of.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ServiceName {
+    /// The only way in from outside.
+    ApiGateway,
+    /// The public REST API.
+    ApiServer,
+    /// Cuts and compresses.
+    SessionChunker,
+    /// Keys; seals and stores chunks.
+    SessionEncryptor,
+    /// Trees and proofs.
+    MerkleBuilder,
+    /// Session states, the ledger.
+    SessionOrchestrator,
+    /// Wallet sign-in, tokens, accounts.
+    Authentication,
+}
+
+impl ServiceName {
+    /// All of them, those that others need first.
+    pub const ALL: [Self; 7] = [
+        Self::SessionEncryptor,
+        Self::SessionOrchestrator,
+        Self::SessionChunker,
+        Self::MerkleBuilder,
+        Self::Authentication,
+        Self::ApiServer,
+        Self::ApiGateway,
+    ];
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ApiGateway => "api-gateway",
+            Self::ApiServer => "api-server",
+            Self::SessionChunker => "session-chunker",
+            Self::SessionEncryptor => "session-encryptor",
+            Self::MerkleBuilder => "merkle-builder",
+            Self::SessionOrchestrator => "session-orchestrator",
+            Self::Authentication => "authentication",
+        }
+    }
+
+    /// The port it listens at by default, as operators of the Layer 1 stack know it.
+    #[must_use]
+    pub fn port(self) -> u16 {
+        match self {
+            Self::ApiGateway => 8080,
+            Self::ApiServer => 8081,
+            Self::MerkleBuilder => 8090,
+            Self::SessionChunker => 8091,
+            Self::SessionEncryptor => 8092,
+            Self::SessionOrchestrator => 8093,
+            Self::Authentication => 8094,
+        }
+    }
+}
+
+impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for ServiceName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|name| name.as_str() == text).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|name| name.as_str()).collect();
+            format!("there is no service {text:?}: it is one of {}", names.join(", "))
+        })
+    }
+}

@@ -1,0 +1,16 @@
+//! The services: what is behind the ports, over the store and the pipeline.
+//!
+//! Each module is one service of the table in DESIGN and `docs/adr/0006-services-and-ports.md`, as the
+//! local implementation of its port. Which of them a process has, and which it reaches over HTTP,
+//! `commands::run` and `commands::serve` decide.
+
+pub mod buffers;
+pub mod chunker;
+pub mod cpu;
+pub mod encryptor;
+pub mod merkle_builder;
+pub mod orchestrator;
+pub mod problem;
+
+#[cfg(test)]
+mod tests;

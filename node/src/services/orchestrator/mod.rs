@@ -1,0 +1,352 @@
+//! The session-orchestrator: minting, holds on uploads, acknowledgement, ends, the completer, events.
+//!
+//! Owns the store and who may fill a session at the moment. Leaves keys and chunk files to the vault
+//! behind the store.
+//!
+//! Invariants: what is answered is durable; an upload's offset is what the session's index says;
+//! whoever held an upload before the present holder can neither acknowledge nor commit.
+//!
+//! A crash loses holds and events, nothing else: an uploader asks where it is and goes on.
+
+mod completer;
+mod holds;
+mod view;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream, stream::BoxStream};
+use lucid_api::{
+    Code, Problem,
+    ports::{
+        Answer, Event, EventKind, Lease, LeaseId, Ledger, LedgerProof, ListSessions, NewSession,
+        Session, Sessions, Summary, UploadState,
+    },
+};
+use lucid_core::{
+    ChunkIndex, Policy, SessionId, Upload,
+    chunk::ChunkSummary,
+    entry::{Entry, SessionOpened, UserChanged},
+};
+use lucid_store::{Lease as StoreLease, Order, SealRequest, SessionFilter, Store};
+use tokio::sync::broadcast;
+use tracing::Instrument;
+
+pub use self::completer::complete_abandoned;
+use self::holds::Holds;
+use super::{cpu::Pool, problem, problem::of_store};
+use crate::{SOFTWARE, commands::session::new_id, context::now};
+
+/// Events that a listener may be behind before it loses the oldest.
+const EVENTS_BEHIND_MAX: usize = 1024;
+/// Most sessions in one page, and most summaries in one answer.
+pub const PAGE_MAX: u32 = 1000;
+
+/// How sessions are minted and closed.
+#[derive(Clone, Copy, Debug)]
+pub struct OrchestratorOptions {
+    /// The policy of new sessions.
+    pub policy: Policy,
+    /// Open sessions an owner may have.
+    pub open_sessions_max: u32,
+    /// How long an upload may rest before the completer closes its session.
+    pub upload_expires_after: Duration,
+}
+
+/// The session-orchestrator.
+pub struct Orchestrator {
+    parts: Arc<Parts>,
+    /// For what reads and writes the store. Apart from the pool that seals, so that answers do not
+    /// wait behind gigabytes.
+    pool: Pool,
+}
+
+/// What its work on the store's threads needs.
+struct Parts {
+    store: Arc<Store>,
+    options: OrchestratorOptions,
+    holds: Holds,
+    events: broadcast::Sender<Event>,
+}
+
+impl Orchestrator {
+    /// An orchestrator over an open store.
+    #[must_use]
+    pub fn new(store: Arc<Store>, pool: Pool, options: OrchestratorOptions) -> Self {
+        let (events, _) = broadcast::channel(EVENTS_BEHIND_MAX);
+        let parts = Parts { store, options, holds: Holds::default(), events };
+        Self { parts: Arc::new(parts), pool }
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Parts) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let parts = Arc::clone(&self.parts);
+        self.pool.run(move || work(&parts)).in_current_span().await
+    }
+}
+
+impl Parts {
+    fn mint(&self, new: NewSession) -> Answer<Session> {
+        let most = self.options.open_sessions_max;
+        let open = SessionFilter {
+            owner: Some(new.owner.clone()),
+            state: Some(lucid_store::State::Open),
+            order: Order::NewestFirst,
+        };
+        let open = self.store.sessions(&open, None, most as usize).map_err(of_store)?.len();
+        if open >= most as usize {
+            let detail = format!("the account has {open} open sessions: seal or void some first");
+            return Err(Problem::new(Code::TooManySessions, detail));
+        }
+        let session = new_id().map_err(|error| problem::internal(&error))?;
+        let opened = SessionOpened {
+            at: now(),
+            kind: Default::default(),
+            media_type: new.media_type,
+            owner: new.owner,
+            policy: self.options.policy,
+            session_id: session,
+            v: Default::default(),
+        };
+        let expires_after = self.options.upload_expires_after.as_secs();
+        let upload = Upload::new(expires_after, new.length).map_err(|_| too_long())?;
+        self.store.open_session(opened, None).map_err(of_store)?;
+        // A crash before this leaves an open session that nobody was told of, and that does not expire.
+        self.store.set_upload(session, upload).map_err(of_store)?;
+        self.changed(session)
+    }
+
+    /// A session, after telling listeners its state.
+    fn changed(&self, session: SessionId) -> Answer<Session> {
+        let session = self.view(session)?;
+        self.tell(&session, EventKind::State { state: session.state });
+        Ok(session)
+    }
+
+    fn tell(&self, session: &Session, kind: EventKind) {
+        let event =
+            Event { session_id: session.session_id, owner: session.owner.clone(), at: now(), kind };
+        // Nobody listening is no failure.
+        let _ = self.events.send(event);
+    }
+
+    fn set_length(&self, session: SessionId, length: u64) -> Answer<UploadState> {
+        let state = self.upload_state(session)?;
+        match state.length {
+            Some(known) if known == length => return Ok(state),
+            Some(known) => {
+                let detail = format!("the upload is {known} bytes long: that cannot be changed");
+                return Err(Problem::new(Code::Conflict, detail));
+            }
+            None if length < state.offset => {
+                let detail = format!("{} bytes are there already", state.offset);
+                return Err(Problem::new(Code::Conflict, detail));
+            }
+            None => {}
+        }
+        let known = self.store.upload(session).map_err(of_store)?;
+        let expires_after = known.map_or(self.options.upload_expires_after.as_secs(), |known| {
+            known.expires_after_seconds
+        });
+        let upload = Upload::new(expires_after, Some(length)).map_err(|_| too_long())?;
+        self.store.set_upload(session, upload).map_err(of_store)?;
+        self.upload_state(session)
+    }
+
+    fn begin_upload(&self, session: SessionId, offset: u64) -> Answer<Lease> {
+        let state = self.upload_state(session)?;
+        if state.offset != offset {
+            let detail = format!("the upload is at {}, not at {offset}", state.offset);
+            return Err(Problem::new(Code::UploadOffset, detail));
+        }
+        let lease = self.holds.take(session)?;
+        let begun = self.begin_hold(session, lease);
+        if begun.is_err() {
+            self.holds.release(session, lease);
+        }
+        let (next, offset) = begun?;
+        let policy = self.store.opened(session).map_err(of_store)?.policy;
+        Ok(Lease { lease, session_id: session, next, offset, length: state.length, policy })
+    }
+
+    /// Makes a hold the last one for the vault too; gives where the upload is.
+    fn begin_hold(&self, session: SessionId, lease: LeaseId) -> Answer<(ChunkIndex, u64)> {
+        let totals = self.store.hold(session, StoreLease(lease.0)).map_err(of_store)?;
+        Ok((ChunkIndex(totals.chunk_count), totals.plain_bytes))
+    }
+
+    fn acknowledge(&self, lease: LeaseId, session: SessionId, chunks: &[Summary]) -> Answer<u64> {
+        self.holds.renew(session, lease)?;
+        if chunks.is_empty() {
+            return Ok(self.store.totals(session).map_err(of_store)?.plain_bytes);
+        }
+        let chunks: Vec<ChunkSummary> = chunks.iter().map(|summary| summary.0).collect();
+        let totals = self.store.acknowledge_under(session, StoreLease(lease.0), &chunks);
+        let totals = totals.map_err(of_store)?;
+        let view = self.view(session)?;
+        let length = view.upload.and_then(|upload| upload.length);
+        self.tell(&view, EventKind::Progress { offset: totals.plain_bytes, length });
+        Ok(totals.plain_bytes)
+    }
+
+    fn end_upload(&self, lease: LeaseId, session: SessionId) -> Answer<Session> {
+        if !self.holds.release(session, lease) {
+            return Err(problem::in_use());
+        }
+        let view = self.view(session)?;
+        match view.upload {
+            Some(upload) if upload.length == Some(upload.offset) => self.seal(session, true),
+            _ => Ok(view),
+        }
+    }
+
+    fn seal(&self, session: SessionId, complete: bool) -> Answer<Session> {
+        self.end(session, |parts| {
+            let (at, software) = (now(), SOFTWARE.to_owned());
+            let request = SealRequest { complete, at, software };
+            parts.store.seal(session, &request).map(drop)
+        })
+    }
+
+    /// Ends an open session, which nobody may be filling at the moment.
+    fn end(
+        &self,
+        session: SessionId,
+        work: impl FnOnce(&Self) -> Result<(), lucid_store::StoreError>,
+    ) -> Answer<Session> {
+        // The state is asked for first: what has ended is not held.
+        self.upload_state(session)?;
+        let lease = self.holds.take(session)?;
+        let ended = self.begin_hold(session, lease).and_then(|_| work(self).map_err(of_store));
+        self.holds.release(session, lease);
+        ended?;
+        self.changed(session)
+    }
+
+    fn erase(&self, session: SessionId) -> Answer<Session> {
+        self.store.erase(session, now()).map_err(of_store)?;
+        self.changed(session)
+    }
+
+    fn ledger_proof(&self, session: SessionId) -> Answer<LedgerProof> {
+        let index = self.sealed_entry(session)?;
+        let read = |log: &lucid_store::LogReader| Ok((log.entry(index)?, log.tlog_proof(index)?));
+        let (entry, proof) = self.store.with_log(read).map_err(of_store)?;
+        let key = self.store.log_key().verifier_key().to_string();
+        let entry = String::from_utf8(entry).map_err(|error| problem::internal(&error))?;
+        Ok(LedgerProof { entry, tlog_proof: proof.to_text(), key })
+    }
+
+    fn chunks(&self, session: SessionId, from: ChunkIndex, limit: u32) -> Answer<Vec<Summary>> {
+        let index = self.store.index(session).map_err(of_store)?;
+        let place = usize::try_from(from.0).map_err(|error| problem::internal(&error))?;
+        let count = usize::try_from(limit.min(PAGE_MAX)).unwrap_or_default();
+        let summaries = index.skip(place).take(count);
+        summaries.map(|summary| Ok(Summary(summary.map_err(of_store)?))).collect()
+    }
+
+    fn list(&self, list: ListSessions) -> Answer<Vec<Session>> {
+        let state = list.state.map(view::store_state).transpose()?;
+        let filter = SessionFilter { owner: list.owner, state, order: Order::NewestFirst };
+        let limit = usize::try_from(list.limit.min(PAGE_MAX)).unwrap_or_default();
+        let rows = self.store.sessions(&filter, list.after, limit).map_err(of_store)?;
+        rows.into_iter().map(|row| self.view_of(row)).collect()
+    }
+}
+
+fn too_long() -> Problem {
+    Problem::new(Code::TooLarge, "an upload has at most 2^53 - 1 bytes")
+}
+
+#[async_trait]
+impl Sessions for Orchestrator {
+    async fn mint(&self, new: NewSession) -> Answer<Session> {
+        self.run(|parts| parts.mint(new)).await
+    }
+
+    async fn session(&self, session: SessionId) -> Answer<Session> {
+        self.run(move |parts| parts.view(session)).await
+    }
+
+    async fn list(&self, list: ListSessions) -> Answer<Vec<Session>> {
+        self.run(|parts| parts.list(list)).await
+    }
+
+    async fn set_length(&self, session: SessionId, length: u64) -> Answer<UploadState> {
+        self.run(move |parts| parts.set_length(session, length)).await
+    }
+
+    async fn begin_upload(&self, session: SessionId, offset: u64) -> Answer<Lease> {
+        self.run(move |parts| parts.begin_upload(session, offset)).await
+    }
+
+    async fn acknowledge(
+        &self,
+        lease: LeaseId,
+        session: SessionId,
+        chunks: Vec<Summary>,
+    ) -> Answer<u64> {
+        self.run(move |parts| parts.acknowledge(lease, session, &chunks)).await
+    }
+
+    async fn end_upload(&self, lease: LeaseId, session: SessionId) -> Answer<Session> {
+        self.run(move |parts| parts.end_upload(lease, session)).await
+    }
+
+    async fn seal(&self, session: SessionId, complete: bool) -> Answer<Session> {
+        self.run(move |parts| parts.seal(session, complete)).await
+    }
+
+    async fn void(&self, session: SessionId, reason: String) -> Answer<Session> {
+        self.run(move |parts| parts.end(session, |parts| parts.store.void(session, &reason, now())))
+            .await
+    }
+
+    async fn erase(&self, session: SessionId) -> Answer<Session> {
+        self.run(move |parts| parts.erase(session)).await
+    }
+
+    async fn manifest(&self, session: SessionId) -> Answer<Bytes> {
+        self.run(move |parts| {
+            let manifest = parts.store.manifest(session).map_err(of_store)?;
+            Ok(Bytes::from(manifest.bytes))
+        })
+        .await
+    }
+
+    async fn chunks(
+        &self,
+        session: SessionId,
+        from: ChunkIndex,
+        limit: u32,
+    ) -> Answer<Vec<Summary>> {
+        self.run(move |parts| parts.chunks(session, from, limit)).await
+    }
+
+    async fn ledger_proof(&self, session: SessionId) -> Answer<LedgerProof> {
+        self.run(move |parts| parts.ledger_proof(session)).await
+    }
+
+    async fn events(&self) -> Answer<BoxStream<'static, Event>> {
+        let listener = self.parts.events.subscribe();
+        let events = stream::unfold(listener, |mut listener| async {
+            // Behind, or no more to come: either ends the stream.
+            let event = listener.recv().await.ok()?;
+            Some((event, listener))
+        });
+        Ok(events.boxed())
+    }
+}
+
+#[async_trait]
+impl Ledger for Orchestrator {
+    async fn user_changed(&self, change: UserChanged) -> Answer<()> {
+        self.run(|parts| {
+            parts.store.append(&[Entry::UserChanged(change)]).map(drop).map_err(of_store)
+        })
+        .await
+    }
+}

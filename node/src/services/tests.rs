@@ -1,0 +1,319 @@
+//! The services together, over a real store in one folder.
+
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use lucid_api::{
+    Code, Problem,
+    ports::{
+        Answer, BodyStream, Chunker, Encryptor, EventKind, ListSessions, MerkleBuilder, NewSession,
+        ProofRequest, SealJob, Session, SessionState, Sessions, Subject, UploadJob, Uploaded,
+    },
+};
+use lucid_core::{
+    ChunkIndex, Policy, SegmentIndex, SessionId,
+    chunk::{Codec, Suite},
+    evidence::Evidence,
+};
+use lucid_store::{CreateOptions, Disk, KekSource, Store};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    chunker::{ChunkerOptions, LocalChunker},
+    cpu::Pool,
+    encryptor::LocalEncryptor,
+    merkle_builder::LocalMerkleBuilder,
+    orchestrator::{Orchestrator, OrchestratorOptions},
+};
+use crate::{context::now, ports::PipelineCiphers};
+
+const CHUNK: usize = 64 << 10;
+
+struct Node {
+    sessions: Arc<Orchestrator>,
+    encryptor: Arc<LocalEncryptor>,
+    chunker: LocalChunker,
+    merkle: LocalMerkleBuilder,
+    _folder: tempfile::TempDir,
+}
+
+fn node_with(expires_after: Duration) -> Node {
+    let folder = tempfile::tempdir().unwrap();
+    let options = CreateOptions {
+        kek: KekSource::Folder,
+        at: now(),
+        reserve_bytes: Some(0),
+        disk: Disk::default(),
+        ciphers: Arc::new(PipelineCiphers { recipients: Vec::new() }),
+    };
+    let store = Arc::new(Store::create(&folder.path().join("data"), options).unwrap());
+    let workers = NonZeroUsize::new(2).unwrap();
+    let pool = Pool::new(workers);
+    let policy = Policy::new(CHUNK as u32, 3, Suite::Aes256Gcm).unwrap();
+    let vault = Arc::clone(store.local().unwrap());
+    let encryptor = Arc::new(LocalEncryptor::new(vault, pool.clone(), workers));
+    let options =
+        OrchestratorOptions { policy, open_sessions_max: 3, upload_expires_after: expires_after };
+    let sessions = Arc::new(Orchestrator::new(store, Pool::new(workers), options));
+    let chunking =
+        ChunkerOptions { workers, chunk_bytes: CHUNK as u32, flush_after: Duration::from_secs(10) };
+    let chunker = LocalChunker::new(
+        sessions.clone(),
+        encryptor.clone(),
+        pool.clone(),
+        chunking,
+        CancellationToken::new(),
+        TaskTracker::new(),
+    );
+    let merkle = LocalMerkleBuilder::new(sessions.clone(), encryptor.clone(), pool);
+    Node { sessions, encryptor, chunker, merkle, _folder: folder }
+}
+
+fn node() -> Node {
+    node_with(Duration::from_hours(1))
+}
+
+fn new(length: Option<u64>) -> NewSession {
+    let owner = "TOwner".parse().unwrap();
+    NewSession { owner, media_type: lucid_core::MediaType::octets(), length }
+}
+
+fn body(bytes: &[u8]) -> BodyStream {
+    stream::iter([Ok::<_, Problem>(Bytes::copy_from_slice(bytes))]).boxed()
+}
+
+fn code<T>(answer: Answer<T>) -> Code {
+    answer.err().expect("a problem").code
+}
+
+fn sample(count: usize) -> Vec<u8> {
+    (0..count).map(|place| (place * place / 7) as u8).collect()
+}
+
+impl Node {
+    async fn upload(&self, session_id: SessionId, offset: u64, bytes: &[u8]) -> Answer<Uploaded> {
+        let body_bytes = Some(bytes.len() as u64);
+        let job = UploadJob { session_id, offset, body_bytes, checksum: None };
+        self.chunker.upload(job, body(bytes)).await
+    }
+
+    async fn sealed(&self, plain: &[u8]) -> Session {
+        let session = self.sessions.mint(new(Some(plain.len() as u64))).await.unwrap();
+        let uploaded = self.upload(session.session_id, 0, plain).await.unwrap();
+        assert_eq!(uploaded.session.state, SessionState::Sealed);
+        uploaded.session
+    }
+
+    async fn prove(
+        &self,
+        session_id: SessionId,
+        subject: Subject,
+        attach: bool,
+    ) -> Answer<Evidence> {
+        let request = ProofRequest { session_id, subject, disclose: false, attach };
+        let proof = self.merkle.prove(request).await?;
+        let text = std::str::from_utf8(&proof.0).expect("text");
+        let evidence = Evidence::parse(text).expect("evidence");
+        evidence.verify(None).expect("it holds");
+        Ok(evidence)
+    }
+}
+
+#[tokio::test]
+async fn a_life_in_parts() {
+    let node = node();
+    let plain = sample(5 * CHUNK + 17);
+    let session = node.sessions.mint(new(None)).await.unwrap();
+    let id = session.session_id;
+    assert_eq!((session.state, session.upload.unwrap().offset), (SessionState::Open, 0));
+    let (first, second) = plain.split_at(100_000);
+    assert_eq!(node.upload(id, 0, first).await.unwrap().offset, 100_000);
+    assert_eq!(code(node.upload(id, 0, first).await), Code::UploadOffset);
+    assert_eq!(node.upload(id, 100_000, second).await.unwrap().offset, plain.len() as u64);
+    let sealed = node.sessions.seal(id, true).await.unwrap().sealed.unwrap();
+    assert_eq!(sealed.plain_bytes, plain.len() as u64);
+    assert_eq!(code(node.sessions.seal(id, true).await), Code::SessionState);
+    assert_eq!(code(node.upload(id, plain.len() as u64, b"more").await), Code::SessionState);
+    assert_eq!(code(node.sessions.void(id, String::new()).await), Code::SessionState);
+
+    let (mut content, mut from) = (Vec::new(), 0);
+    loop {
+        let page = node.sessions.chunks(id, ChunkIndex(from), 2).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        for summary in page {
+            assert_eq!(summary.0.header.index.0, from);
+            content.extend_from_slice(&node.encryptor.open(id, summary).await.unwrap().0);
+            from += 1;
+        }
+    }
+    assert!(content == plain && from == sealed.chunk_count);
+
+    assert_eq!(node.sessions.erase(id).await.unwrap().state, SessionState::Erased);
+    assert_eq!(code(node.encryptor.chunk_keys(id, vec![ChunkIndex(0)]).await), Code::Gone);
+    assert!(node.prove(id, Subject::Session, false).await.is_ok(), "its history stays");
+}
+
+#[tokio::test]
+async fn proofs_of_every_kind_hold_and_others_are_refused() {
+    let node = node();
+    let plain = sample(3 * CHUNK + 5);
+    let id = node.sealed(&plain).await.session_id;
+    let chunk = |index| Subject::Chunk { chunk: ChunkIndex(index) };
+    let segment = |chunk, segment| Subject::Segment {
+        chunk: ChunkIndex(chunk),
+        segment: SegmentIndex(segment),
+    };
+    let range = |first, last| Subject::Range { first, last };
+    assert!(node.prove(id, Subject::Session, false).await.unwrap().chunks.is_empty());
+    for index in 0..4 {
+        let evidence = node.prove(id, chunk(index), index == 1).await.unwrap();
+        assert_eq!(evidence.chunks[0].summary.header.index.0, index);
+        assert!(evidence.chunks[0].disclosed.is_none());
+        assert_eq!(evidence.chunks[0].sealed.is_some(), index == 1);
+    }
+    let evidence = node.prove(id, segment(2, 0), false).await.unwrap();
+    assert_eq!(evidence.chunks[0].segments[0].index.0, 0);
+    for (first, last, chunks) in
+        [(0, 0, 1), (CHUNK as u64 - 1, CHUNK as u64, 2), (0, plain.len() as u64 - 1, 4)]
+    {
+        let evidence = node.prove(id, range(first, last), false).await.unwrap();
+        assert_eq!(evidence.chunks.len(), chunks);
+        assert!(evidence.chunks.iter().all(|chunk| chunk.disclosed.is_some()));
+    }
+    let none = SessionId::from_random([9; 16]);
+    for (session, subject, expected) in [
+        (id, chunk(4), Code::NotFound),
+        (id, segment(0, 99), Code::NotFound),
+        (id, segment(9, 0), Code::NotFound),
+        (id, range(5, 4), Code::RangeNotSatisfiable),
+        (id, range(0, plain.len() as u64), Code::RangeNotSatisfiable),
+        (none, Subject::Session, Code::NotFound),
+    ] {
+        assert_eq!(
+            code(node.prove(session, subject.clone(), false).await),
+            expected,
+            "{subject:?}"
+        );
+    }
+    let open = node.sessions.mint(new(None)).await.unwrap().session_id;
+    assert_eq!(code(node.prove(open, Subject::Session, false).await), Code::SessionState);
+}
+
+#[tokio::test]
+async fn one_holder_at_a_time_and_no_end_under_it() {
+    let node = node();
+    let id = node.sessions.mint(new(None)).await.unwrap().session_id;
+    let lease = node.sessions.begin_upload(id, 0).await.unwrap();
+    assert_eq!(code(node.sessions.begin_upload(id, 0).await), Code::UploadInUse);
+    assert_eq!(code(node.sessions.seal(id, true).await), Code::UploadInUse);
+    assert_eq!(code(node.sessions.void(id, String::new()).await), Code::UploadInUse);
+    let policy = lease.policy;
+    let job = |lease| SealJob {
+        lease,
+        session_id: id,
+        index: ChunkIndex(0),
+        codec: Codec::Stored,
+        plain_bytes: 5,
+        policy,
+    };
+    let payload = || lucid_api::ports::Payload(Bytes::from_static(b"hello"));
+    let sealed = node.encryptor.seal(job(lease.lease), payload()).await.unwrap();
+    node.sessions.end_upload(lease.lease, id).await.unwrap();
+    let next = node.sessions.begin_upload(id, 0).await.unwrap();
+    // What the first holder left under way counts no more, here nor there.
+    assert_eq!(code(node.encryptor.seal(job(lease.lease), payload()).await), Code::UploadInUse);
+    let late = node.sessions.acknowledge(lease.lease, id, vec![sealed]).await;
+    assert_eq!(code(late), Code::UploadInUse);
+    let sealed = node.encryptor.seal(job(next.lease), payload()).await.unwrap();
+    assert_eq!(node.sessions.acknowledge(next.lease, id, vec![sealed]).await.unwrap(), 5);
+    assert_eq!(node.sessions.acknowledge(next.lease, id, Vec::new()).await.unwrap(), 5);
+    node.sessions.end_upload(next.lease, id).await.unwrap();
+    assert_eq!(code(node.sessions.end_upload(next.lease, id).await), Code::UploadInUse);
+    assert_eq!(node.sessions.void(id, "no more".into()).await.unwrap().state, SessionState::Voided);
+    assert_eq!(code(node.sessions.begin_upload(id, 5).await), Code::Gone);
+    let malformed = SealJob { plain_bytes: 6, ..job(next.lease) };
+    let malformed = node.encryptor.seal(malformed, payload()).await;
+    assert!(matches!(code(malformed), Code::InvalidRequest));
+}
+
+#[tokio::test]
+async fn lengths_are_set_once_and_end_the_upload() {
+    let node = node();
+    let id = node.sessions.mint(new(None)).await.unwrap().session_id;
+    node.upload(id, 0, b"hello").await.unwrap();
+    assert_eq!(code(node.sessions.set_length(id, 4).await), Code::Conflict);
+    assert_eq!(node.sessions.set_length(id, 7).await.unwrap().length, Some(7));
+    assert_eq!(node.sessions.set_length(id, 7).await.unwrap().length, Some(7));
+    assert_eq!(code(node.sessions.set_length(id, 8).await), Code::Conflict);
+    assert_eq!(code(node.upload(id, 5, b"too long").await), Code::TooLarge);
+    assert_eq!(node.upload(id, 5, b"!").await.unwrap().session.state, SessionState::Open);
+    assert_eq!(node.upload(id, 6, b"!").await.unwrap().session.state, SessionState::Sealed);
+    let empty = node.sessions.mint(new(Some(0))).await.unwrap().session_id;
+    let uploaded = node.upload(empty, 0, b"").await.unwrap();
+    assert_eq!(uploaded.session.state, SessionState::Sealed, "an empty session is one, too");
+}
+
+#[tokio::test]
+async fn an_owner_has_few_open_sessions_and_sees_them_newest_first() {
+    let node = node();
+    let mut minted = Vec::new();
+    for _ in 0..3 {
+        minted.push(node.sessions.mint(new(None)).await.unwrap().session_id);
+    }
+    assert_eq!(code(node.sessions.mint(new(None)).await), Code::TooManySessions);
+    let other = NewSession { owner: "TOther".parse().unwrap(), ..new(None) };
+    node.sessions.mint(other).await.unwrap();
+    let list = |state, after, limit| {
+        let owner = Some("TOwner".parse().unwrap());
+        node.sessions.list(ListSessions { owner, state, after, limit })
+    };
+    let ids = |sessions: Vec<Session>| -> Vec<_> {
+        sessions.into_iter().map(|session| session.session_id).collect()
+    };
+    minted.reverse();
+    assert_eq!(ids(list(None, None, 10).await.unwrap()), minted);
+    assert_eq!(ids(list(None, Some(minted[0]), 1).await.unwrap()), minted[1..2]);
+    node.sessions.seal(minted[1], true).await.unwrap();
+    let open = list(Some(SessionState::Open), None, 10).await.unwrap();
+    assert_eq!(ids(open), [minted[0], minted[2]]);
+    assert_eq!(ids(list(Some(SessionState::Sealed), None, 10).await.unwrap()), minted[1..2]);
+    assert_eq!(code(list(Some(SessionState::Anchored), None, 10).await), Code::InvalidRequest);
+    node.sessions.mint(new(None)).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_completer_closes_what_rests_and_leaves_what_is_held() {
+    let node = node_with(Duration::ZERO);
+    let resting = node.sessions.mint(new(None)).await.unwrap().session_id;
+    node.upload(resting, 0, b"all there was").await.unwrap();
+    let held = node.sessions.mint(new(None)).await.unwrap().session_id;
+    node.sessions.begin_upload(held, 0).await.unwrap();
+    assert_eq!(node.sessions.complete_once().await.unwrap(), 1);
+    assert_eq!(node.sessions.session(resting).await.unwrap().state, SessionState::Sealed);
+    assert_eq!(node.sessions.session(held).await.unwrap().state, SessionState::Open);
+    let manifest = node.sessions.manifest(resting).await.unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    assert_eq!((&manifest["complete"], &manifest["plain_bytes"]), (&false.into(), &13.into()));
+    let patient = self::node();
+    patient.sessions.mint(new(None)).await.unwrap();
+    assert_eq!(patient.sessions.complete_once().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn events_tell_what_happens() {
+    let node = node();
+    let mut events = node.sessions.events().await.unwrap();
+    let session = node.sealed(b"hello").await;
+    let mut kinds = Vec::new();
+    while kinds.len() < 3 {
+        let event = events.next().await.unwrap();
+        assert_eq!(event.session_id, session.session_id);
+        kinds.push(event.kind);
+    }
+    let state = |state| EventKind::State { state };
+    let progress = EventKind::Progress { offset: 5, length: Some(5) };
+    assert_eq!(kinds, [state(SessionState::Open), progress, state(SessionState::Sealed)]);
+}
