@@ -49,23 +49,24 @@ impl Database {
         row.map(Some).ok_or_else(|| self.unsound(format!("the row of session {session} is none")))
     }
 
-    /// Those of `sessions` that no entry opened, in the order of their ids.
+    /// Those of `sessions` that no entry opened.
+    ///
+    /// All ids are read from the order they were opened in, which is a twentieth of their rows.
     pub(crate) fn unknown(
         &self,
         mut sessions: Vec<SessionId>,
     ) -> Result<Vec<SessionId>, StoreError> {
-        // Neighbours share the page that they are looked up in.
-        sessions.sort_unstable();
-        let recent = self.recent();
-        let mut unknown = Vec::new();
-        for session in sessions {
-            let known = recent.rows.contains_key(&session)
-                || self.sled(self.sessions.contains_key(session.as_bytes()))?;
-            if !known {
-                unknown.push(session);
-            }
+        if sessions.is_empty() {
+            return Ok(sessions);
         }
-        Ok(unknown)
+        let recent = self.recent();
+        let places = self.places(&recent, None, false, None);
+        let known = places.map(|place| place.map(|(_, session)| session));
+        let mut known = known.collect::<Result<Vec<_>, _>>()?;
+        known.sort_unstable();
+        sessions.retain(|session| known.binary_search(session).is_err());
+        sessions.sort_unstable();
+        Ok(sessions)
     }
 
     /// At most `limit` sessions that `filter` takes, beginning after the session `after`.
