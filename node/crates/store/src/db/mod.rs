@@ -25,11 +25,12 @@
 //!
 //! About sled 0.34 (`examples/figures.rs` measures it; with a million entries, half a million
 //! sessions, the whole store opens in 0.1 s and 31 MiB, the folders of its sessions not counted, see
-//! `store::recover`): it keeps one log-structured file, reads its page table at start from a snapshot file plus what was written since, and holds no page until it is
-//! asked for. At each start it overwrites the rest of the segment it stopped in and every free one, so
-//! segments are as small as its pages allow (64 KiB instead of 512), and after a change it writes a new
-//! snapshot (4 bytes a session), so changes are gathered. Its own flusher thread is off: it would sync
-//! behind our back and hide errors.
+//! `store::recover`): it keeps one log-structured file, reads its page table at start from a snapshot
+//! file plus what was written since, and holds no page until it is asked for. At each start it
+//! overwrites the rest of the segment it stopped in and every free one, so segments are as small as
+//! its pages allow (64 KiB instead of 512), and after a change it writes a new snapshot (4 bytes a
+//! session), so changes are gathered. Its own flusher thread is off: it would sync behind our back
+//! and hide errors.
 
 mod aside;
 mod open;
