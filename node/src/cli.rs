@@ -69,6 +69,13 @@ enum Command {
     /// The ledger log
     #[command(subcommand)]
     Ledger(commands::ledger::Ledger),
+    /// Serve: all services in this process
+    Run,
+    /// Sign in without a wallet at hand
+    #[command(subcommand)]
+    Auth(commands::auth::Auth),
+    /// Print the OpenAPI document of the HTTP API
+    Openapi,
     /// Check this machine, the configuration and the data folder, and say what to do
     Doctor(commands::doctor::Doctor),
     /// The configuration
@@ -123,6 +130,9 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
         Command::Prove(command) => command.run(&context),
         Command::Erase(command) => command.run(&context),
         Command::Ledger(command) => command.run(&context),
+        Command::Run => crate::serving::run(&context),
+        Command::Auth(command) => command.run(&context),
+        Command::Openapi => commands::openapi::run(),
         Command::Doctor(command) => command.run(&context),
         Command::Config(command) => command.run(&global.overrides, output),
     }

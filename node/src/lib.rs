@@ -16,6 +16,7 @@ pub mod output;
 pub mod ports;
 pub mod progress;
 pub mod services;
+pub mod serving;
 pub mod source;
 mod telemetry;
 

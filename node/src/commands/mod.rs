@@ -1,5 +1,6 @@
 //! One module a command: its arguments, what it does, what it prints.
 
+pub mod auth;
 pub mod config;
 pub mod doctor;
 pub mod erase;
@@ -7,6 +8,7 @@ pub mod ingest;
 pub mod init;
 pub mod ledger;
 pub mod list;
+pub mod openapi;
 pub mod prove;
 pub mod record;
 pub mod restore;

@@ -4,6 +4,7 @@
 //! local implementation of its port. Which of them a process has, and which it reaches over HTTP,
 //! `commands::run` and `commands::serve` decide.
 
+pub mod accounts;
 pub mod buffers;
 pub mod chunker;
 pub mod cpu;

@@ -55,7 +55,12 @@ fn node_with(expires_after: Duration) -> Node {
     let encryptor = Arc::new(LocalEncryptor::new(vault, pool.clone(), workers));
     let options =
         OrchestratorOptions { policy, open_sessions_max: 3, upload_expires_after: expires_after };
-    let sessions = Arc::new(Orchestrator::new(store, Pool::new(workers), options));
+    let sessions = Arc::new(Orchestrator::new(
+        store,
+        Pool::new(workers),
+        options,
+        lucid_api::health::Metrics::new("test", String::new()),
+    ));
     let chunking =
         ChunkerOptions { workers, chunk_bytes: CHUNK as u32, flush_after: Duration::from_secs(10) };
     let chunker = LocalChunker::new(

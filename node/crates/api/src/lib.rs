@@ -9,7 +9,12 @@
 //! - an error's cause goes to the log, never to the caller;
 //! - no key, token or plaintext is in a log line, a metric or a problem.
 
+pub mod gateway;
+pub mod health;
 pub mod ports;
 pub mod problem;
+pub mod request;
+pub mod rest;
+pub mod server;
 
 pub use problem::{Code, Problem};

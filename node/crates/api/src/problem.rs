@@ -13,6 +13,7 @@
 
 use std::fmt;
 
+use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
@@ -125,6 +126,47 @@ impl Problem {
     #[must_use]
     pub fn no_session() -> Self {
         Self::new(Code::NotFound, "there is no such session")
+    }
+}
+
+/// What is sent in place of a problem's cause: RFC 9457 §3.
+#[derive(Serialize)]
+struct Details<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    code: Code,
+    detail: &'a str,
+    request_id: &'a str,
+}
+
+impl Problem {
+    /// The answer's body.
+    #[must_use]
+    pub fn to_json(&self, request_id: &str) -> Vec<u8> {
+        let status = self.code.status();
+        let title = match status.as_u16() {
+            460 => "Checksum Mismatch",
+            _ => status.canonical_reason().unwrap_or("Problem"),
+        };
+        let details = Details {
+            r#type: "about:blank",
+            title,
+            status: status.as_u16(),
+            code: self.code,
+            detail: &self.detail,
+            request_id,
+        };
+        serde_json::to_vec(&details).expect("texts and a number")
+    }
+}
+
+impl IntoResponse for Problem {
+    /// The status alone; [`crate::request`] puts the body in, which has the request's id.
+    fn into_response(self) -> Response {
+        let mut response = self.code.status().into_response();
+        response.extensions_mut().insert(self);
+        response
     }
 }
 

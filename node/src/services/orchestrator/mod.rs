@@ -19,6 +19,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use lucid_api::{
     Code, Problem,
+    health::Metrics,
     ports::{
         Answer, Event, EventKind, Lease, LeaseId, Ledger, LedgerProof, ListSessions, NewSession,
         Session, Sessions, Summary, UploadState,
@@ -68,14 +69,20 @@ struct Parts {
     options: OrchestratorOptions,
     holds: Holds,
     events: broadcast::Sender<Event>,
+    metrics: Metrics,
 }
 
 impl Orchestrator {
     /// An orchestrator over an open store.
     #[must_use]
-    pub fn new(store: Arc<Store>, pool: Pool, options: OrchestratorOptions) -> Self {
+    pub fn new(
+        store: Arc<Store>,
+        pool: Pool,
+        options: OrchestratorOptions,
+        metrics: Metrics,
+    ) -> Self {
         let (events, _) = broadcast::channel(EVENTS_BEHIND_MAX);
-        let parts = Parts { store, options, holds: Holds::default(), events };
+        let parts = Parts { store, options, holds: Holds::default(), events, metrics };
         Self { parts: Arc::new(parts), pool }
     }
 
@@ -122,6 +129,7 @@ impl Parts {
     /// A session, after telling listeners its state.
     fn changed(&self, session: SessionId) -> Answer<Session> {
         let session = self.view(session)?;
+        self.metrics.state_change(view::name(session.state));
         self.tell(&session, EventKind::State { state: session.state });
         Ok(session)
     }

@@ -103,6 +103,18 @@ fn api_state(state: State) -> SessionState {
     }
 }
 
+/// A state's name, for metrics.
+pub(super) fn name(state: SessionState) -> &'static str {
+    match state {
+        SessionState::Open => "open",
+        SessionState::Sealing => "sealing",
+        SessionState::Sealed => "sealed",
+        SessionState::Anchored => "anchored",
+        SessionState::Voided => "voided",
+        SessionState::Erased => "erased",
+    }
+}
+
 /// A state to list by.
 ///
 /// # Errors

@@ -1,0 +1,224 @@
+//! A session's plaintext, whole or a range of it.
+
+use std::ops::Range;
+
+use axum::{
+    body::Body,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use futures_util::{StreamExt, stream};
+use http::{HeaderMap, StatusCode, header};
+use lucid_core::{
+    ChunkIndex, SessionId,
+    access::SessionAction,
+    manifest::{Manifest, ManifestChunk},
+};
+
+use super::{
+    Api,
+    extract::{Caller, Id},
+    guard,
+    openapi::Problems,
+};
+use crate::{Code, Problem, ports::SessionState};
+
+/// Chunks that are opened before they are asked for.
+const READ_AHEAD: usize = 2;
+
+/// A chunk, and which part of it is wanted.
+struct Piece {
+    chunk: ManifestChunk,
+    wanted: Range<usize>,
+}
+
+/// The content of a sealed session, decrypted. Honours one byte range (RFC 9110 §14).
+#[utoipa::path(get, path = "/api/v1/sessions/{id}/content", tag = "sessions",
+    params(("id" = String, Path, format = "uuid"),
+        ("range" = Option<String>, Header, description = "such as bytes=0-99")),
+    responses(
+        (status = 200, description = "All of it.", content_type = "application/octet-stream"),
+        (status = 206, description = "The range.", content_type = "application/octet-stream"),
+        (status = 304, description = "The caller has it."),
+        Problems))]
+pub(super) async fn content(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let session = guard::session(&api, &caller, id, SessionAction::Read).await?;
+    let sealed = match (session.state, session.sealed) {
+        (SessionState::Sealed | SessionState::Anchored, Some(sealed)) => sealed,
+        (SessionState::Erased | SessionState::Voided, _) => {
+            return Err(Problem::new(Code::Gone, "the session's content was destroyed"));
+        }
+        _ => {
+            let detail = "the session is not sealed: its content can be read once it is";
+            return Err(Problem::new(Code::SessionState, detail));
+        }
+    };
+    let etag = format!("\"{}\"", sealed.merkle_root);
+    if header_is(&headers, &header::IF_NONE_MATCH, &etag) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
+    }
+    let total = sealed.plain_bytes;
+    let same =
+        !headers.contains_key(header::IF_RANGE) || header_is(&headers, &header::IF_RANGE, &etag);
+    let range = match headers.get(header::RANGE).filter(|_| same) {
+        Some(range) => parse_range(range.to_str().unwrap_or_default(), total)?,
+        None => None,
+    };
+    let (status, wanted) = match &range {
+        Some(range) => (StatusCode::PARTIAL_CONTENT, range.clone()),
+        None => (StatusCode::OK, 0..total),
+    };
+    let bytes = wanted.end - wanted.start;
+    let pieces = pieces(&api, id, wanted.clone()).await?;
+    // The first one is opened before anything is answered: what cannot be read at all is a problem, and
+    // not an answer that breaks off.
+    let mut plain =
+        stream::iter(pieces).map(move |piece| open(api.clone(), id, piece)).buffered(READ_AHEAD);
+    let first = plain.next().await.transpose()?;
+    let body = Body::from_stream(stream::iter(first.map(Ok::<_, Problem>)).chain(plain));
+    let mut response = (status, body).into_response();
+    let answer = response.headers_mut();
+    let mut put = |name, value: String| {
+        if let Ok(value) = value.parse() {
+            answer.insert(name, value);
+        }
+    };
+    put(header::CONTENT_TYPE, session.media_type.to_string());
+    put(header::CONTENT_LENGTH, bytes.to_string());
+    put(header::ACCEPT_RANGES, "bytes".to_owned());
+    put(header::ETAG, etag);
+    put(header::CACHE_CONTROL, "private, no-cache".to_owned());
+    // Whatever it is, it is not shown as a page of this origin.
+    put(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{id}\""));
+    if range.is_some() {
+        let (first, last) = (wanted.start, wanted.end - 1);
+        put(header::CONTENT_RANGE, format!("bytes {first}-{last}/{total}"));
+    }
+    Ok(response)
+}
+
+fn header_is(headers: &HeaderMap, name: &header::HeaderName, value: &str) -> bool {
+    headers.get(name).is_some_and(|header| header.as_bytes() == value.as_bytes())
+}
+
+/// The bytes a `Range` header asks for. Nothing where it is to be ignored: another unit, or several
+/// ranges (RFC 9110 §14.2 allows that).
+fn parse_range(text: &str, total: u64) -> Result<Option<Range<u64>>, Problem> {
+    let Some(spec) = text.strip_prefix("bytes=") else { return Ok(None) };
+    if spec.contains(',') {
+        return Ok(None);
+    }
+    let Some((first, last)) = spec.trim().split_once('-') else { return Ok(None) };
+    let number = |text: &str| match text.bytes().all(|c| c.is_ascii_digit()) {
+        // More digits than there are bytes in the world.
+        true => Some(text.parse().unwrap_or(u64::MAX)),
+        false => None,
+    };
+    let beyond = || {
+        let detail = format!("the content has {total} bytes");
+        Problem::new(Code::RangeNotSatisfiable, detail)
+    };
+    let range = match (first, last) {
+        ("", "") => return Ok(None),
+        ("", suffix) => {
+            let Some(count) = number(suffix) else { return Ok(None) };
+            total.saturating_sub(count)..total
+        }
+        (first, last) => {
+            let Some(first) = number(first) else { return Ok(None) };
+            let end = match last {
+                "" => Some(total),
+                last => number(last).map(|last| last.saturating_add(1).min(total)),
+            };
+            let Some(end) = end else { return Ok(None) };
+            // Backwards is no range; whether it is within comes after.
+            if !last.is_empty() && number(last).is_some_and(|last| last < first) {
+                return Ok(None);
+            }
+            first..end
+        }
+    };
+    if range.is_empty() { Err(beyond()) } else { Ok(Some(range)) }
+}
+
+/// The parts of chunks that cover a range of the plaintext, by the manifest.
+async fn pieces(api: &Api, id: SessionId, range: Range<u64>) -> Result<Vec<Piece>, Problem> {
+    if range.is_empty() {
+        return Ok(Vec::new());
+    }
+    let manifest = api.sessions.manifest(id).await?;
+    let cut = tokio::task::spawn_blocking(move || {
+        let manifest = Manifest::parse(&manifest).map_err(|_| damaged())?;
+        let wanted = manifest
+            .placed()
+            .filter(|(_, place)| place.start < range.end && range.start < place.end);
+        let pieces = wanted.map(|(chunk, place)| {
+            // Both are within a chunk, which is at most 16 MiB.
+            let from = (range.start.max(place.start) - place.start) as usize;
+            let to = (range.end.min(place.end) - place.start) as usize;
+            Piece { chunk: *chunk, wanted: from..to }
+        });
+        Ok(pieces.collect())
+    });
+    cut.await.map_err(|_| Problem::internal())?
+}
+
+async fn open(api: Api, id: SessionId, piece: Piece) -> Result<bytes::Bytes, Problem> {
+    let Piece { chunk, wanted } = piece;
+    let index: ChunkIndex = chunk.index;
+    let summary =
+        api.sessions.chunks(id, index, 1).await?.into_iter().next().ok_or_else(damaged)?;
+    // What comes out is what the ledger commits to, not only what somebody with the key once sealed.
+    if summary.0.header.index != index || summary.0.chunk_root != chunk.chunk_root {
+        tracing::error!(session = %id, %index, "the index is not what the manifest says");
+        return Err(damaged());
+    }
+    let plain = api.encryptor.open(id, summary).await?.0;
+    if plain.len() < wanted.end {
+        return Err(damaged());
+    }
+    Ok(plain.slice(wanted))
+}
+
+fn damaged() -> Problem {
+    Problem::new(Code::Damaged, "what is stored is not what was written; verify the session")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_as_rfc_9110_has_them() {
+        let rows: [(&str, u64, Option<Option<Range<u64>>>); 20] = [
+            ("bytes=0-0", 10, Some(Some(0..1))),
+            ("bytes=0-9", 10, Some(Some(0..10))),
+            ("bytes=0-99", 10, Some(Some(0..10))),
+            ("bytes=9-", 10, Some(Some(9..10))),
+            ("bytes=10-", 10, None),
+            ("bytes=10-11", 10, None),
+            ("bytes=-1", 10, Some(Some(9..10))),
+            ("bytes=-99", 10, Some(Some(0..10))),
+            ("bytes=-0", 10, None),
+            ("bytes=0-", 0, None),
+            ("bytes=-5", 0, None),
+            ("bytes=5-4", 10, Some(None)),
+            ("bytes=0-1,3-4", 10, Some(None)),
+            ("bytes=", 10, Some(None)),
+            ("bytes=-", 10, Some(None)),
+            ("bytes=a-b", 10, Some(None)),
+            ("bytes=+1-2", 10, Some(None)),
+            ("items=0-1", 10, Some(None)),
+            ("bytes=0-99999999999999999999999", 10, Some(Some(0..10))),
+            ("bytes=99999999999999999999999-", 10, None),
+        ];
+        for (text, total, expected) in rows {
+            assert_eq!(parse_range(text, total).ok(), expected, "{text} of {total}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What is stored of a session and is no secret: its manifest, its sealed chunks.
+
+use axum::{
+    body::Body,
+    extract::{Path, State},
+    response::{IntoResponse, Response},
+};
+use http::header;
+use lucid_core::{ChunkIndex, access::SessionAction};
+
+use super::{
+    Api,
+    extract::{Caller, Id},
+    guard,
+    openapi::Problems,
+};
+use crate::{Code, Problem};
+
+/// A sealed session's manifest, exactly the bytes that the ledger's entry has the hash of.
+#[utoipa::path(get, path = "/api/v1/sessions/{id}/manifest", tag = "proofs",
+    params(("id" = String, Path, format = "uuid")),
+    responses((status = 200, description = "RFC 8785 JSON.", content_type = "application/json"), Problems))]
+pub(super) async fn manifest(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    Id(id): Id,
+) -> Result<Response, Problem> {
+    let session = guard::session(&api, &caller, id, SessionAction::See).await?;
+    let manifest = api.sessions.manifest(id).await?;
+    let etag = session.sealed.map(|sealed| format!("\"{}\"", sealed.manifest_hash));
+    let mut response = ([(header::CONTENT_TYPE, "application/json")], manifest).into_response();
+    if let Some(etag) = etag.and_then(|etag| etag.parse().ok()) {
+        response.headers_mut().insert(header::ETAG, etag);
+    }
+    Ok(response)
+}
+
+/// A chunk file as it is stored: sealed.
+#[utoipa::path(get, path = "/api/v1/sessions/{id}/chunks/{n}", tag = "proofs",
+    params(("id" = String, Path, format = "uuid"), ("n" = u32, Path)),
+    responses((status = 200, description = "The file.", content_type = "application/octet-stream"), Problems))]
+pub(super) async fn chunk(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    Id(id): Id,
+    Path(path): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let invalid = |_| Problem::new(Code::InvalidRequest, "a chunk's number is a number from 0 on");
+    let index = ChunkIndex(path.1.parse().map_err(invalid)?);
+    guard::session(&api, &caller, id, SessionAction::See).await?;
+    // Only what was acknowledged: a file beyond that is nothing yet.
+    if api.sessions.chunks(id, index, 1).await?.is_empty() {
+        return Err(Problem::new(Code::NotFound, format!("the session has no chunk {index}")));
+    }
+    let sealed = api.encryptor.sealed(id, index).await?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
+        (header::CONTENT_LENGTH, sealed.bytes.to_string()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{:08}.lck\"", index.0)),
+    ];
+    Ok((headers, Body::from_stream(sealed.content)).into_response())
+}

@@ -1,0 +1,42 @@
+//! The one place that asks what a caller may do.
+
+use lucid_core::{
+    Owner, SessionId,
+    access::{Access, Action, Principal, SessionAction},
+};
+
+use super::Api;
+use crate::{Code, Problem, ports::Session};
+
+/// Lets a caller do what has no owner.
+pub(super) fn may(caller: &Principal, action: Action) -> Result<(), Problem> {
+    match caller.may(action) {
+        Access::Allowed => Ok(()),
+        Access::Denied | Access::Hidden => Err(forbidden(caller)),
+    }
+}
+
+/// Lets a caller do something to a session, and gives the session.
+pub(super) async fn session(
+    api: &Api,
+    caller: &Principal,
+    id: SessionId,
+    action: SessionAction,
+) -> Result<Session, Problem> {
+    let session = api.sessions.session(id).await?;
+    with(caller, &session.owner, action)?;
+    Ok(session)
+}
+
+fn with(caller: &Principal, owner: &Owner, action: SessionAction) -> Result<(), Problem> {
+    match caller.may_with(action, owner) {
+        Access::Allowed => Ok(()),
+        Access::Denied => Err(forbidden(caller)),
+        Access::Hidden => Err(Problem::no_session()),
+    }
+}
+
+fn forbidden(caller: &Principal) -> Problem {
+    let role = caller.role;
+    Problem::new(Code::Forbidden, format!("the role {role} does not allow this"))
+}

@@ -1,0 +1,207 @@
+//! Sessions: minting, listing, ending.
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, header};
+use lucid_core::{
+    MediaType, Owner, SessionId,
+    access::{Access, Action, SessionAction},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{
+    Api,
+    accounts::page_limit,
+    extract::{Body, Caller, Id, Params},
+    guard,
+    openapi::Problems,
+    views::{SessionView, StateView},
+};
+use crate::{
+    Code, Problem,
+    ports::{ListSessions, NewSession},
+};
+
+/// Bytes of a void's reason.
+const REASON_BYTES_MAX: usize = 1024;
+
+/// What a session will be.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MintRequest {
+    /// The stream's media type; `application/octet-stream` where none is given.
+    media_type: Option<String>,
+    /// Bytes the whole upload will have, where that is known. Reaching it seals the session.
+    length: Option<u64>,
+}
+
+/// Which sessions.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListParams {
+    /// Only this owner's; a user sees its own only.
+    owner: Option<String>,
+    /// Only those in this state.
+    #[param(inline)]
+    state: Option<StateView>,
+    /// Begin after this session.
+    after: Option<String>,
+    /// At most so many.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u32>,
+}
+
+/// Sessions, the last one opened first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct SessionPage {
+    sessions: Vec<SessionView>,
+    /// Where the next page begins, where there may be one.
+    next: Option<String>,
+}
+
+/// How a session is sealed.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SealRequest {
+    /// Whether the recording is whole, as its owner says.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    complete: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Why a session is given up.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct VoidRequest {
+    /// In the ledger for good; at most 1,024 bytes.
+    #[serde(default)]
+    #[schema(max_length = 1024)]
+    reason: String,
+}
+
+/// Mint a session. Its id is in the ledger before it is answered.
+#[utoipa::path(post, path = "/api/v1/sessions", tag = "sessions", request_body = MintRequest,
+    responses((status = 201, body = SessionView), Problems))]
+pub(super) async fn mint(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    Body(MintRequest { media_type, length }): Body<MintRequest>,
+) -> Result<Response, Problem> {
+    guard::may(&caller, Action::MintSession)?;
+    let media_type = match media_type {
+        None => MediaType::octets(),
+        Some(text) => media_type_of(&text)?,
+    };
+    let new = NewSession { owner: caller.owner, media_type, length };
+    let session = api.sessions.mint(new).await?;
+    let location = format!("/api/v1/sessions/{}", session.session_id);
+    let body = Json(SessionView::from(session));
+    Ok((StatusCode::CREATED, [(header::LOCATION, location)], body).into_response())
+}
+
+pub(super) fn media_type_of(text: &str) -> Result<MediaType, Problem> {
+    text.parse().map_err(|_| {
+        Problem::new(
+            Code::InvalidRequest,
+            "a media type is of the form type/subtype, in lower case",
+        )
+    })
+}
+
+/// Sessions, the last one opened first.
+#[utoipa::path(get, path = "/api/v1/sessions", tag = "sessions", params(ListParams),
+    responses((status = 200, body = SessionPage), Problems))]
+pub(super) async fn list(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    Params(params): Params<ListParams>,
+) -> Result<Json<SessionPage>, Problem> {
+    let limit = page_limit(params.limit)?;
+    let invalid = |what| Problem::new(Code::InvalidRequest, format!("{what} is malformed"));
+    let after = params.after.map(|after| after.parse::<SessionId>().map_err(|_| invalid("after")));
+    let owner = params.owner.map(|owner| owner.parse::<Owner>().map_err(|_| invalid("owner")));
+    let owner = match (caller.may(Action::ListAllSessions), owner.transpose()?) {
+        (Access::Allowed, owner) => owner,
+        (_, None) => Some(caller.owner.clone()),
+        // What is there of others is not for this caller to know.
+        (_, Some(owner)) if owner != caller.owner => {
+            return Ok(Json(SessionPage { sessions: Vec::new(), next: None }));
+        }
+        (_, owner) => owner,
+    };
+    let state = params.state.map(Into::into);
+    let after = after.transpose()?;
+    if let Some(after) = after {
+        // A cursor is a session one may see.
+        guard::session(&api, &caller, after, SessionAction::See).await?;
+    }
+    let page = api.sessions.list(ListSessions { owner, state, after, limit }).await?;
+    let full = page.len() == limit as usize;
+    let next = page.last().filter(|_| full).map(|session| session.session_id.to_string());
+    Ok(Json(SessionPage { sessions: page.into_iter().map(SessionView::from).collect(), next }))
+}
+
+/// A session.
+#[utoipa::path(get, path = "/api/v1/sessions/{id}", tag = "sessions",
+    params(("id" = String, Path, format = "uuid")),
+    responses((status = 200, body = SessionView), Problems))]
+pub(super) async fn show(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    Id(id): Id,
+) -> Result<Json<SessionView>, Problem> {
+    Ok(Json(guard::session(&api, &caller, id, SessionAction::See).await?.into()))
+}
+
+/// Seal a session over what is acknowledged.
+#[utoipa::path(post, path = "/api/v1/sessions/{id}/seal", tag = "sessions",
+    params(("id" = String, Path, format = "uuid")), request_body = SealRequest,
+    responses((status = 200, body = SessionView), Problems))]
+pub(super) async fn seal(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    Id(id): Id,
+    Body(SealRequest { complete }): Body<SealRequest>,
+) -> Result<Json<SessionView>, Problem> {
+    guard::session(&api, &caller, id, SessionAction::End).await?;
+    Ok(Json(api.sessions.seal(id, complete).await?.into()))
+}
+
+/// Give an open session up: its keys and chunks are destroyed.
+#[utoipa::path(post, path = "/api/v1/sessions/{id}/void", tag = "sessions",
+    params(("id" = String, Path, format = "uuid")), request_body = VoidRequest,
+    responses((status = 200, body = SessionView), Problems))]
+pub(super) async fn void(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    Id(id): Id,
+    Body(VoidRequest { reason }): Body<VoidRequest>,
+) -> Result<Json<SessionView>, Problem> {
+    guard::session(&api, &caller, id, SessionAction::End).await?;
+    if reason.len() > REASON_BYTES_MAX {
+        return Err(Problem::new(Code::InvalidRequest, "a reason has at most 1,024 bytes"));
+    }
+    Ok(Json(api.sessions.void(id, reason).await?.into()))
+}
+
+/// Erase a sealed session: its keys and chunks are destroyed; that it was there stays provable.
+#[utoipa::path(post, path = "/api/v1/sessions/{id}/erase", tag = "sessions",
+    params(("id" = String, Path, format = "uuid")),
+    responses((status = 200, body = SessionView), Problems))]
+pub(super) async fn erase(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    Id(id): Id,
+) -> Result<Json<SessionView>, Problem> {
+    guard::session(&api, &caller, id, SessionAction::Erase).await?;
+    Ok(Json(api.sessions.erase(id).await?.into()))
+}

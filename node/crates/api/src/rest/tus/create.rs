@@ -1,0 +1,79 @@
+//! Creating an upload: minting a session.
+
+use axum::{
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, header};
+use lucid_core::access::Action;
+
+use super::{
+    UPLOAD_EXPIRES, UPLOAD_OFFSET, answer, capabilities, check_version, headers, put, resource,
+};
+use crate::{
+    Problem,
+    ports::NewSession,
+    rest::{Api, extract::Caller, guard, openapi::Problems, views::upload_url},
+};
+
+/// What the server can do.
+#[utoipa::path(options, path = "/api/v1/uploads", tag = "tus", security(()),
+    responses((status = 204, description = "In headers.")))]
+pub(in crate::rest) async fn options() -> Response {
+    capabilities()
+}
+
+/// Create an upload: mints a session. A body of `application/offset+octet-stream` is its beginning.
+#[utoipa::path(post, path = "/api/v1/uploads", tag = "tus",
+    params(
+        ("tus-resumable" = String, Header, description = "1.0.0"),
+        ("upload-length" = Option<u64>, Header),
+        ("upload-defer-length" = Option<String>, Header, description = "1"),
+        ("upload-metadata" = Option<String>, Header, description = "filetype becomes the media type")),
+    responses((status = 201, description = "Where it is: Location."), Problems))]
+pub(in crate::rest) async fn create(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    request: Request,
+) -> Response {
+    answer(run(api, caller, request).await)
+}
+
+async fn run(
+    api: Api,
+    caller: lucid_core::access::Principal,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    check_version(&parts.headers)?;
+    guard::may(&caller, Action::MintSession)?;
+    let length = headers::new_length(&parts.headers)?;
+    let media_type = headers::media_type(&parts.headers)?;
+    let checksum = headers::checksum(&parts.headers)?;
+    let has_body = resource::is_upload(&parts.headers);
+    let new = NewSession { owner: caller.owner, media_type, length };
+    let mut session = api.sessions.mint(new).await?;
+    let id = session.session_id;
+    let mut offset = None;
+    // An upload of no bytes is whole as it is.
+    if has_body || length == Some(0) {
+        let bytes = headers::number(&parts.headers, &header::CONTENT_LENGTH)?;
+        let uploaded = resource::upload(&api, id, 0, checksum, bytes, body).await;
+        match uploaded {
+            Ok(uploaded) => (session, offset) = (uploaded.session, Some(uploaded.offset)),
+            // It was created all the same; where it is, HEAD says.
+            Err(problem) => {
+                tracing::info!(session = %id, %problem, "an upload's beginning broke off")
+            }
+        }
+    }
+    let mut response = StatusCode::CREATED.into_response();
+    put(&mut response, header::LOCATION, upload_url(id));
+    if let Some(expires) = session.upload.and_then(|upload| upload.expires_at) {
+        put(&mut response, UPLOAD_EXPIRES, headers::http_date(expires));
+    }
+    if let Some(offset) = offset {
+        put(&mut response, UPLOAD_OFFSET, offset);
+    }
+    Ok(response)
+}

@@ -1,0 +1,238 @@
+//! A session's upload resource.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    extract::{Request, State},
+    response::{IntoResponse, Response},
+};
+use futures_util::{StreamExt, stream};
+use http::{HeaderMap, Method, StatusCode, header};
+use lucid_core::{
+    SessionId,
+    access::{Principal, SessionAction},
+};
+
+use super::{
+    UPLOAD_DEFER_LENGTH, UPLOAD_EXPIRES, UPLOAD_LENGTH, UPLOAD_OFFSET, answer, capabilities,
+    check_version, headers, put,
+};
+use crate::{
+    Code, Problem,
+    ports::{BodyStream, Checksum, Session, SessionState, UploadJob, Uploaded},
+    rest::{
+        Api,
+        extract::{Caller, Id},
+        guard,
+        openapi::Problems,
+    },
+};
+
+/// A body that gives nothing for so long is over.
+const BODY_IDLE: Duration = Duration::from_secs(60);
+const MEDIA_TYPE: &str = "application/offset+octet-stream";
+
+/// What the server can do.
+#[utoipa::path(options, path = "/api/v1/sessions/{id}/upload", tag = "tus", security(()),
+    params(("id" = String, Path, format = "uuid")),
+    responses((status = 204, description = "In headers.")))]
+pub(in crate::rest) async fn options() -> Response {
+    capabilities()
+}
+
+/// Where an upload is: Upload-Offset, durable.
+#[utoipa::path(head, path = "/api/v1/sessions/{id}/upload", tag = "tus",
+    params(("id" = String, Path, format = "uuid"),
+        ("tus-resumable" = String, Header, description = "1.0.0")),
+    responses((status = 200, description = "In headers."), Problems))]
+pub(in crate::rest) async fn head(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Response {
+    answer(look(&api, &caller, id, &headers).await)
+}
+
+async fn look(
+    api: &Api,
+    caller: &Principal,
+    id: SessionId,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    check_version(headers)?;
+    let session = guard::session(api, caller, id, SessionAction::Fill).await?;
+    let (offset, length, expires) = match (session.state, &session.upload, &session.sealed) {
+        (SessionState::Open, Some(upload), _) => (upload.offset, upload.length, upload.expires_at),
+        (SessionState::Sealed | SessionState::Anchored, _, Some(sealed)) => {
+            (sealed.plain_bytes, Some(sealed.plain_bytes), None)
+        }
+        _ => return Err(gone()),
+    };
+    let mut response = StatusCode::OK.into_response();
+    put(&mut response, UPLOAD_OFFSET, offset);
+    match length {
+        Some(length) => put(&mut response, UPLOAD_LENGTH, length),
+        None => put(&mut response, UPLOAD_DEFER_LENGTH, 1),
+    }
+    if let Some(expires) = expires {
+        put(&mut response, UPLOAD_EXPIRES, headers::http_date(expires));
+    }
+    Ok(response)
+}
+
+/// More of an upload. All of the body is durable when this is answered.
+#[utoipa::path(patch, path = "/api/v1/sessions/{id}/upload", tag = "tus",
+    params(("id" = String, Path, format = "uuid"),
+        ("tus-resumable" = String, Header, description = "1.0.0"),
+        ("upload-offset" = u64, Header, description = "Where the body belongs"),
+        ("upload-length" = Option<u64>, Header, description = "Where it was deferred"),
+        ("upload-checksum" = Option<String>, Header, description = "sha1, sha256 or crc32c, and the digest in base64")),
+    request_body(content_type = "application/offset+octet-stream"),
+    responses((status = 204, description = "Upload-Offset says where it is now."), Problems))]
+pub(in crate::rest) async fn patch(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    Id(id): Id,
+    request: Request,
+) -> Response {
+    answer(fill(&api, &caller, id, request).await)
+}
+
+async fn fill(
+    api: &Api,
+    caller: &Principal,
+    id: SessionId,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    check_version(&parts.headers)?;
+    if !is_upload(&parts.headers) {
+        let detail = format!("send Content-Type: {MEDIA_TYPE}");
+        return Err(Problem::new(Code::MediaType, detail));
+    }
+    let offset = headers::number(&parts.headers, &UPLOAD_OFFSET)?;
+    let offset = offset.ok_or_else(|| Problem::new(Code::InvalidRequest, "send Upload-Offset"))?;
+    let checksum = headers::checksum(&parts.headers)?;
+    let bytes = headers::number(&parts.headers, &header::CONTENT_LENGTH)?;
+    let session = guard::session(api, caller, id, SessionAction::Fill).await?;
+    let uploaded = match finished(&session, offset, bytes) {
+        // The last request once more, from a client that lost the answer.
+        Some(offset) => Uploaded { offset, session },
+        None => {
+            if let Some(length) = headers::number(&parts.headers, &UPLOAD_LENGTH)? {
+                api.sessions.set_length(id, length).await?;
+            }
+            upload(api, id, offset, checksum, bytes, body).await?
+        }
+    };
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    put(&mut response, UPLOAD_OFFSET, uploaded.offset);
+    if let Some(expires) = uploaded.session.upload.and_then(|upload| upload.expires_at) {
+        put(&mut response, UPLOAD_EXPIRES, headers::http_date(expires));
+    }
+    Ok(response)
+}
+
+/// The end of a sealed session, where an empty body is sent to it.
+fn finished(session: &Session, offset: u64, body_bytes: Option<u64>) -> Option<u64> {
+    let sealed = session.sealed.as_ref()?;
+    let at_end = session.state != SessionState::Erased && sealed.plain_bytes == offset;
+    (at_end && body_bytes == Some(0)).then_some(offset)
+}
+
+/// Hands a body to the chunker.
+pub(super) async fn upload(
+    api: &Api,
+    session_id: SessionId,
+    offset: u64,
+    checksum: Option<Checksum>,
+    body_bytes: Option<u64>,
+    body: Body,
+) -> Result<Uploaded, Problem> {
+    let job = UploadJob { session_id, offset, body_bytes, checksum };
+    api.chunker.upload(job, pieces(body)).await
+}
+
+/// A body as it comes. It ends with an error where the client goes away or falls silent.
+fn pieces(body: Body) -> BodyStream {
+    let pieces = stream::unfold(Some(body.into_data_stream()), |body| async {
+        let mut body = body?;
+        match tokio::time::timeout(BODY_IDLE, body.next()).await {
+            Ok(Some(Ok(piece))) => Some((Ok(piece), Some(body))),
+            Ok(None) => None,
+            Ok(Some(Err(error))) => {
+                tracing::debug!(%error, "a body broke off");
+                let detail =
+                    "the body broke off; what arrived is kept: ask with HEAD where to go on";
+                Some((Err(Problem::new(Code::Timeout, detail)), None))
+            }
+            Err(_) => {
+                let detail = "nothing arrived for a while; what did is kept: go on where HEAD says";
+                Some((Err(Problem::new(Code::Timeout, detail)), None))
+            }
+        }
+    });
+    pieces.boxed()
+}
+
+/// Whether the body is a part of an upload.
+pub(super) fn is_upload(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind == MEDIA_TYPE)
+}
+
+/// Give an upload up: voids the session.
+#[utoipa::path(delete, path = "/api/v1/sessions/{id}/upload", tag = "tus",
+    params(("id" = String, Path, format = "uuid"),
+        ("tus-resumable" = String, Header, description = "1.0.0")),
+    responses((status = 204, description = "It is gone."), Problems))]
+pub(in crate::rest) async fn terminate(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Response {
+    answer(end(&api, &caller, id, &headers).await)
+}
+
+async fn end(
+    api: &Api,
+    caller: &Principal,
+    id: SessionId,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    check_version(headers)?;
+    guard::session(api, caller, id, SessionAction::End).await?;
+    api.sessions.void(id, "terminated by its uploader".to_owned()).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// PATCH or DELETE for clients that can only POST: X-HTTP-Method-Override.
+#[utoipa::path(post, path = "/api/v1/sessions/{id}/upload", tag = "tus",
+    params(("id" = String, Path, format = "uuid"),
+        ("x-http-method-override" = String, Header, description = "PATCH or DELETE"),
+        ("tus-resumable" = String, Header, description = "1.0.0")),
+    responses((status = 204, description = "As the other method."), Problems))]
+pub(in crate::rest) async fn override_method(
+    State(api): State<Api>,
+    Caller(caller): Caller,
+    Id(id): Id,
+    request: Request,
+) -> Response {
+    let method = request.headers().get("x-http-method-override");
+    let method = method.and_then(|method| Method::from_bytes(method.as_bytes()).ok());
+    answer(match method {
+        Some(Method::PATCH) => fill(&api, &caller, id, request).await,
+        Some(Method::DELETE) => end(&api, &caller, id, request.headers()).await,
+        Some(Method::HEAD) => look(&api, &caller, id, request.headers()).await,
+        _ => {
+            let detail = "POST goes with X-HTTP-Method-Override: PATCH or DELETE";
+            Err(Problem::new(Code::MethodNotAllowed, detail))
+        }
+    })
+}
+
+fn gone() -> Problem {
+    Problem::new(Code::Gone, "the session was voided or erased")
+}

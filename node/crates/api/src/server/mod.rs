@@ -1,0 +1,137 @@
+//! Listening: connections, TLS, time limits, and an orderly end.
+//!
+//! Invariants: a connection that says nothing is closed; a request head has an end in time and in
+//! bytes; when the node stops, requests under way have a grace to finish in, then are cut.
+
+mod tls;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, extract::Request};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
+
+pub use tls::{Tls, TlsError};
+
+use crate::request::Peer;
+
+/// A request's head arrives in this time.
+const HEAD_TIME: Duration = Duration::from_secs(15);
+/// A TLS handshake is done in this time.
+const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+/// A request's head has at most so many bytes: hyper's read buffer, which also bounds what an idle
+/// upload holds.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+/// Streams of an HTTP/2 connection at once.
+const STREAMS_MAX: u32 = 64;
+/// After an error of the listener itself (too many open files).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How a service listens.
+#[derive(Clone)]
+pub struct ServerOptions {
+    /// TLS, or none behind a proxy and between services.
+    pub tls: Option<Tls>,
+    /// Connections at once; more wait to be accepted.
+    pub connections_max: usize,
+    /// How long requests under way may take once the node stops.
+    pub grace: Duration,
+}
+
+/// Serves until `stop` is cancelled, then drains.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    options: ServerOptions,
+    stop: CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(options.connections_max));
+    let (graceful, tasks) = (GracefulShutdown::new(), TaskTracker::new());
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let Some((stream, peer, place)) = accepted else { continue };
+        let (router, tls, watcher) = (router.clone(), options.tls.clone(), graceful.watcher());
+        tasks.spawn(async move {
+            let _place = place;
+            match tls {
+                None => connection(stream, peer, router, watcher).await,
+                Some(tls) => match tokio::time::timeout(HANDSHAKE_TIME, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => connection(stream, peer, router, watcher).await,
+                    Ok(Err(error)) => tracing::debug!(%peer, %error, "a handshake failed"),
+                    Err(_) => tracing::debug!(%peer, "a handshake took too long"),
+                },
+            }
+        });
+    }
+    drop(listener);
+    tasks.close();
+    let drained = async {
+        graceful.shutdown().await;
+        tasks.wait().await;
+    };
+    if tokio::time::timeout(options.grace, drained).await.is_err() {
+        tracing::warn!(open = tasks.len(), "connections are cut: the grace is over");
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => {
+            // Answers are small, and wait for nothing.
+            let _ = stream.set_nodelay(true);
+            Some((stream, peer, place))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a connection cannot be accepted");
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}
+
+async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    peer: SocketAddr,
+    router: Router,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
+    let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
+        let mut request: Request = request.map(Body::new);
+        request.extensions_mut().insert(Peer(peer));
+        router.clone().oneshot(request)
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_BYTES_MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .keep_alive_interval(Some(Duration::from_secs(30)));
+    let served = builder.serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = watcher.watch(served.into_owned()).await {
+        tracing::debug!(%peer, error = &*error, "a connection ended badly");
+    }
+}

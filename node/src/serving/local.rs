@@ -1,0 +1,160 @@
+//! All services in one process.
+
+use std::{num::NonZeroUsize, path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use lucid_api::{
+    health::{Check, Metrics, Readiness},
+    ports::{Authentication, Chunker, Encryptor, MerkleBuilder},
+    rest::Api,
+};
+use lucid_auth::{KeyRing, Service, ServiceOptions};
+use lucid_store::{Accounts, Disk, Store, secrets};
+use zeroize::Zeroizing;
+
+use super::Running;
+use crate::{
+    config::Config,
+    context::{Context, now},
+    failure::Outcome,
+    services::{
+        accounts::StoredAccounts,
+        chunker::{ChunkerOptions, LocalChunker},
+        cpu::Pool,
+        encryptor::LocalEncryptor,
+        merkle_builder::LocalMerkleBuilder,
+        orchestrator::{Orchestrator, OrchestratorOptions},
+    },
+};
+
+/// Threads for what reads and writes the store: more than there are processors, because they wait.
+const STORE_THREADS: NonZeroUsize = NonZeroUsize::new(16).expect("it is not 0");
+
+/// The services.
+pub(super) struct Local {
+    store: Arc<Store>,
+    cpu: Pool,
+    pub(super) sessions: Arc<Orchestrator>,
+    pub(super) authentication: Arc<dyn Authentication>,
+    encryptor: Arc<dyn Encryptor>,
+    chunker: Arc<LocalChunker>,
+    merkle_builder: Arc<dyn MerkleBuilder>,
+}
+
+impl Local {
+    pub(super) fn new(context: &Context, store: Store, running: &Running) -> Outcome<Self> {
+        let (config, store) = (&context.config, Arc::new(store));
+        let cpu = Pool::new(config.workers);
+        let vault = Arc::clone(store.local()?);
+        let encryptor = Arc::new(LocalEncryptor::new(vault, cpu.clone(), config.workers));
+        let options = orchestrator_options(context)?;
+        let pool = Pool::new(STORE_THREADS);
+        let metrics = running.metrics.clone();
+        let sessions = Arc::new(Orchestrator::new(Arc::clone(&store), pool, options, metrics));
+        let chunker = Arc::new(LocalChunker::new(
+            sessions.clone(),
+            encryptor.clone(),
+            cpu.clone(),
+            chunker_options(config),
+            running.stop.clone(),
+            running.tasks.clone(),
+        ));
+        let merkle = LocalMerkleBuilder::new(sessions.clone(), encryptor.clone(), cpu.clone());
+        let issuer = store.node_id().to_string();
+        let authentication =
+            authentication(config, store.path(), issuer, Arc::clone(&sessions) as Arc<_>)?;
+        Ok(Self {
+            store,
+            cpu,
+            sessions,
+            authentication: Arc::new(authentication),
+            encryptor,
+            chunker,
+            merkle_builder: Arc::new(merkle),
+        })
+    }
+
+    /// What the API works with.
+    pub(super) fn api(&self, metrics: &Metrics) -> Api {
+        Api {
+            authentication: self.authentication.clone(),
+            sessions: self.sessions.clone(),
+            chunker: Arc::clone(&self.chunker) as Arc<dyn Chunker>,
+            encryptor: self.encryptor.clone(),
+            merkle_builder: self.merkle_builder.clone(),
+            metrics: metrics.clone(),
+        }
+    }
+
+    /// Whether it can do its work.
+    pub(super) fn readiness(&self, metrics: &Metrics) -> Arc<dyn Readiness> {
+        Arc::new(LocalReadiness {
+            store: Arc::clone(&self.store),
+            chunker: Arc::clone(&self.chunker),
+            cpu: self.cpu.clone(),
+            metrics: metrics.clone(),
+        })
+    }
+}
+
+/// How sessions are minted and closed.
+pub(super) fn orchestrator_options(context: &Context) -> Outcome<OrchestratorOptions> {
+    let services = &context.config.services;
+    Ok(OrchestratorOptions {
+        policy: context.policy()?,
+        open_sessions_max: services.open_sessions_max,
+        upload_expires_after: services.upload_expires_after,
+    })
+}
+
+/// How uploads are cut.
+pub(super) fn chunker_options(config: &Config) -> ChunkerOptions {
+    let Config { workers, chunk_bytes, flush_after, .. } = *config;
+    ChunkerOptions { workers, chunk_bytes, flush_after }
+}
+
+/// The authentication service over the accounts in `data`.
+pub(super) fn authentication(
+    config: &Config,
+    data: &Path,
+    issuer: String,
+    ledger: Arc<dyn lucid_api::ports::Ledger>,
+) -> Outcome<Service> {
+    let disk = Disk::default();
+    let accounts = Accounts::open(&data.join("auth"), disk.clone())?;
+    // The configured secret signs; the folder's own key still verifies what it signed before.
+    let own = secrets::load_or_make(&data.join("secrets").join("jwt.key"), &disk)?;
+    let given = config.services.jwt_secret.as_ref();
+    let given = given.map(|secret| Zeroizing::new(secret.expose().as_bytes().to_vec()));
+    let keys: Vec<_> = given.into_iter().chain([Zeroizing::new(own.to_vec())]).collect();
+    let options = ServiceOptions {
+        name: config.services.public_name.clone().unwrap_or_else(|| format!("node {issuer}")),
+        issuer,
+        admins: config.services.admins.clone(),
+        keys: KeyRing::new(&keys),
+        clock: Arc::new(now),
+    };
+    Ok(Service::new(Arc::new(StoredAccounts(accounts)), ledger, options)?)
+}
+
+struct LocalReadiness {
+    store: Arc<Store>,
+    chunker: Arc<LocalChunker>,
+    cpu: Pool,
+    metrics: Metrics,
+}
+
+#[async_trait]
+impl Readiness for LocalReadiness {
+    async fn checks(&self) -> Vec<Check> {
+        let store = Arc::clone(&self.store);
+        let room = tokio::task::spawn_blocking(move || (store.check_room(), store.free_bytes()));
+        let (room, free) = match room.await {
+            Ok((Ok(()), free)) => (Check::ok("disk"), free.ok()),
+            Ok((Err(error), free)) => (Check::failed("disk", error.to_string()), free.ok()),
+            Err(error) => (Check::failed("disk", error.to_string()), None),
+        };
+        self.metrics.set(self.chunker.active(), self.cpu.waiting(), free);
+        vec![Check::ok("store"), room]
+    }
+}

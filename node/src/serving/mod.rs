@@ -1,0 +1,187 @@
+//! The node as a server: which services this process has, how it starts, and how it ends.
+//!
+//! Start and end in order: the data folder is opened and repaired, the services are joined, the port
+//! is bound, then it is said where. A signal stops the listening and the uploads (with what they have),
+//! lets requests finish within the grace, then the stores close. What was acknowledged is durable at
+//! every moment of it.
+
+mod local;
+
+use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+
+use axum::Router;
+use lucid_api::{
+    gateway::{self, GatewayOptions, RateLimits},
+    health::{self, Health, Metrics},
+    request::{self, RequestLayer},
+    rest,
+    server::{self, ServerOptions, Tls},
+};
+use serde::Serialize;
+use tokio::{net::TcpListener, runtime::Runtime, signal::unix::SignalKind};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::local::Local;
+use crate::{
+    config::ServiceName,
+    context::Context,
+    failure::{Failure, Outcome},
+    output::notice,
+    services::orchestrator::complete_abandoned,
+};
+
+/// The completer looks this often.
+const COMPLETE_EVERY: Duration = Duration::from_secs(30);
+/// It looks more often where uploads expire sooner than that.
+const COMPLETE_EVERY_MIN: Duration = Duration::from_millis(200);
+/// Tasks that still write to the store when the grace is over get this much longer.
+const LAST_WRITES: Duration = Duration::from_secs(10);
+
+/// What the process runs in.
+pub struct Running {
+    /// Cancelled when the node stops.
+    pub stop: CancellationToken,
+    /// Every task that writes.
+    pub tasks: TaskTracker,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+#[derive(Serialize)]
+struct Listening {
+    event: &'static str,
+    service: &'static str,
+    address: SocketAddr,
+    url: String,
+}
+
+/// Runs all services in this process until a signal ends it.
+///
+/// # Errors
+/// Before it listens: the store's, the port's, the certificate's.
+pub fn run(context: &Context) -> Outcome<ExitCode> {
+    let store = context.open_or_create_store()?;
+    let runtime = runtime()?;
+    let running = Running {
+        stop: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+        metrics: Metrics::new(env!("CARGO_PKG_VERSION"), cpu_features()),
+    };
+    let served = runtime.block_on(async {
+        let local = Local::new(context, store, &running)?;
+        let every = context.config.services.upload_expires_after / 4;
+        let every = every.clamp(COMPLETE_EVERY_MIN, COMPLETE_EVERY);
+        let stop = running.stop.clone();
+        running.tasks.spawn(complete_abandoned(Arc::clone(&local.sessions), every, stop));
+        let api = rest::router(local.api(&running.metrics));
+        let authentication = local.authentication.clone();
+        let options = gateway_options(context);
+        let gateway = gateway::router(api, authentication, options, running.metrics.clone());
+        let readiness = local.readiness(&running.metrics);
+        listen(context, ServiceName::ApiGateway, gateway, readiness, &running).await
+    });
+    // Blocking jobs that have begun are waited for: one may be writing.
+    runtime.shutdown_timeout(LAST_WRITES);
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+fn runtime() -> Outcome<Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("lucid").build()?)
+}
+
+fn cpu_features() -> String {
+    lucid_hal::cpu::features().names().join(" ")
+}
+
+/// How the gateway is set up.
+fn gateway_options(context: &Context) -> GatewayOptions {
+    let services = &context.config.services;
+    GatewayOptions {
+        trusted_proxies: services.trusted_proxies.clone(),
+        cors_origins: services.cors_origins.clone(),
+        limits: RateLimits {
+            requests_per_minute: services.requests_per_minute,
+            sign_ins_per_minute: services.sign_ins_per_minute,
+        },
+    }
+}
+
+/// Binds the service's port, says where, and serves until a signal or a failure of a task.
+async fn listen(
+    context: &Context,
+    service: ServiceName,
+    router: Router,
+    readiness: Arc<dyn health::Readiness>,
+    running: &Running,
+) -> Outcome {
+    let config = &context.config.services;
+    let is_gateway = service == ServiceName::ApiGateway;
+    let tls = match (&config.tls_certificate, &config.tls_key) {
+        (Some(certificate), Some(key)) if is_gateway => {
+            Some(Tls::load(certificate, key).map_err(|error| Failure::usage(error.to_string()))?)
+        }
+        (None, None) => None,
+        _ if !is_gateway => None,
+        _ => return Err(Failure::usage("tls_certificate and tls_key go together")),
+    };
+    let address =
+        config.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], service.port())));
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Failure::io(format!("cannot listen at {address}: {error}; choose another with --listen"))
+    })?;
+    let address = listener.local_addr()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let url = format!("{scheme}://{address}");
+    let listening = Listening { event: "listening", service: service.as_str(), address, url };
+    context.output.print(&listening, |l| format!("{} listens at {}", l.service, l.url))?;
+    if is_gateway && tls.is_none() && !address.ip().is_loopback() {
+        notice(
+            "this listens to others without TLS: set tls_certificate and tls_key, or put a proxy with \
+             TLS before it",
+        );
+    }
+    let metrics = running.metrics.clone();
+    let layer = RequestLayer {
+        service: service.as_str(),
+        trusts_ids: !is_gateway,
+        metrics: metrics.clone(),
+    };
+    let router = router
+        .merge(health::router(Health { metrics, readiness }))
+        .layer(axum::middleware::from_fn_with_state(layer, request::layer));
+    let options = ServerOptions {
+        tls,
+        connections_max: config.connections_max as usize,
+        grace: config.shutdown_grace,
+    };
+    let stop = running.stop.clone();
+    let server = tokio::spawn(server::serve(listener, router, options, stop.clone()));
+    signal().await?;
+    tracing::info!("stopping");
+    stop.cancel();
+    // A second signal ends it as if nothing had been caught.
+    let drained = async {
+        let _ = server.await;
+        running.tasks.close();
+        running.tasks.wait().await;
+    };
+    tokio::select! {
+        () = drained => tracing::info!("stopped"),
+        second = signal() => {
+            second?;
+            return Err(Failure::io("stopped by a second signal; what was acknowledged is kept"));
+        }
+    }
+    Ok(())
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn signal() -> Outcome {
+    let mut interrupt = tokio::signal::unix::signal(SignalKind::interrupt())?;
+    let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
