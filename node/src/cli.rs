@@ -1,8 +1,10 @@
 //! The command line: what can be asked, and who answers.
 
+mod help;
+
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
-use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 use lucid_core::SessionId;
 
 use crate::{
@@ -83,7 +85,10 @@ enum Command {
 
 /// Parses the arguments, runs the command, and gives the exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = definition()
+        .try_get_matches()
+        .and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are no errors; clap prints them to standard output.
@@ -110,7 +115,8 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
     }
     let config = Config::load(&global.overrides)?;
     telemetry::start(&config);
-    let context = Context { config, output, progress: global.progress, cancel: Arc::default() };
+    let (cancel, waits) = (Arc::default(), Arc::default());
+    let context = Context { config, output, progress: global.progress, cancel, waits };
     match command {
         Command::Init => commands::init::run(&context),
         Command::Ingest(command) => command.run(&context),
@@ -135,7 +141,7 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
 /// The command line's definition, for completions and manual pages.
 #[must_use]
 pub fn definition() -> clap::Command {
-    Cli::command()
+    help::tidy(Cli::command())
 }
 
 /// A session on the command line.

@@ -5,7 +5,10 @@ use std::{
     fs::File,
     io::Read,
     path::Path,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -15,7 +18,7 @@ use lucid_store::{Ciphers, CreateOptions, Disk, KekSource, OpenOptions, Store, S
 
 use crate::{
     config::Config,
-    failure::{Failure, Outcome},
+    failure::{Class, Failure, Outcome},
     output::{Output, notice},
     ports::PipelineCiphers,
     progress::{Mode, Progress, Unit},
@@ -31,6 +34,9 @@ pub struct Context {
     pub progress: Mode,
     /// Set by SIGINT and SIGTERM once [`Context::catch_signals`] was called.
     pub cancel: Arc<AtomicBool>,
+    /// Whether this waits for somebody outside in a way that does not look at `cancel`: see
+    /// [`Context::waiting`].
+    pub waits: Arc<AtomicBool>,
 }
 
 /// Largest age identity file that is read, in bytes: hundreds of identities.
@@ -57,8 +63,27 @@ impl Context {
         for signal in [SIGINT, SIGTERM] {
             flag::register_conditional_default(signal, Arc::clone(&self.cancel))?;
             flag::register(signal, Arc::clone(&self.cancel))?;
+            // After the one above, so that `waiting` misses no signal: it looks the other way round.
+            let interrupted = i32::from(Class::Io.code());
+            flag::register_conditional_shutdown(signal, interrupted, Arc::clone(&self.waits))?;
         }
         Ok(())
+    }
+
+    /// Does what may wait for ever for somebody outside, such as opening a pipe that nobody writes to:
+    /// a signal ends the process at once, with the exit code of an interruption. Nothing may be half
+    /// done then that the next start does not repair.
+    ///
+    /// # Errors
+    /// Where it was interrupted before.
+    pub fn waiting<T>(&self, wait: impl FnOnce() -> T) -> Outcome<T> {
+        self.waits.store(true, Ordering::SeqCst);
+        if self.cancel.load(Ordering::SeqCst) {
+            return Err(Failure::io("interrupted"));
+        }
+        let done = wait();
+        self.waits.store(false, Ordering::SeqCst);
+        Ok(done)
     }
 
     /// Opens the data folder; what a crash left is repaired, and told.
@@ -79,6 +104,9 @@ impl Context {
         }
         for (session, reason) in &recovery.damaged {
             notice(&format!("session {session} is damaged: {reason}"));
+        }
+        if let Some(text) = recovery.unknown_text() {
+            notice(&format!("WARNING: {text}; what to do says: lucid-node doctor"));
         }
         Ok(store)
     }
@@ -176,8 +204,10 @@ impl Context {
             return Ok(file.unwrap_with(vault.master_key().kek()?, &session)?);
         };
         let mut text = zeroize::Zeroizing::new(Vec::new());
-        let read =
-            File::open(path).and_then(|file| file.take(IDENTITY_BYTES_MAX).read_to_end(&mut text));
+        // It may be a pipe from a program that asks for a passphrase.
+        let read = self.waiting(|| {
+            File::open(path).and_then(|file| file.take(IDENTITY_BYTES_MAX).read_to_end(&mut text))
+        })?;
         read.map_err(|error| {
             Failure::io(format!("the identity file {} cannot be read: {error}", path.display()))
         })?;

@@ -6,7 +6,11 @@
 //! | 1 | the check failed: not verified, not found |
 //! | 64 | usage or configuration (`EX_USAGE` of sysexits.h) |
 //! | 70 | internal: a bug (`EX_SOFTWARE`) |
-//! | 74 | input or output failed: disk full, folder in use, cannot read (`EX_IOERR`) |
+//! | 74 | input or output failed: disk full, folder in use, cannot read, interrupted (`EX_IOERR`) |
+//!
+//! What records, restores or verifies sessions ends with 74 after SIGINT or SIGTERM, once what it had
+//! begun is in order. `record` passes them on and seals what there is. Every other command dies of them
+//! at once, as if it knew nothing of signals: there is nothing that the next start does not repair.
 
 use std::process::ExitCode;
 
@@ -26,14 +30,22 @@ pub enum Class {
     Io,
 }
 
+impl Class {
+    /// The exit code.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Check => 1,
+            Self::Usage => 64,
+            Self::Internal => 70,
+            Self::Io => 74,
+        }
+    }
+}
+
 impl From<Class> for ExitCode {
     fn from(class: Class) -> Self {
-        Self::from(match class {
-            Class::Check => 1,
-            Class::Usage => 64,
-            Class::Internal => 70,
-            Class::Io => 74,
-        })
+        Self::from(class.code())
     }
 }
 

@@ -45,6 +45,9 @@ fn the_nearer_source_wins() {
     check("zstd_level", "3", "default", None);
     check("config", &file, "command-line", Some("--config"));
     assert_eq!(shown["problems"], Value::Array(Vec::new()));
+    let words = place.run(&["config", "show"], 0).out;
+    assert!(words.contains("a hundredth of the disk, 64MiB to 1GiB"), "{words}");
+    assert_eq!(setting(&place.json(&["config", "show"], 0), "reserve_bytes").0, None);
     let lines = place.run_with(&arguments[..2], &environment, 0).out;
     assert!(lines.contains("environment (LUCID_OWNER)"), "{lines}");
     // The place of a global option does not matter.

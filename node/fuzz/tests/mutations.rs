@@ -151,6 +151,8 @@ fn entries() -> Vec<Vec<u8>> {
         [Entry::SessionSealed(sealed), Entry::SessionOpened(opened), Entry::NodeEvent(event)];
     let mut bytes: Vec<_> = entries.iter().map(|entry| entry.to_bytes().unwrap()).collect();
     bytes.push(other.to_vec());
+    let newer = br#"{"at":"1970-01-01T00:00:00.001Z","kind":"x","n":[0.5,{}],"v":2}"#;
+    bytes.push(newer.to_vec());
     bytes
 }
 
@@ -227,12 +229,22 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
     }
 }
 
+/// Where `LUCID_TEST_CORPUS` names a folder, the seeds are written there as `libfuzzer/` takes them.
+fn keep(which: usize, number: usize, seed: &[u8]) {
+    let Some(folder) = std::env::var_os("LUCID_TEST_CORPUS") else { return };
+    std::fs::create_dir_all(&folder).unwrap();
+    let name = format!("{}-{number}", TARGETS[which].0);
+    let bytes = [&[u8::try_from(which).unwrap()], seed].concat();
+    std::fs::write(std::path::Path::new(&folder).join(name), bytes).unwrap();
+}
+
 #[test]
 fn decoders_keep_their_promises() {
     assert!(evidence().verify(Some(log_key().verifier_key())).is_ok(), "the seeds are good");
-    for (name, target) in TARGETS {
+    for (which, (name, target)) in TARGETS.iter().enumerate() {
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
-        for seed in seeds(name) {
+        for (number, seed) in seeds(name).into_iter().enumerate() {
+            keep(which, number, &seed);
             target(&seed);
             for round in 0..ROUNDS {
                 let input = mutate(&mut random, &seed);

@@ -58,9 +58,18 @@ impl ConfigCommand {
     }
 }
 
+/// What stands in the place of a value that is not there. In JSON it is absent: nobody can give these
+/// words.
+fn absent(setting: &Setting) -> &'static str {
+    match (setting.name, setting.origin) {
+        ("reserve_bytes", Origin::Default) => "a hundredth of the disk, 64MiB to 1GiB",
+        _ => "-",
+    }
+}
+
 /// One line a setting: name, value, where it came from.
 fn columns(settings: &[Setting]) -> String {
-    let values = settings.iter().map(|setting| setting.value.as_deref().unwrap_or("-"));
+    let values = settings.iter().map(|setting| setting.value.as_deref().unwrap_or(absent(setting)));
     let width = values.clone().map(str::len).max().unwrap_or(0);
     let names = settings.iter().map(|setting| setting.name.len()).max().unwrap_or(0);
     let line = |(setting, value): (&Setting, &str)| {

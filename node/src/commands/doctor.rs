@@ -11,6 +11,7 @@ mod machine;
 use std::process::ExitCode;
 
 use clap::Args;
+use lucid_core::counted;
 use serde::Serialize;
 
 use crate::{
@@ -98,7 +99,8 @@ fn configuration(context: &Context) -> Line {
         None => "no file".to_owned(),
     };
     let data = context.config.data.display();
-    let found = format!("sound; {file}, {} settings given, data folder {data}", given.count());
+    let given = counted(given.count(), "setting");
+    let found = format!("sound; {file}, {given} given, data folder {data}");
     Line::ok("configuration", found)
 }
 

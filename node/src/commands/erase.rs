@@ -6,7 +6,7 @@ use std::{
 };
 
 use clap::Args;
-use lucid_core::{EntryIndex, Hash, SessionId, Timestamp};
+use lucid_core::{EntryIndex, Hash, SessionId, Timestamp, counted};
 use lucid_store::{State, StoreError};
 use serde::Serialize;
 
@@ -69,8 +69,9 @@ impl Erase {
             return Err(StoreError::State { session, state: row.state(), wanted }.into());
         };
         let question = format!(
-            "Erase session {session}, {} bytes of {}? Nobody can bring it back.",
-            sealed.plain_bytes, row.owner
+            "Erase session {session}, {} of {}? Nobody can bring it back.",
+            counted(sealed.plain_bytes, "byte"),
+            row.owner
         );
         confirm(&question, self.yes)?;
         let before = row.state() == State::Erased;
@@ -105,7 +106,12 @@ fn text(erased: &Erased) -> String {
         ("erased", session_id.to_string()),
         (
             "destroyed",
-            format!("its key ({wraps} wraps) and {chunk_count} chunks, {plain_bytes} bytes"),
+            format!(
+                "its key ({}) and {}, {}",
+                counted(*wraps, "wrap"),
+                counted(*chunk_count, "chunk"),
+                counted(*plain_bytes, "byte")
+            ),
         ),
         ("kept", format!("manifest {}", kept.manifest_hash)),
         ("", format!("root {}, log entry {}", kept.merkle_root, kept.sealed_index)),

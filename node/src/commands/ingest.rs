@@ -9,7 +9,7 @@ use std::{
 };
 
 use clap::Args;
-use lucid_core::{MediaType, SessionId};
+use lucid_core::{MediaType, SessionId, counted};
 use lucid_pipeline::source::{ReadSource, Source};
 
 use super::session::{OpenSession, Recorded};
@@ -46,7 +46,12 @@ enum Input {
 }
 
 impl Input {
-    fn open(path: &Path, context: &Context) -> io::Result<Self> {
+    fn open(path: &Path, context: &Context) -> Outcome<io::Result<Self>> {
+        // A named pipe opens when somebody writes to it.
+        context.waiting(|| Self::open_waiting(path, context))
+    }
+
+    fn open_waiting(path: &Path, context: &Context) -> io::Result<Self> {
         if path.as_os_str() == "-" {
             let descriptor = io::stdin().as_fd().try_clone_to_owned()?;
             let cancel = std::sync::Arc::clone(&context.cancel);
@@ -111,7 +116,7 @@ impl Ingest {
         context.catch_signals()?;
         // Before the input: a folder's archive leaves the data folder out, which must be there then.
         let store = context.open_or_create_store()?;
-        let mut input = Input::open(&self.path, context).map_err(unreadable)?;
+        let mut input = Input::open(&self.path, context)?.map_err(unreadable)?;
         let session = match self.resume {
             Some(session) => OpenSession::resume(context, &store, session)?,
             None => {
@@ -147,8 +152,9 @@ impl Ingest {
         let id = session.id();
         let kept = match session.acknowledged() {
             Ok(totals) => format!(
-                "{} bytes in {} chunks of session {id} are acknowledged and kept",
-                totals.plain_bytes, totals.chunk_count
+                "acknowledged and kept of session {id}: {} in {}",
+                counted(totals.plain_bytes, "byte"),
+                counted(totals.chunk_count, "chunk")
             ),
             Err(_) => format!("what was acknowledged of session {id} is kept"),
         };

@@ -11,7 +11,7 @@ use std::{
 };
 
 use clap::{Subcommand, ValueHint};
-use lucid_core::{Hash, NodeId};
+use lucid_core::{Hash, NodeId, counted};
 use lucid_store::{DataFolder, Disk, FolderKind, LogReader, Secrets, StoreError, db, log};
 use serde::Serialize;
 
@@ -159,7 +159,7 @@ fn rebuild(context: &Context) -> Outcome<ExitCode> {
                 "tiles",
                 format!("{tiles_rewritten} of {tiles} were missing or wrong, and are written"),
             ),
-            ("database", format!("made anew from {log_size} entries{aside}")),
+            ("database", format!("made anew from {}{aside}", counted(*log_size, "entry"))),
         ])
     })?;
     Ok(ExitCode::SUCCESS)
@@ -190,7 +190,7 @@ fn export(context: &Context, folder: &Path) -> Outcome<ExitCode> {
     context.output.print(&exported, |exported| {
         let Exported { folder, log_size, root, written, kept } = exported;
         table(&[
-            ("exported", format!("{log_size} entries to {folder}")),
+            ("exported", format!("{} to {folder}", counted(*log_size, "entry"))),
             ("files", format!("{written} written, {kept} kept from an earlier export")),
             ("root", root.to_string()),
         ])

@@ -11,6 +11,7 @@ use clap::Args;
 use lucid_core::{
     ChunkIndex, SegmentIndex, SessionId,
     chunk::{ChunkSummary, PREFIX_BYTES},
+    counted,
     evidence::{ChunkEvidence, Evidence, SegmentEvidence},
     keys::Dek,
     manifest::Manifest,
@@ -279,9 +280,12 @@ impl Proved {
         };
         let keys = if self.disclosed { " and discloses their keys" } else { "" };
         format!(
-            "{}: {} bytes of evidence about {about}{keys}\ncheck it anywhere with:\n  lucid-node \
+            "{}: {} of evidence about {about}{keys}\ncheck it anywhere with:\n  lucid-node \
              verify {} --key {}",
-            self.output, self.bytes, self.output, self.key
+            self.output,
+            counted(self.bytes, "byte"),
+            self.output,
+            self.key
         )
     }
 }

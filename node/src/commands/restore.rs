@@ -12,7 +12,7 @@ use std::{
 };
 
 use clap::Args;
-use lucid_core::{Hash, SessionId};
+use lucid_core::{Hash, SessionId, counted};
 use lucid_pipeline::restore::{self, RestoreContext};
 use lucid_store::State;
 use serde::Serialize;
@@ -137,7 +137,10 @@ impl Restore {
         context.output.print(&restored, |restored| {
             let rate = human_rate(restored.plain_bytes, restored.seconds);
             let Restored { plain_bytes, output, seconds, .. } = restored;
-            format!("restored {plain_bytes} bytes to {output} in {seconds:.2} s, {rate}")
+            format!(
+                "restored {} to {output} in {seconds:.2} s, {rate}",
+                counted(*plain_bytes, "byte")
+            )
         })?;
         Ok(ExitCode::SUCCESS)
     }
@@ -191,8 +194,11 @@ impl Target {
         }
         refuse_inside(&path, data)?;
         let part = part_name(&path);
-        let file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part);
+        let mut options = OpenOptions::new();
+        // A pipe of that name, which nobody reads, is an error and keeps nobody waiting.
+        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        options.write(true).create(true).truncate(true).mode(0o600).custom_flags(flags);
+        let file = options.open(&part);
         let file = file.map_err(|error| {
             Failure::io(format!("{} cannot be written: {error}", part.display()))
         })?;

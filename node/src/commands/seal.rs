@@ -3,7 +3,7 @@
 use std::{process::ExitCode, time::Instant};
 
 use clap::Args;
-use lucid_core::{EntryIndex, SessionId, Timestamp};
+use lucid_core::{EntryIndex, SessionId, Timestamp, counted};
 use lucid_store::{State, StoreError};
 use serde::Serialize;
 
@@ -97,8 +97,8 @@ impl Void {
         // A damaged index is a reason to void a session, no reason not to.
         let totals = store.totals(session).unwrap_or_default();
         let question = format!(
-            "Give up session {session}, {} bytes so far? Nobody can bring it back.",
-            totals.plain_bytes
+            "Give up session {session}, {} so far? Nobody can bring it back.",
+            counted(totals.plain_bytes, "byte")
         );
         confirm(&question, self.yes)?;
         store.void(session, &self.reason, now())?;
@@ -118,7 +118,14 @@ impl Void {
             let Destroyed { chunk_count, plain_bytes } = voided.destroyed;
             table(&[
                 ("voided", voided.session_id.to_string()),
-                ("destroyed", format!("its key and {chunk_count} chunks, {plain_bytes} bytes")),
+                (
+                    "destroyed",
+                    format!(
+                        "its key and {}, {}",
+                        counted(chunk_count, "chunk"),
+                        counted(plain_bytes, "byte")
+                    ),
+                ),
                 ("kept", "the entries in the log that it was opened and given up".to_owned()),
             ])
         };

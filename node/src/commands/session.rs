@@ -3,7 +3,8 @@
 use std::{path::Path, time::Instant};
 
 use lucid_core::{
-    ChunkIndex, Hash, MediaType, SessionId, Timestamp, entry::SessionOpened, manifest::Totals,
+    ChunkIndex, Hash, MediaType, SessionId, Timestamp, counted, entry::SessionOpened,
+    manifest::Totals,
 };
 use lucid_pipeline::{
     ingest::{self, End},
@@ -275,10 +276,10 @@ impl Recorded {
                 (
                     "recorded",
                     format!(
-                        "{} bytes in {} chunks, {} bytes stored, {:.2} s, {rate}",
-                        recorded.plain_bytes,
-                        recorded.chunk_count,
-                        recorded.stored_bytes,
+                        "{} in {}, {} stored, {:.2} s, {rate}",
+                        counted(recorded.plain_bytes, "byte"),
+                        counted(recorded.chunk_count, "chunk"),
+                        counted(recorded.stored_bytes, "byte"),
                         recorded.seconds,
                     ),
                 ),

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use lucid_core::{
-    EntryIndex, Hash, NodeId, SessionId, entry::SessionOpened, keys::Wrap, manifest::Manifest,
+    EntryIndex, Hash, NodeId, SessionId, counted, entry::SessionOpened, keys::Wrap,
+    manifest::Manifest,
 };
 use lucid_store::{State, Store, StoreError};
 use serde::Serialize;
@@ -183,12 +184,13 @@ fn text(shown: &Shown) -> String {
         rows.push((row.state, format!("{at}, log entry {entry}")));
     }
     if let (Some(chunks), Some(bytes)) = (row.chunk_count, row.plain_bytes) {
-        rows.push(("size", format!("{bytes} bytes ({}) in {chunks} chunks", human_bytes(bytes))));
+        let (human, chunks) = (human_bytes(bytes), counted(chunks, "chunk"));
+        rows.push(("size", format!("{} ({human}) in {chunks}", counted(bytes, "byte"))));
     }
     if let Some(manifest) = manifest {
         let complete = if manifest.complete { "yes" } else { "no: closed without its end" };
         let stored = match row.ended_at {
-            None => format!("{} bytes", manifest.stored_bytes),
+            None => counted(manifest.stored_bytes, "byte"),
             Some(_) => "nothing any more".to_owned(),
         };
         rows.push(("stored", stored));
@@ -196,7 +198,8 @@ fn text(shown: &Shown) -> String {
         rows.push(("recorded by", format!("{} at node {}", manifest.software, manifest.node_id)));
     }
     if let Some(Acknowledged { chunk_count, plain_bytes, stored_bytes }) = acknowledged {
-        let text = format!("{plain_bytes} bytes in {chunk_count} chunks, {stored_bytes} stored");
+        let (bytes, chunks) = (counted(*plain_bytes, "byte"), counted(*chunk_count, "chunk"));
+        let text = format!("{bytes} in {chunks}, {stored_bytes} stored");
         rows.push(("acknowledged", text));
     }
     if let (Some(root), Some(hash)) = (row.merkle_root, row.manifest_hash) {

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use clap::Args;
-use lucid_core::{SessionId, note::VerifierKey};
+use lucid_core::{SessionId, counted, note::VerifierKey};
 use lucid_store::{SessionFilter, State, Store};
 use serde::Serialize;
 
@@ -53,10 +53,10 @@ impl Verify {
     /// # Errors
     /// Where the check could not be made.
     pub fn run(self, context: &Context) -> Outcome<ExitCode> {
-        context.catch_signals()?;
         let Some(target) = self.target.clone() else { return self.run_all(context) };
         if let Ok(session) = target.parse::<SessionId>() {
             self.only_for_files()?;
+            context.catch_signals()?;
             let store = context.open_store()?;
             let report = self.session(context, &store, session)?;
             context.output.print(&report, verify_session::Report::text)?;
@@ -85,6 +85,7 @@ impl Verify {
 
     fn run_all(self, context: &Context) -> Outcome<ExitCode> {
         self.only_for_files()?;
+        context.catch_signals()?;
         let started = Instant::now();
         let store = context.open_store()?;
         let mut sessions = Vec::new();
@@ -107,7 +108,11 @@ impl Verify {
         context.output.print(&all, |all| {
             let texts: String = all.sessions.iter().map(verify_session::Report::text).collect();
             let bad = all.sessions.iter().filter(|report| !report.verified).count();
-            format!("{texts}{} sessions checked, {bad} with findings", all.sessions.len())
+            let noticed = all.sessions.iter().filter(|report| !report.notices.is_empty()).count();
+            let noticed =
+                if noticed > 0 { format!(", {noticed} with notices") } else { String::new() };
+            let checked = counted(all.sessions.len(), "session");
+            format!("{texts}{checked} checked, {bad} with findings{noticed}")
         })?;
         Ok(code(verified))
     }

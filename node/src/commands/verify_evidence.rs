@@ -11,6 +11,7 @@ use std::{
 use lucid_core::{
     ChunkIndex, Hash,
     chunk::PREFIX_BYTES,
+    counted,
     evidence::{ChunkEvidence, Claims, EVIDENCE_BYTES_MAX, Evidence},
     merkle,
     note::{TlogProof, VerifierKey},
@@ -311,10 +312,9 @@ impl Report {
             ("", pinned.to_owned()),
         ];
         for chunk in &self.chunks {
-            let range =
-                chunk.plain_range.map_or(format!("{} bytes", chunk.plain_bytes), |(a, b)| {
-                    format!("plaintext bytes {a} to {b}")
-                });
+            let range = chunk.plain_range.map_or(counted(chunk.plain_bytes, "byte"), |(a, b)| {
+                format!("plaintext bytes {a} to {b}")
+            });
             let mut text = format!("{}: {range}, in the session", chunk.index);
             if chunk.content_checked {
                 text.push_str(", sealed bytes checked");
@@ -327,7 +327,7 @@ impl Report {
             }
             rows.push(("chunk", text));
         }
-        rows.extend(self.extracted_bytes.map(|bytes| ("extracted", format!("{bytes} bytes"))));
+        rows.extend(self.extracted_bytes.map(|bytes| ("extracted", counted(bytes, "byte"))));
         table(&rows)
     }
 }

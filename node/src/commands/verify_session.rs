@@ -4,7 +4,7 @@
 use std::{path::Path, time::Instant};
 
 use lucid_core::{
-    Hash, SessionId,
+    Hash, SessionId, counted,
     entry::{Entry, SessionOpened, SessionSealed},
     keys::Wrap,
     manifest::{Manifest, ManifestChunk},
@@ -47,6 +47,9 @@ pub struct Report {
     pub decrypted: bool,
     /// What is wrong, and where.
     pub findings: Vec<String>,
+    /// What is in the session's chunk folder and is none of its chunks. Nothing of the session rests on
+    /// that, so it stays verified.
+    pub notices: Vec<String>,
     /// How long it took.
     pub seconds: f64,
 }
@@ -78,6 +81,7 @@ pub fn verify(
         complete: None,
         decrypted: decrypt,
         findings: Vec::new(),
+        notices: Vec::new(),
         seconds: 0.0,
     };
     match row.state() {
@@ -87,9 +91,34 @@ pub fn verify(
             check_sealed(context, store, &row, decrypt, identity, &mut report)?;
         }
     }
+    look_for_strays(store, &row, &mut report)?;
     report.verified = report.findings.is_empty();
     report.seconds = started.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// Names in the chunk folder that are told one by one.
+const STRAYS_NAMED: usize = 20;
+
+/// Names what is in the chunk folder besides the chunks that the ledger's entry, or for an open session
+/// the index, counts.
+fn look_for_strays(store: &Store, row: &SessionRow, report: &mut Report) -> Outcome {
+    let chunks = match (row.state(), &row.sealed) {
+        (State::Sealed, Some(sealed)) => sealed.chunk_count,
+        // Which chunks it has is not known where its index is damaged.
+        (State::Open, _) if !report.findings.is_empty() => return Ok(()),
+        (State::Open, _) => u32::try_from(report.chunk_count).unwrap_or(u32::MAX),
+        _ => 0,
+    };
+    let strays = store.local()?.chunks().strays(row.session, chunks)?;
+    for name in strays.iter().take(STRAYS_NAMED).map(|name| name.to_string_lossy()) {
+        // Anybody may have given it: quoted, and what steers a terminal escaped.
+        report.notices.push(format!("chunk folder: {name:?} is no chunk of it"));
+    }
+    if let Some(more @ 1..) = strays.len().checked_sub(STRAYS_NAMED) {
+        report.notices.push(format!("chunk folder: {more} more that are no chunk of it"));
+    }
+    Ok(())
 }
 
 /// An error about what is stored, or that it is missing, becomes a finding; the disk's own errors
@@ -194,7 +223,7 @@ fn check_entry(
     if let Err(error) = proof.verify(merkle::leaf_hash(&bytes), key) {
         findings.push(format!("entry {}: not in the log: {error}", sealed.entry));
     }
-    match Entry::parse(&bytes) {
+    match Entry::parse(&bytes).and_then(Entry::of_this_version) {
         Ok(Entry::SessionSealed(entry)) if entry.session_id == row.session => Ok(Some(entry)),
         Ok(other) => {
             findings.push(format!(
@@ -225,7 +254,8 @@ fn check_index(store: &Store, manifest: &Manifest, findings: &mut Vec<String>) -
     }
     if leaves.len() != manifest.chunks.len() {
         let (have, listed) = (leaves.len(), manifest.chunks.len());
-        findings.push(format!("index: it has {have} records, the manifest lists {listed} chunks"));
+        let (have, listed) = (counted(have, "record"), counted(listed, "chunk"));
+        findings.push(format!("index: it has {have}, the manifest lists {listed}"));
     } else if merkle::root(&leaves) != manifest.merkle_root {
         findings.push("index: its records do not hash to the session's root".into());
     }
@@ -322,9 +352,9 @@ impl Report {
             (
                 "checked",
                 format!(
-                    "{} bytes in {} chunks, {:.2} s, {rate}{}",
-                    self.plain_bytes,
-                    self.chunk_count,
+                    "{} in {}, {:.2} s, {rate}{}",
+                    counted(self.plain_bytes, "byte"),
+                    counted(self.chunk_count, "chunk"),
                     self.seconds,
                     if self.decrypted { ", decrypted" } else { "" },
                 ),
@@ -337,6 +367,7 @@ impl Report {
         rows.extend(self.merkle_root.map(|root| ("root", root.to_string())));
         rows.extend(self.log_index.map(|at| ("log", format!("entry {at} of {}", self.log_size))));
         rows.extend(self.findings.iter().map(|finding| ("finding", finding.clone())));
+        rows.extend(self.notices.iter().map(|notice| ("notice", notice.clone())));
         table(&rows)
     }
 }

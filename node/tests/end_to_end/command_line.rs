@@ -36,6 +36,54 @@ fn every_command_has_help() {
     assert!(!node.data().exists(), "asking makes nothing");
 }
 
+/// What a command has nothing to do with is accepted, and only the top level's help has it.
+#[test]
+fn help_shows_what_matters_to_the_command() {
+    let node = Node::new();
+    let help = |words: &str| String::from_utf8(node.run(words).ok().stdout).unwrap();
+    let options: Vec<String> = definition()
+        .get_arguments()
+        .filter(|option| option.is_global_set())
+        .map(|option| format!("--{}", option.get_long().unwrap()))
+        .collect();
+    assert!(options.len() > 12, "{options:?}");
+    let has = |help: &str, option: &str| {
+        help.split([' ', '\n', '[', '=', ',']).any(|word| word == option)
+    };
+    for words in ["--help", "help"] {
+        let help = help(words);
+        assert!(options.iter().all(|option| has(&help, option)), "{words}: {help}");
+    }
+    let check = |words: &str, shown: &[&str]| {
+        let help = help(words);
+        for option in &options {
+            assert_eq!(has(&help, option), shown.contains(&option.as_str()), "{words}: {option}");
+        }
+        assert!(help.contains("lucid-node --help"), "{words} says where the others are: {help}");
+    };
+    check("show --help", &["--data", "--json"]);
+    check("help show", &["--data", "--json"]);
+    check("show -h", &["--data", "--json"]);
+    check("ledger head --help", &["--data", "--json", "--progress"]);
+    check("list --help", &["--data", "--json", "--owner"]);
+    check("config show --help", &["--config", "--data", "--json"]);
+    let restore = ["--data", "--json", "--progress", "--workers", "--master-key-file"];
+    check("restore --help", &restore);
+    // Hidden, and accepted in any place.
+    node.run("init").ok();
+    for words in [
+        "list --chunk-bytes 64KiB --suite auto --log-level info",
+        "--zstd-level 4 ledger head --flush-after 1s",
+        "ledger --workers 2 check --owner somebody",
+        "config show --write-only=false",
+    ] {
+        node.run(words).ok();
+    }
+    node.run("list --chunk-bytes 1").ends(64).says(&["--chunk-bytes"]);
+    let shown = node.run("ledger --workers 2 head --json").ok().json();
+    assert!(shown["log_size"].is_u64());
+}
+
 #[test]
 fn what_is_no_command_is_a_mistake() {
     let node = Node::new();

@@ -8,7 +8,7 @@ use std::{
     sync::OnceLock,
 };
 
-use crate::support::{Node, flip, text};
+use crate::support::{Node, flip, snapshot, text};
 
 /// A node whose log has a full bundle: two entries a session and the one that begins it. Made once;
 /// each test gets a copy.
@@ -55,12 +55,12 @@ fn finds(node: &Node, kind: &str, name: &str) {
 /// That no command works with the log as it is, and none writes.
 #[track_caller]
 fn is_refused(node: &Node, texts: &[&str]) {
-    let log = crate::support::snapshot(&node.data().join("log"));
+    let log = snapshot(&node.data().join("log"));
     for words in ["list", "ingest -", "ledger head", "verify --all"] {
         node.feed(words, b"bytes").ends(1).says(texts);
     }
     node.run("doctor").ends(1);
-    assert!(log == crate::support::snapshot(&node.data().join("log")), "nothing was written");
+    assert!(log == snapshot(&node.data().join("log")), "nothing was written");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn a_log_that_was_rolled_back() {
     let checked = older.run(&words).ends(1).json();
     assert_eq!(checked["sound"], false);
     assert_eq!(checked["against"]["consistent"], false);
-    assert!(text(&checked["against"]["reason"]).contains("are gone"), "{checked}");
+    assert!(text(&checked["against"]["reason"]).contains("gone from the log"), "{checked}");
     // And where it grew again, another way.
     older.ingest(b"another");
     older.ingest(b"history");
@@ -208,6 +208,92 @@ fn a_log_that_was_rolled_back() {
     stranger.ingest(b"some");
     stranger.run(&words).ends(1).says(&["is no checkpoint that"]);
     assert!(head["log_size"].as_u64() < checked["log_size"].as_u64());
+}
+
+/// Checkpoint and tail alone are put back: sessions that were sealed since have no entry any more.
+#[test]
+fn sessions_that_the_log_forgot_are_named_and_kept() {
+    let node = Node::new();
+    let first = node.ingest(b"first");
+    let older = Node::copy_of(&node.data());
+    let forgotten: Vec<String> =
+        [&b"second"[..], b""].iter().map(|input| node.ingest(input)).collect();
+    node.run("doctor").ok();
+    let whole = Node::copy_of(&node.data());
+    for name in ["checkpoint", "tail"] {
+        fs::copy(older.log(name), node.log(name)).unwrap();
+    }
+    let kept = || ["sessions", "chunks", "keys"].map(|name| snapshot(&node.data().join(name)));
+    let before = kept();
+    for words in ["list", "verify --all", "doctor", "ledger rebuild", "ingest -"] {
+        let ran = node.feed(words, b"later");
+        let ran = if words == "doctor" { ran.ends(1) } else { ran.ok() };
+        let said = format!("{}{}", ran.stderr, String::from_utf8_lossy(&ran.stdout));
+        assert!(said.contains("no entry of the log knows sessions/"), "{words}: {said}");
+        for id in &forgotten {
+            assert!(said.contains(&format!("sessions/{id}")), "{words}: {said}");
+        }
+        assert!(!said.contains(&format!("sessions/{first}")), "{words}: {said}");
+    }
+    for (before, after) in before.iter().zip(&kept()) {
+        assert!(before.iter().all(|file| after.contains(file)), "nothing was touched");
+    }
+    let report = node.run("doctor --json").ends(1).json();
+    let checks = report["checks"].as_array().unwrap();
+    let line = checks.iter().find(|line| line["check"] == "log history").unwrap();
+    assert_eq!(line["status"], "fail");
+    assert!(text(&line["remedy"]).contains("--against"), "{line}");
+    // The log tells it too, and nothing in it says where the folder is.
+    let entries = exported(&node);
+    assert!(entries.contains(&format!("knows sessions/{}", forgotten.iter().min().unwrap())));
+    assert!(!entries.contains(node.data().to_str().unwrap()));
+    // With the log of then they are known again, and what was recorded meanwhile is not.
+    for name in ["checkpoint", "tail"] {
+        fs::copy(whole.log(name), node.log(name)).unwrap();
+    }
+    let ran = node.run("list").ok();
+    assert!(ran.stderr.contains("no entry of the log knows"), "{}", ran.stderr);
+    for id in &forgotten {
+        assert!(!ran.stderr.contains(id), "{}", ran.stderr);
+        node.run(&format!("verify {id}")).ok();
+    }
+}
+
+/// All that an export of the log has, as text.
+fn exported(node: &Node) -> String {
+    let folder = node.path("exported");
+    node.run(&format!("ledger export {}", folder.display())).ok();
+    let bytes: Vec<u8> = snapshot(&folder).into_iter().flat_map(|(_, bytes)| bytes).collect();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A database that keeps being damaged does not fill the disk.
+#[test]
+fn two_databases_of_each_kind_are_kept() {
+    let node = Node::new();
+    node.ingest(b"a recording");
+    let removed = |stderr: &str, kind: &str, count: i32| {
+        let oldest = format!("db.{kind}-{} is removed", count - 2);
+        assert_eq!(stderr.contains("is removed"), count > 2, "{stderr}");
+        assert_eq!(stderr.contains(&oldest), count > 2, "{stderr}");
+    };
+    for count in 1..=4 {
+        fs::write(node.data().join("db/db"), [0xa5; 5000]).unwrap();
+        let ran = node.run("list").ok().says(&["made anew", &format!("db.damaged-{count}")]);
+        removed(&ran.stderr, "damaged", count);
+        let rebuilt = node.run("ledger rebuild --json").ok();
+        assert!(text(&rebuilt.json()["database_aside"]).ends_with(&format!("db.aside-{count}")));
+        removed(&rebuilt.stderr, "aside", count);
+    }
+    let names = fs::read_dir(node.data()).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = names.map(|name| name.into_string().unwrap());
+    let mut names: Vec<_> = names.filter(|name| name.starts_with("db.")).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["db.aside-3", "db.aside-4", "db.damaged-3", "db.damaged-4"]);
+    let entries = exported(&node);
+    for name in ["db.damaged-2", "db.aside-2"] {
+        assert!(entries.contains(&format!("the older {name} is removed")), "the log says so");
+    }
 }
 
 #[test]

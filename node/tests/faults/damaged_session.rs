@@ -45,7 +45,7 @@ impl Node {
 fn finds(node: &Node, id: &str, texts: &[&str]) {
     let ran = node.run(&format!("verify {id}")).ends(1).prints(&["NOT VERIFIED", "finding"]);
     ran.prints(texts);
-    node.run("verify --all").ends(1).prints(texts).prints(&["1 sessions checked, 1 with findings"]);
+    node.run("verify --all").ends(1).prints(texts).prints(&["1 session checked, 1 with findings"]);
 }
 
 /// That `restore` gives nothing but what was authenticated, and no file.
@@ -208,6 +208,58 @@ fn chunks_of_another_session() {
 }
 
 #[test]
+fn files_that_are_no_chunk_are_named_and_fail_nothing() {
+    let (node, id) = recorded();
+    let report = |words: &str| node.run(&format!("{words} --json")).ok().json();
+    assert_eq!(report(&format!("verify {id}"))["notices"], serde_json::json!([]));
+    // A chunk beyond the manifest's, one that was set aside, another spelling, and a hostile name.
+    fs::copy(node.chunk(&id, 0), node.chunk(&id, 3)).unwrap();
+    fs::copy(node.chunk(&id, 0), node.chunk(&id, 1).with_extension("lck.orphan")).unwrap();
+    let folder = node.data().join("chunks").join(&id);
+    fs::write(folder.join("1.lck"), b"").unwrap();
+    fs::create_dir(folder.join("\u{1b}[2J")).unwrap();
+    let said = report(&format!("verify {id}"));
+    assert_eq!((&said["verified"], &said["findings"]), (&true.into(), &serde_json::json!([])));
+    let notices = said["notices"].as_array().unwrap().clone();
+    let names = ["00000001.lck.orphan", "00000003.lck", "1.lck", "\\u{1b}[2J"];
+    assert_eq!(notices.len(), names.len(), "{said}");
+    for name in names {
+        let named = |notice: &serde_json::Value| notice.as_str().unwrap().contains(name);
+        assert!(notices.iter().any(named), "{name}: {said}");
+    }
+    let text = node.run(&format!("verify {id}")).ok();
+    assert!(!text.stdout.contains(&0x1b), "it does not steer the terminal");
+    text.prints(&["verified", "notice", "\"00000003.lck\" is no chunk of it"]);
+    node.run("verify --all").ok().prints(&["1 session checked, 0 with findings, 1 with notices"]);
+    let all = report("verify --all");
+    assert_eq!(all["sessions"][0]["notices"], said["notices"]);
+    // What is recorded is proved and restored as before.
+    assert!(node.restore(&id) == input());
+    let proof = node.name("proof");
+    node.run(&format!("prove {id} --chunk 2 --attach -o {proof}")).ok();
+    node.run(&format!("verify {proof}")).ok();
+    // Many are counted.
+    for number in 0..30 {
+        fs::write(folder.join(format!("extra-{number}")), b"").unwrap();
+    }
+    node.run(&format!("verify {id}")).ok().prints(&["14 more that are no chunk of it"]);
+}
+
+#[test]
+fn chunks_of_an_erased_session_that_came_back_are_named_or_destroyed() {
+    let (node, id) = recorded();
+    let chunk = fs::read(node.chunk(&id, 0)).unwrap();
+    node.run(&format!("erase {id} --yes")).ok();
+    fs::create_dir_all(node.chunk(&id, 0).parent().unwrap()).unwrap();
+    fs::write(node.chunk(&id, 0), chunk).unwrap();
+    // A start that still lists the session destroys it again; any other leaves it to be named.
+    let ran = node.run(&format!("verify {id}")).ok();
+    let named = String::from_utf8_lossy(&ran.stdout).contains("00000000.lck");
+    assert_eq!(node.chunk(&id, 0).exists(), named, "{ran:?}");
+    assert!(named || ran.stderr.contains("destroyed"), "{ran:?}");
+}
+
+#[test]
 fn a_damaged_open_session_stops_no_other() {
     let node = Node::new();
     let sealed = node.ingest(b"sealed");
@@ -220,7 +272,10 @@ fn a_damaged_open_session_stops_no_other() {
     live.kill();
     fs::remove_file(node.chunk(&open, 1)).unwrap();
     let ran = node.run("list").ok();
-    ran.says(&[&format!("session {open} is damaged"), "1 acknowledged chunks are missing"]);
+    ran.says(&[
+        &format!("session {open} is damaged"),
+        "missing: the files of 1 acknowledged chunk",
+    ]);
     assert_eq!(node.restore(&sealed), b"sealed");
     node.run(&format!("verify {open}")).ends(1).prints(&["chunk 1"]);
     node.run("verify --all").ends(1).prints(&["2 sessions checked, 1 with findings"]);

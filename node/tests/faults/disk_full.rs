@@ -84,7 +84,7 @@ fn check(test: &str, reserve: &str, room_left: u64, message: &str) {
     let path = disk.node.file("input", &input);
     let options = format!("--chunk-bytes 1MiB --workers 2 --reserve-bytes {reserve}");
     let ran = run(&disk, &format!("ingest {path} {options}")).ends(74);
-    let ran = ran.says(&[message, "are acknowledged and kept", "lucid-node seal "]);
+    let ran = ran.says(&[message, "acknowledged and kept", "lucid-node seal "]);
     assert!(disk.free() >= room_left, "{} bytes are left", disk.free());
     let id = session_in(&ran.stderr);
     let kept = shown_bytes(&disk, &id);

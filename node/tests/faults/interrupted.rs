@@ -1,6 +1,6 @@
 //! Inputs that fall silent, signals, and going on afterwards with the same input or with another.
 
-use std::fs;
+use std::{fs, os::unix::process::ExitStatusExt, process::Command};
 
 use rustix::process::Signal;
 
@@ -58,7 +58,7 @@ fn a_signal_stops_it_and_it_goes_on() {
         let (id, ran) = interrupted(&node, &input[..150_000], signal);
         ran.ends(74).says(&[
             "interrupted",
-            &format!("150000 bytes in 3 chunks of session {id} are acknowledged and kept"),
+            &format!("acknowledged and kept of session {id}: 150000 bytes in 3 chunks"),
             &format!("go on with: lucid-node ingest - --resume {id}"),
             &format!("close it as incomplete with: lucid-node seal {id}"),
         ]);
@@ -85,6 +85,63 @@ fn a_signal_stops_a_file_too() {
     live.end().ends(74).says(&["interrupted", &format!("lucid-node ingest {path} --resume {id}")]);
     node.run(&format!("ingest {path} --resume {id}")).ok();
     assert!(node.restore(&id) == input);
+}
+
+fn pipe(node: &Node, name: &str) -> String {
+    let path = node.name(name);
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
+}
+
+/// Nobody writes to the pipe, so that opening it never ends by itself.
+#[test]
+fn a_signal_ends_the_wait_for_a_pipe() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let node = Node::new();
+        let id = node.ingest(b"a recording");
+        let (input, identity) = (pipe(&node, "input"), pipe(&node, "identity"));
+        let output = node.name("restored");
+        for words in [
+            format!("ingest {input}"),
+            format!("ingest {input} --resume {id}"),
+            format!("restore {id} --identity {identity} -o {output}"),
+            format!("verify {id} --decrypt --identity {identity}"),
+        ] {
+            let mut live = Live::start(node.command(&words));
+            live.has_folder(&node.data());
+            live.signal(signal);
+            live.end().ends(74);
+        }
+        // Nothing was begun that would be left over.
+        let listed = node.run("list --json").ok().json();
+        assert_eq!(listed["sessions"].as_array().unwrap().len(), 1);
+        assert_eq!(node.restore(&id), b"a recording");
+    }
+}
+
+/// Those that catch no signal die of it.
+#[test]
+fn a_signal_ends_the_wait_for_another_file() {
+    let node = Node::new();
+    node.ingest(b"a recording");
+    let pipe = pipe(&node, "pipe");
+    let mut live = Live::start(node.command(&format!("ledger check --against {pipe}")));
+    live.has_folder(&node.data());
+    live.signal(Signal::TERM);
+    assert_eq!(live.end().status.signal(), Some(15));
+}
+
+/// The pipe is open, and silent.
+#[test]
+fn a_signal_ends_the_wait_for_what_a_pipe_gives() {
+    let node = Node::new();
+    let pipe = pipe(&node, "pipe");
+    let mut live = Live::start(node.command(&format!("ingest {pipe} --progress json")));
+    let writer = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    let id = live.opened();
+    live.signal(Signal::TERM);
+    live.end().ends(74).says(&["interrupted", &format!("--resume {id}")]);
+    drop(writer);
 }
 
 #[test]

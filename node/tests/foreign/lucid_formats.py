@@ -52,12 +52,12 @@ def decimal(text, highest=U64_MAX):
     return int(text)
 
 
-def read_json(data):
+def read_json(data, fractions=False):
     def refuse(text):
         raise Refused(f"{text} is not an integer")
 
     try:
-        value = json.loads(data.decode(), parse_float=refuse, parse_constant=refuse)
+        value = json.loads(data.decode(), parse_float=float if fractions else refuse, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         raise Refused(f"not JSON: {error}")
     need(isinstance(value, dict), "not a JSON object")
@@ -319,8 +319,8 @@ def read_manifest(data):
 
 def read_entry(data):
     need(len(data) <= 65535, "entry: too long")
-    entry = read_json(data)
-    need(type(entry.get("v")) is int and isinstance(entry.get("kind"), str) and time(entry.get("at")),
+    entry = read_json(data, fractions=True)
+    need(whole(0, JSON_MAX)(entry.get("v")) and isinstance(entry.get("kind"), str) and time(entry.get("at")),
          "entry: no at, kind or v")
     if entry["v"] == 1:
         known = KINDS.get(entry["kind"])

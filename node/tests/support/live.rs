@@ -1,11 +1,13 @@
 //! A command that is still running: it is fed, listened to, and ended from outside.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Read, Write},
+    path::Path,
     process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -71,6 +73,17 @@ impl Live {
             if let Ok(event) = serde_json::from_str(&line) {
                 return Some(event);
             }
+        }
+    }
+
+    /// Waits until it has the data folder: whatever signals it catches it catches from then on.
+    pub(crate) fn has_folder(&mut self, data: &Path) {
+        let deadline = Instant::now() + PATIENCE;
+        let holder = || fs::read_to_string(data.join("lock")).unwrap_or_default();
+        while holder().trim_end() != self.child.id().to_string() {
+            assert!(self.child.try_wait().unwrap().is_none(), "{} ended", self.shown);
+            assert!(Instant::now() < deadline, "{} does not open its folder", self.shown);
+            thread::sleep(Duration::from_millis(1));
         }
     }
 

@@ -13,6 +13,7 @@
 
 pub mod access;
 pub mod chunk;
+mod counted;
 pub mod entry;
 pub mod evidence;
 pub mod hash;
@@ -28,6 +29,7 @@ pub mod time;
 pub mod upload;
 
 pub use self::time::Timestamp;
+pub use counted::counted;
 pub use hash::Hash;
 pub use id::{ChunkIndex, EntryIndex, NodeId, Owner, SegmentIndex, SessionId};
 pub use media::MediaType;

@@ -10,6 +10,7 @@
 //! - a file gets its name only under the hold that its writer was begun under (see `vault::hold`).
 
 use std::{
+    ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Read},
     os::unix::fs::OpenOptionsExt,
@@ -226,6 +227,19 @@ impl ChunkFiles {
         }
         listing.chunks.sort_unstable();
         Ok(listing)
+    }
+
+    /// The names in a session's folder that are not those of its first `count` chunks, sorted.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn strays(&self, session: SessionId, count: u32) -> Result<Vec<OsString>, StoreError> {
+        let is_chunk = |path: &PathBuf| index_of(path).is_some_and(|index| index.0 < count);
+        let others = names(&self.folder(session))?.into_iter().filter(|path| !is_chunk(path));
+        let mut strays: Vec<_> =
+            others.filter_map(|path| path.file_name().map(ToOwned::to_owned)).collect();
+        strays.sort_unstable();
+        Ok(strays)
     }
 
     /// Sets a chunk's file aside under a name that is no chunk's; gives that name.

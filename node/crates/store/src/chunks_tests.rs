@@ -38,6 +38,10 @@ fn written_read_listed_destroyed() {
     assert_eq!(listing.temporary.len(), 1);
     drop(unfinished);
     assert!(files.list(session(1)).unwrap().temporary.is_empty());
+    assert_eq!(files.strays(session(1), 2).unwrap(), ["0.lck"]);
+    assert_eq!(files.strays(session(1), 1).unwrap(), ["0.lck", "00000001.lck"]);
+    assert_eq!(files.strays(session(1), 0).unwrap().len(), 3);
+    assert!(files.strays(session(2), 1).unwrap().is_empty(), "it has no folder");
     let prefix = files.read_prefix(session(1), ChunkIndex(1)).unwrap();
     assert_eq!(prefix.header, summary.header);
     assert_eq!((prefix.salt, prefix.commitment), (summary.salt, summary.commitment));

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lucid_core::{EntryIndex, Timestamp, entry::Entry};
+use lucid_core::{EntryIndex, Timestamp, counted, entry::Entry};
 use lucid_store::{
     DataFolder, Disk, FolderKind, LogReader, OpenOptions, Recovery, Secrets, SessionFilter, State,
     Store, StoreError,
@@ -176,6 +176,7 @@ fn inside(context: &Context, folder: DataFolder, lines: &mut Vec<Line>, examined
         Ok((store, recovery)) => {
             lines.push(Line::ok("database", "opens, and agrees with the log"));
             lines.extend(repairs(&recovery));
+            lines.extend(unknown(&recovery));
             lines.push(sessions(&store, &recovery));
         }
     }
@@ -220,8 +221,9 @@ fn ledger(log: &LogReader) -> (Line, Option<Timestamp>) {
         format!(", the last of {at} ({})", ago(seconds))
     });
     let found = format!(
-        "{size} entries{age}, the signed root is theirs; every one is checked by: lucid-node ledger \
-         check"
+        "{}{age}, the signed root is theirs; every one is checked by: lucid-node ledger \
+         check",
+        counted(size, "entry")
     );
     (Line::ok(check, found), at)
 }
@@ -241,6 +243,13 @@ fn repairs(recovery: &Recovery) -> Option<Line> {
     let found = format!("what a crash left is repaired: {}", repairs.join("; "));
     let remedy = "nothing more; it is in the log too";
     (!repairs.is_empty()).then(|| Line::warn("repairs", found, remedy))
+}
+
+/// Sessions that have files and no entry: the log forgot them, or never had them.
+fn unknown(recovery: &Recovery) -> Option<Line> {
+    let remedy = "put log/ back from its newest copy; whether the log goes on from a checkpoint that \
+                  you kept says: lucid-node ledger check --against CHECKPOINT_FILE";
+    recovery.unknown_text().map(|found| Line::fail("log history", found, remedy))
 }
 
 fn sessions(store: &Store, recovery: &Recovery) -> Line {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use lucid_core::{Timestamp, chunk::Suite};
+use lucid_core::{Timestamp, chunk::Suite, counted};
 use lucid_hal::cpu;
 use lucid_pipeline::aead::{self, Implementation};
 
@@ -60,9 +60,9 @@ pub(super) fn memory(config: &Config) -> Line {
     let chunks = 2 * u64::from(config.chunk_bytes) * config.workers.get() as u64;
     let needed = chunks + PIPELINE_BYTES;
     let needs = format!(
-        "recording takes up to {} ({} workers, chunks of {})",
+        "recording takes up to {} ({}, chunks of {})",
         human_bytes(needed),
-        config.workers,
+        counted(config.workers.get(), "worker"),
         human_bytes(config.chunk_bytes.into())
     );
     let Some(available) = available_bytes() else {

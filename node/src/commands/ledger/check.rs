@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueHint};
 use lucid_core::{
-    Hash,
+    Hash, counted,
     merkle::{EMPTY_ROOT, verify_consistency},
     note::Checkpoint,
 };
@@ -122,9 +122,9 @@ fn compare(locked: &Locked, older: &Checkpoint, report: &CheckReport) -> Against
     let proof = match &report.checkpoint {
         None => Err("the log has no checkpoint that could be compared".to_owned()),
         Some(now) if older.size > now.size => Err(format!(
-            "the log has {} entries now: {} that were signed for are gone",
-            now.size,
-            older.size - now.size
+            "gone from the log: {} that this node signed for; it has {} now",
+            counted(older.size - now.size, "entry"),
+            now.size
         )),
         Some(now) => prove(locked, older, now),
     };
@@ -154,16 +154,19 @@ fn text(checked: &Checked) -> String {
     let Checked { sound, log_size, root, entries, findings, against } = checked;
     let mut rows = vec![("log", if *sound { "sound" } else { "NOT SOUND" }.to_owned())];
     rows.push(match (log_size, root) {
-        (Some(size), Some(root)) => ("signed", format!("{size} entries, root {root}")),
+        (Some(size), Some(root)) => ("signed", format!("{}, root {root}", counted(*size, "entry"))),
         _ => ("signed", "there is no checkpoint of this node".to_owned()),
     });
-    rows.push(("read", format!("{entries} entries")));
+    rows.push(("read", counted(*entries, "entry")));
     if let Some(Against { log_size, consistent, reason, .. }) = against {
         let text = match reason {
             None => {
-                format!("the log goes on from it: its {log_size} entries are the first of these")
+                format!(
+                    "the log goes on from it: it covers the first {}",
+                    counted(*log_size, "entry")
+                )
             }
-            Some(reason) => format!("{log_size} entries: {reason}"),
+            Some(reason) => format!("{}: {reason}", counted(*log_size, "entry")),
         };
         debug_assert_eq!(*consistent, reason.is_none(), "a reason is given where it is not");
         rows.push(("checkpoint", text));

@@ -1,8 +1,9 @@
 //! Ledger entries: RFC 8785 JSON `{"v":1,"kind":…,"at":…,…}`, at most 65,535 bytes. No plaintext and
 //! no key ever goes into one.
 //!
-//! A kind that this version does not know is kept, hashed and proved like any other
-//! ([`Entry::Other`]): a log written by a newer node stays whole under an older one.
+//! A kind or a `v` that this version does not know is kept, hashed and proved like any other
+//! ([`Entry::Other`]): a log written by a newer node stays whole under an older one. Of an entry of
+//! another `v` only `at`, `kind` and `v` are looked at, and none is appended.
 
 mod kinds;
 mod other;
@@ -28,7 +29,7 @@ pub enum EntryError {
     /// Too long for an entry bundle.
     #[error("an entry of {0} bytes is over the limit of 65,535")]
     TooLong(usize),
-    /// A later version of the envelope.
+    /// Another version of the envelope, where it would have to be understood.
     #[error("entry version {0} is not known here (1 is)")]
     Version(u64),
     /// A kind is lower-case words joined by dots.
@@ -67,7 +68,7 @@ pub enum Entry {
     UserChanged(UserChanged),
     /// `node.event`: something about the node itself.
     NodeEvent(NodeEvent),
-    /// A kind this version does not interpret.
+    /// A kind or a version that is not interpreted here.
     Other(OtherEntry),
 }
 
@@ -88,21 +89,33 @@ impl Entry {
         if bytes.len() > ENTRY_BYTES_MAX {
             return Err(EntryError::TooLong(bytes.len()));
         }
-        let envelope: Envelope = serde_json::from_slice(bytes).map_err(JsonError::Shape)?;
-        if envelope.v != 1 {
-            return Err(EntryError::Version(envelope.v));
+        let Envelope { v, kind, at } = envelope(bytes)?;
+        if v != 1 {
+            return Ok(Self::Other(OtherEntry::of_version(v, kind, at, bytes)));
         }
-        let entry = match envelope.kind.as_str() {
+        let entry = match kind.as_str() {
             SessionOpened::KIND => Self::SessionOpened(json::from_canonical(bytes)?),
             SessionSealed::KIND => Self::SessionSealed(json::from_canonical(bytes)?),
             SessionVoided::KIND => Self::SessionVoided(json::from_canonical(bytes)?),
             SessionErased::KIND => Self::SessionErased(json::from_canonical(bytes)?),
             UserChanged::KIND => Self::UserChanged(json::from_canonical(bytes)?),
             NodeEvent::KIND => Self::NodeEvent(json::from_canonical(bytes)?),
-            _ => Self::Other(OtherEntry::parse(&envelope.kind, envelope.at, bytes)?),
+            _ => Self::Other(OtherEntry::parse(&kind, at, bytes)?),
         };
         entry.check()?;
         Ok(entry)
+    }
+
+    /// The entry, where it is of the version written here: the only one that may be appended, and
+    /// that says anything about a session.
+    ///
+    /// # Errors
+    /// [`EntryError::Version`].
+    pub fn of_this_version(self) -> Result<Self, EntryError> {
+        match &self {
+            Self::Other(entry) if entry.version() != 1 => Err(EntryError::Version(entry.version())),
+            _ => Ok(self),
+        }
     }
 
     fn check(&self) -> Result<(), EntryError> {
@@ -184,6 +197,20 @@ impl Entry {
             Self::Other(entry) => entry.at(),
         }
     }
+}
+
+/// The fields of a JSON object that every entry has, whatever else is in it.
+fn envelope(bytes: &[u8]) -> Result<Envelope, EntryError> {
+    let envelope: Envelope = serde_json::from_slice(bytes).map_err(JsonError::Shape)?;
+    // The JSON library takes an array of three for these fields too, and does not look into texts
+    // that nobody asked for.
+    if bytes.trim_ascii_start().first() != Some(&b'{') || str::from_utf8(bytes).is_err() {
+        return Err(EntryError::Form("the entry".to_owned()));
+    }
+    if envelope.v > json::INTEGER_MAX {
+        return Err(EntryError::Form("v".to_owned()));
+    }
+    Ok(envelope)
 }
 
 /// The log's leaf of an entry: H(0x00 ‖ entry) (RFC 6962 §2.1).

@@ -1,4 +1,4 @@
-//! Entries of kinds that this version keeps but does not interpret.
+//! Entries that this version keeps but does not interpret: other kinds, other versions.
 
 use serde_json::Value;
 
@@ -8,16 +8,23 @@ use crate::{
     json::{self, INTEGER_MAX},
 };
 
-/// An entry of a kind unknown here, as the bytes it came in.
+/// An entry of a kind or version unknown here, as the bytes it came in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OtherEntry {
+    version: u64,
     kind: String,
     at: Timestamp,
     bytes: Vec<u8>,
 }
 
 impl OtherEntry {
-    /// The kind's text.
+    /// The entry's `v`.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The kind's text: of version 1 words joined by dots, of another one any.
     #[must_use]
     pub fn kind(&self) -> &str {
         &self.kind
@@ -29,12 +36,18 @@ impl OtherEntry {
         self.at
     }
 
-    /// The canonical JSON.
+    /// Its JSON; canonical where it is of version 1.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
+    /// One of another version, of which nothing else is looked at.
+    pub(super) fn of_version(version: u64, kind: String, at: Timestamp, bytes: &[u8]) -> Self {
+        Self { version, kind, at, bytes: bytes.to_vec() }
+    }
+
+    /// One of version 1 and of another kind than this version knows.
     pub(super) fn parse(kind: &str, at: Timestamp, bytes: &[u8]) -> Result<Self, EntryError> {
         let word = |word: &str| {
             !word.is_empty() && word.bytes().all(|c| c.is_ascii_lowercase() || c == b'_')
@@ -44,7 +57,7 @@ impl OtherEntry {
         }
         let value: Value = json::from_canonical(bytes)?;
         check_form(&value, "the entry")?;
-        Ok(Self { kind: kind.to_owned(), at, bytes: bytes.to_vec() })
+        Ok(Self { version: 1, kind: kind.to_owned(), at, bytes: bytes.to_vec() })
     }
 }
 

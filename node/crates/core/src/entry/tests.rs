@@ -103,13 +103,59 @@ fn unknown_kinds_are_kept() {
 }
 
 #[test]
+fn other_versions_are_kept_as_they_are() {
+    let at = r#""at":"1970-01-01T00:00:00.001Z""#;
+    let check = |text: &str, kind: &str, version: u64| {
+        let entry = Entry::parse(text.as_bytes()).unwrap_or_else(|e| panic!("{text}: {e}"));
+        assert_eq!((entry.kind(), entry.at().unix_millis()), (kind, 1), "{text}");
+        assert_eq!(entry.to_bytes().unwrap(), text.as_bytes());
+        assert_eq!(entry.session(), None, "it is about no session that this version knows");
+        match entry.of_this_version() {
+            Err(EntryError::Version(found)) => assert_eq!(found, version),
+            other => panic!("{text}: {other:?}"),
+        }
+    };
+    check(&format!(r#"{{{at},"kind":"a.b","v":2}}"#), "a.b", 2);
+    check(&format!(r#"{{{at},"kind":"a.b","v":0}}"#), "a.b", 0);
+    check(&format!(r#"{{{at},"kind":"a.b","v":9007199254740991}}"#), "a.b", 9_007_199_254_740_991);
+    // Kinds, fields and forms that version 1 does not have.
+    check(&format!(r#" {{ "v":2,"kind":"Any kind at all",{at} }}"#), "Any kind at all", 2);
+    check(
+        &format!(r#"{{{at},"kind":"session.erased","session_id":7,"v":2}}"#),
+        "session.erased",
+        2,
+    );
+    check(&format!(r#"{{{at},"kind":"a.b","n":[1.5,null],"v":3,"é":1}}"#), "a.b", 3);
+    for entry in samples() {
+        assert_eq!(entry.clone().of_this_version().unwrap(), entry);
+        let newer = String::from_utf8(entry.to_bytes().unwrap()).unwrap();
+        check(&newer.replace("\"v\":1}", "\"v\":2}"), entry.kind(), 2);
+    }
+    let unknown = format!(r#"{{{at},"kind":"a.b","v":1}}"#);
+    assert!(Entry::parse(unknown.as_bytes()).unwrap().of_this_version().is_ok(), "another kind");
+}
+
+#[test]
 fn malformed_entries_are_refused() {
     let check = |text: &str| Entry::parse(text.as_bytes()).unwrap_err().to_string();
     let at = r#""at":"1970-01-01T00:00:00.001Z""#;
     for (text, says) in [
         (String::new(), "damaged"),
         ("{}".into(), "damaged"),
-        (format!(r#"{{{at},"kind":"a.b","v":2}}"#), "version 2"),
+        (format!(r#"{{{at},"kind":"a.b"}}"#), "damaged"),
+        (format!(r#"{{{at},"v":2}}"#), "damaged"),
+        (r#"{"kind":"a.b","v":2}"#.into(), "damaged"),
+        (r#"{"at":"1970-01-01","kind":"a.b","v":2}"#.into(), "damaged"),
+        (format!(r#"{{{at},"kind":["a.b"],"v":2}}"#), "damaged"),
+        (format!(r#"{{{at},"kind":"a.b","v":"2"}}"#), "damaged"),
+        (format!(r#"{{{at},"kind":"a.b","v":-1}}"#), "damaged"),
+        (format!(r#"{{{at},"kind":"a.b","v":2.5}}"#), "damaged"),
+        (format!(r#"{{{at},"kind":"a.b","v":9007199254740992}}"#), "field v"),
+        (format!(r#"{{{at},"kind":"a.b","v":2,"v":1}}"#), "damaged"),
+        (format!(r#"{{{at},"kind":"a.b","v":2}}}}"#), "damaged"),
+        (r#"[2,"a.b","1970-01-01T00:00:00.001Z"]"#.into(), "the entry"),
+        (r#" [2,"a.b","1970-01-01T00:00:00.001Z"]"#.into(), "the entry"),
+        (format!(r#"{{{at},"kind":"a.b","t":"{}","v":2}}"#, "x".repeat(65_535)), "65,535"),
         (format!(r#"{{{at},"kind":"ab","v":1}}"#), "kind"),
         (format!(r#"{{{at},"kind":"A.b","v":1}}"#), "kind"),
         (format!(r#"{{{at},"kind":"a..b","v":1}}"#), "kind"),
@@ -124,6 +170,9 @@ fn malformed_entries_are_refused() {
         let message = check(&text);
         assert!(message.contains(says), "{says:?} not in {message:?}");
     }
+    let latin = format!(r#"{{{at},"kind":"a.b","t":"x","v":2}}"#).replace('x', "\u{7f}");
+    let latin: Vec<u8> = latin.bytes().map(|c| if c == 0x7f { 0xff } else { c }).collect();
+    assert!(matches!(Entry::parse(&latin), Err(EntryError::Form(_))), "no UTF-8");
     let mut large = samples().remove(1);
     if let Entry::SessionSealed(entry) = &mut large {
         entry.plain_bytes += 1;

@@ -137,7 +137,7 @@ impl Evidence {
         if self.key.name().as_str() != origin {
             return Err(EvidenceFinding::KeyName(self.key.to_string()));
         }
-        let sealed = match Entry::parse(&self.entry)? {
+        let sealed = match Entry::parse(&self.entry)?.of_this_version()? {
             Entry::SessionSealed(sealed) => sealed,
             other => return Err(EvidenceFinding::Kind(other.kind().to_owned())),
         };

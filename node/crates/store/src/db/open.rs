@@ -13,9 +13,11 @@ use std::{
 };
 
 use super::{
-    Applied, CACHE_BYTES, Database, LAG_ENTRIES, SEGMENT_BYTES, Source, State, VERSION,
+    Applied, CACHE_BYTES, Database, LAG_ENTRIES, SEGMENT_BYTES, Source, State, VERSION, aside,
     recent::{Places, Recent},
 };
+use lucid_core::counted;
+
 use crate::{
     data::DataFolder,
     disk::{Disk, parent},
@@ -36,11 +38,12 @@ pub(crate) struct Opened {
     pub(crate) rebuilt: Option<Rebuilt>,
 }
 
-/// Why the database was made anew, and where the old one is.
+/// Why the database was made anew, where the old one is, and what became of older ones.
 #[derive(Debug)]
 pub(crate) struct Rebuilt {
     pub(crate) reason: String,
     pub(crate) aside: Option<PathBuf>,
+    pub(crate) removed: Vec<String>,
 }
 
 /// Why an opened database is not used.
@@ -102,7 +105,8 @@ pub(super) fn open_lagging(
             return Err(StoreError::Database { path: folder.to_owned(), source });
         }
     };
-    let rebuilt = (log.size() > 0).then_some(Rebuilt { reason, aside });
+    let removed = aside::remove_old(folder, disk)?;
+    let rebuilt = (log.size() > 0).then_some(Rebuilt { reason, aside, removed });
     Ok(Opened { database, rebuilt })
 }
 
@@ -220,16 +224,20 @@ fn check_agreement(database: &Database, log: &dyn Source) -> Result<Applied, Ref
     }
     let applied @ Applied { size, root } = database.applied()?;
     if size > log.size() {
-        let reason = format!("it stands for {size} entries and the log has {}", log.size());
+        let reason =
+            format!("it stands for {} and the log has {}", counted(size, "entry"), log.size());
         return Err(Refusal::Anew(reason));
     }
     if log.root_at(size)? != root {
-        return Err(Refusal::Anew(format!("it stands for another log of {size} entries")));
+        return Err(Refusal::Anew(format!(
+            "it stands for another log of {}",
+            counted(size, "entry")
+        )));
     }
     Ok(applied)
 }
 
-/// Moves the database of a data folder aside, under the next free name `db.aside-<n>`, because somebody
+/// Moves the database of a data folder aside, under the next name `db.aside-<n>`, because somebody
 /// wants it made anew: the next start does that, and says why. `None` where there is none.
 ///
 /// # Errors
@@ -241,14 +249,12 @@ pub fn set_aside(folder: &DataFolder, disk: &Disk) -> Result<Option<PathBuf>, St
     move_aside(&database, "aside", disk)
 }
 
-/// Gives a folder that is not to be used the next free name `db.<what>-<n>`.
+/// Gives a folder that is not to be used the next name `db.<what>-<n>`.
 fn move_aside(folder: &Path, what: &str, disk: &Disk) -> Result<Option<PathBuf>, StoreError> {
     if !folder.exists() {
         return Ok(None);
     }
-    let name = |n: u32| folder.with_extension(format!("{what}-{n}"));
-    let aside = (1..=u32::MAX).map(name).find(|path| !path.exists());
-    let aside = aside.expect("fewer than 2^32 folders are there");
+    let aside = aside::next_name(folder, what)?;
     disk.rename(folder, &aside).doing("rename", folder)?;
     disk.sync_folder(parent(folder)).doing("sync", parent(folder))?;
     Ok(Some(aside))
@@ -268,9 +274,9 @@ pub(super) fn condemn(folder: &Path) {
 impl fmt::Display for Rebuilt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the database was made anew from the log: {}", self.reason)?;
-        match &self.aside {
-            Some(aside) => write!(f, "; the old one is {}", aside.display()),
-            None => Ok(()),
+        if let Some(aside) = &self.aside {
+            write!(f, "; the old one is {}", aside.display())?;
         }
+        self.removed.iter().try_for_each(|removed| write!(f, "; {removed}"))
     }
 }

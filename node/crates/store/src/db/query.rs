@@ -49,6 +49,26 @@ impl Database {
         row.map(Some).ok_or_else(|| self.unsound(format!("the row of session {session} is none")))
     }
 
+    /// Those of `sessions` that no entry opened.
+    ///
+    /// All ids are read from the order they were opened in, which is a twentieth of their rows.
+    pub(crate) fn unknown(
+        &self,
+        mut sessions: Vec<SessionId>,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        if sessions.is_empty() {
+            return Ok(sessions);
+        }
+        let recent = self.recent();
+        let places = self.places(&recent, None, false, None);
+        let known = places.map(|place| place.map(|(_, session)| session));
+        let mut known = known.collect::<Result<Vec<_>, _>>()?;
+        known.sort_unstable();
+        sessions.retain(|session| known.binary_search(session).is_err());
+        sessions.sort_unstable();
+        Ok(sessions)
+    }
+
     /// At most `limit` sessions that `filter` takes, beginning after the session `after`.
     pub(crate) fn list(
         &self,

@@ -47,7 +47,9 @@ impl Log {
         let mut leaves = Vec::with_capacity(entries.len());
         for (position, entry) in entries.iter().enumerate() {
             let entry = entry.as_ref();
-            Entry::parse(entry).map_err(|source| LogError::Refused { position, source })?;
+            Entry::parse(entry)
+                .and_then(Entry::of_this_version)
+                .map_err(|source| LogError::Refused { position, source })?;
             tail::encode_record(&mut records, entry);
             leaves.push((entry.len(), leaf_hash(entry)));
         }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use lucid_core::{
-    EntryIndex, Hash,
+    EntryIndex, Hash, counted,
     entry::EntryError,
     merkle::{BundleError, ProofError, TileError},
     note::NoteError,
@@ -68,8 +68,9 @@ pub enum LogError {
     },
     /// The checkpoint says less than was settled under a later one, or the tail's header is wrong.
     #[error(
-        "{path} speaks of {size} entries, and {tail} begins at entry {settled}: one is of another \
-         time than the other, or damaged; put back those of one time, the latest"
+        "{path} speaks of {}, and {tail} begins at entry {settled}: one is of another \
+         time than the other, or damaged; put back those of one time, the latest",
+        counted(*size, "entry")
     )]
     CheckpointBehind {
         /// The checkpoint's path.
@@ -214,7 +215,7 @@ pub enum LogError {
     },
     /// The entries' root is not the signed one.
     #[error(
-        "the log's root at {size} entries is {computed}, and {path} signs {signed}: something was \
+        "the log's root at size {size} is {computed}, and {path} signs {signed}: something was \
          changed; `ledger check` names it"
     )]
     RootMismatch {
@@ -228,7 +229,7 @@ pub enum LogError {
         computed: Hash,
     },
     /// Something was asked of entries that the log does not have.
-    #[error("the log has {size} entries; {asked} is beyond it")]
+    #[error("the log has {}; {asked} is beyond it", counted(*size, "entry"))]
     Beyond {
         /// What was asked for: an entry, or a size.
         asked: u64,
@@ -316,7 +317,10 @@ impl LogError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Repair {
     /// An append was cut short: the tail ends in bytes that are no whole record.
-    #[error("{bytes} bytes of an unfinished append at byte {offset} of {path} are cut off")]
+    #[error(
+        "cut off: {} of an unfinished append at byte {offset} of {path}",
+        counted(*bytes, "byte")
+    )]
     TornTail {
         /// The tail's path.
         path: PathBuf,
@@ -328,7 +332,9 @@ pub enum Repair {
     /// Whole records lie beyond the checkpoint: they were never acknowledged, and need not be this
     /// node's. They are dropped.
     #[error(
-        "{count} records of {bytes} bytes from entry {from} on, which no checkpoint covers, are dropped"
+        "dropped: {} of {} from entry {from} on, which no checkpoint covers",
+        counted(*count, "record"),
+        counted(*bytes, "byte")
     )]
     Unsigned {
         /// The entry that the first of them would have been.
@@ -339,7 +345,7 @@ pub enum Repair {
         bytes: u64,
     },
     /// The tail still holds full bundles: they are written out.
-    #[error("{count} full bundles from {from} on are moved out of the tail")]
+    #[error("moved out of the tail: {} from {from} on", counted(*count, "full bundle"))]
     Unsettled {
         /// The first bundle.
         from: u64,

@@ -15,7 +15,7 @@ use crate::{
 
 const MAGIC: [u8; 4] = *b"LUCI";
 const VERSION: u8 = 1;
-const HEADER_BYTES: usize = 32;
+pub(super) const HEADER_BYTES: usize = 32;
 const SUMMARY_BYTES: usize = ChunkSummary::BYTES;
 const RECORD_BYTES: usize = SUMMARY_BYTES + 4;
 

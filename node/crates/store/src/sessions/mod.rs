@@ -8,7 +8,10 @@ mod index;
 mod manifest;
 mod upload;
 
-use std::path::PathBuf;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use lucid_core::SessionId;
 
@@ -60,6 +63,26 @@ impl SessionFolders {
         let folder = self.folder(session);
         self.disk.make_folder(&folder).doing("create", &folder)?;
         SessionIndex::create(&self.index_path(session), session, &self.disk)
+    }
+
+    /// The sessions that have a folder, in no order. Other names are not this node's.
+    pub(crate) fn list(&self) -> Result<Vec<SessionId>, StoreError> {
+        let mut sessions = Vec::new();
+        for entry in fs::read_dir(&self.folder).doing("read", &self.folder)? {
+            let name = entry.doing("read", &self.folder)?.file_name();
+            sessions.extend(name.to_str().and_then(|name| name.parse::<SessionId>().ok()));
+        }
+        Ok(sessions)
+    }
+
+    /// Whether a session was ever more than opened: it has a manifest, or something in its index.
+    pub(crate) fn holds_something(&self, session: SessionId) -> Result<bool, StoreError> {
+        let (manifest, index) = (self.manifest_path(session), self.index_path(session));
+        let bytes = |path: &Path| match fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok::<_, StoreError>(0),
+            metadata => Ok(metadata.doing("look at", path)?.len()),
+        };
+        Ok(bytes(&manifest)? > 0 || bytes(&index)? > index::HEADER_BYTES as u64)
     }
 
     /// Removes a session's folder and all in it, durably.

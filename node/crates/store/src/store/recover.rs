@@ -2,7 +2,9 @@
 //!
 //! The work is bounded by what was unfinished when the node stopped: marks in `opening/`, and the
 //! sessions that the database lists as unfinished (open ones, and those whose destruction is not
-//! known to be complete). Sealed sessions are not looked at.
+//! known to be complete). Of sealed sessions only the folders' names are looked at: one that no entry
+//! knows says that the log was put back to an older state, and is left as it is. That is the one thing
+//! whose cost grows with all sessions: half a million folders take 0.6 s and 21 MiB on a server's CPU.
 
 use std::{
     ffi::OsStr,
@@ -10,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lucid_core::{ChunkIndex, SessionId, Timestamp};
+use lucid_core::{ChunkIndex, SessionId, Timestamp, counted};
 
 use super::{Store, node_event};
 use crate::{
@@ -25,6 +27,9 @@ use crate::{
 /// Repairs that get an entry of their own at one start; more than that share one.
 const ENTRIES_MAX: usize = 100;
 
+/// Sessions unknown to the log that are named: their names fit into an event's text.
+const UNKNOWN_NAMED: usize = 10;
+
 /// What a start found.
 #[derive(Default, Debug)]
 pub struct Recovery {
@@ -34,13 +39,34 @@ pub struct Recovery {
     /// Sessions that are damaged in a way that nothing here may repair, and how. They are left as
     /// they are; the others work. Each is a `store.damaged` event in the log.
     pub damaged: Vec<(SessionId, String)>,
+    /// Sessions whose folders hold something, and that no entry of the log knows. They are left as they
+    /// are. All together they are one `store.damaged` event in the log.
+    pub unknown: Vec<SessionId>,
 }
 
 impl Recovery {
     /// Whether there was nothing to do.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.repairs.is_empty() && self.damaged.is_empty()
+        self.repairs.is_empty() && self.damaged.is_empty() && self.unknown.is_empty()
+    }
+
+    /// Names the first ten of [`Recovery::unknown`] and says what they mean.
+    #[must_use]
+    pub fn unknown_text(&self) -> Option<String> {
+        let named: Vec<_> =
+            self.unknown.iter().take(UNKNOWN_NAMED).map(|id| format!("sessions/{id}")).collect();
+        let more = match self.unknown.len().checked_sub(UNKNOWN_NAMED) {
+            Some(more @ 1..) => format!(" and {more} more"),
+            _ => String::new(),
+        };
+        (!named.is_empty()).then(|| {
+            format!(
+                "no entry of the log knows {}{more}: the log was put back to an older state, or \
+                 somebody put them there. They are left as they are",
+                named.join(", ")
+            )
+        })
     }
 }
 
@@ -115,12 +141,13 @@ impl fmt::Display for Repair {
                 write!(f, "session {session} was never opened: what was made for it is removed")
             }
             Self::IndexCut { session, bytes } => {
-                write!(f, "session {session}: {bytes} bytes of an unfinished record are cut off")
+                let bytes = counted(*bytes, "byte");
+                write!(f, "session {session}: cut off {bytes} of an unfinished record")
             }
             Self::Adopted { session, first, count } => write!(
                 f,
-                "session {session}: {count} whole chunks from {first} on, not acknowledged before, \
-                 are kept"
+                "session {session}: kept {} from {first} on, not acknowledged before",
+                counted(*count, "whole chunk")
             ),
             Self::Quarantined { path, reason } => {
                 write!(f, "a chunk file is set aside as {}: {reason}", path.display())
@@ -160,11 +187,17 @@ impl Store {
                 done => done?,
             }
         }
+        for session in self.db.unknown(self.sessions.list()?)? {
+            // What a power cut left of an opening is an empty folder.
+            if self.sessions.holds_something(session)? {
+                recovery.unknown.push(session);
+            }
+        }
         self.tell(recovery, at)
     }
 
     /// What stands in `opening/`: of a session in the log only the mark is left over; of another, all
-    /// there is.
+    /// there is, unless that is more than an opening makes.
     fn recover_openings(&self, recovery: &mut Recovery) -> Result<(), StoreError> {
         let folder = self.folder.join("opening");
         for entry in fs::read_dir(&folder).doing("read", &folder)? {
@@ -172,7 +205,7 @@ impl Store {
             let Some(session) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
             if self.db.session(session)?.is_some() {
                 self.unmark_opening(session);
-            } else {
+            } else if !self.sessions.holds_something(session)? {
                 self.discard_files(session)?;
                 recovery.repairs.push(Repair::Discarded(session));
             }
@@ -205,19 +238,21 @@ impl Store {
     /// Writes what was found into the log, which may be shown to anybody: with paths as they are in the
     /// data folder, and nothing of where that is.
     fn tell(&self, recovery: &Recovery, at: Timestamp) -> Result<(), StoreError> {
-        let Recovery { repairs, damaged } = recovery;
+        let Recovery { repairs, damaged, .. } = recovery;
         let repaired = repairs.iter().map(|repair| ("store.repaired", repair.to_string()));
         let damaged = damaged
             .iter()
             .map(|(session, text)| ("store.damaged", format!("session {session}: {text}")));
-        let found: Vec<_> = repaired.chain(damaged).collect();
+        let unknown = recovery.unknown_text().map(|text| ("store.damaged", text));
+        // It comes first, so that no number of repairs hides it.
+        let found: Vec<_> = unknown.into_iter().chain(repaired).chain(damaged).collect();
         let mut entries: Vec<_> = found
             .iter()
             .take(ENTRIES_MAX)
             .map(|(event, text)| node_event(event, within(self.path(), text), at))
             .collect();
         if let Some(more @ 1..) = found.len().checked_sub(ENTRIES_MAX) {
-            entries.push(node_event("store.repaired", format!("{more} more repairs"), at));
+            entries.push(node_event("store.repaired", counted(more, "more repair"), at));
         }
         if entries.is_empty() { Ok(()) } else { self.append(&entries).map(|_| ()) }
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lucid_core::{ChunkIndex, SessionId, Timestamp, chunk::ChunkSummary};
+use lucid_core::{ChunkIndex, SessionId, Timestamp, chunk::ChunkSummary, counted};
 
 use super::{
     Repair, Store,
@@ -112,7 +112,7 @@ impl Store {
         let there = chunks.iter().take_while(|index| index.0 < count).count();
         if there < count as usize {
             let lost = count as usize - there;
-            let reason = format!("the files of {lost} acknowledged chunks are missing");
+            let reason = format!("missing: the files of {}", counted(lost, "acknowledged chunk"));
             return Err(damaged(&self.in_vault(&format!("chunks/{session}")), reason));
         }
         let manifest = self.read_manifest(session, recovery)?;

@@ -6,6 +6,7 @@ mod damage;
 mod faults;
 mod foreign;
 mod forged;
+mod newer;
 mod power;
 mod property;
 mod sizes;

@@ -128,7 +128,9 @@ fn what_is_beyond_the_log_is_an_error() {
 fn what_is_no_entry_is_refused_and_nothing_of_its_group_is_kept() {
     let (_folder, dir, mut log) = new_log();
     log.append(&entries(0, 2)).unwrap();
-    for bad in [b"{}".to_vec(), Vec::new(), b"text".to_vec(), vec![b' '; 70_000]] {
+    // One of another version is an entry to read, and none to write.
+    let newer = newer_entry(2);
+    for bad in [b"{}".to_vec(), Vec::new(), b"text".to_vec(), vec![b' '; 70_000], newer] {
         let group = [entry(2), bad];
         let refused = log.append(&group);
         assert!(matches!(refused, Err(LogError::Refused { position: 1, .. })));

@@ -31,6 +31,13 @@ pub(crate) fn entry(index: u64) -> Vec<u8> {
         .into_bytes()
 }
 
+/// An entry of version `v`, with what this version knows nothing of.
+pub(crate) fn newer_entry(v: u64) -> Vec<u8> {
+    let at = "1970-01-01T00:00:00.001Z";
+    format!(r#"{{"at":"{at}","kind":"session.erased","parts":[0.5,{{"é":null}}],"v":{v}}}"#)
+        .into_bytes()
+}
+
 pub(crate) fn entries(from: u64, to: u64) -> Vec<Vec<u8>> {
     (from..to).map(entry).collect()
 }

@@ -195,7 +195,7 @@ fn a_log_that_takes_no_more_says_to_restart() {
     drop(store);
     let (store, recovery) = open(folder.path());
     let texts: Vec<String> = recovery.repairs.iter().map(ToString::to_string).collect();
-    assert!(texts[0].contains("1 full bundles") && texts[1].contains("sealing"), "{texts:?}");
+    assert!(texts[0].contains("1 full bundle from") && texts[1].contains("sealing"), "{texts:?}");
     store.open_session(opened(2), Some(&key_file(2))).unwrap();
 }
 

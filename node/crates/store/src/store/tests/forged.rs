@@ -32,7 +32,7 @@ fn an_entry_put_into_the_tail_is_dropped_and_told() {
 
     let (store, recovery) = open(folder.path());
     let text = recovery.repairs[0].to_string();
-    assert!(text.starts_with("log: 1 records of "), "{recovery:?}");
+    assert!(text.starts_with("log: dropped: 1 record of "), "{recovery:?}");
     assert_eq!((recovery.repairs.len(), recovery.damaged.len()), (1, 0), "{recovery:?}");
     assert_eq!(events(&store, "store.repaired"), [text]);
     assert_eq!(store.session(session(1)).unwrap().state(), State::Sealed);

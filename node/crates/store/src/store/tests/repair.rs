@@ -57,7 +57,7 @@ fn flip(path: &Path, at: usize) {
 fn a_torn_index_is_cut_and_its_chunk_adopted() {
     let (_folder, store, texts) = check(|folder| cut(&session_file(folder, 2, "index"), 1));
     assert!(
-        texts[0].contains("139 bytes") && texts[1].contains("1 whole chunks from 1"),
+        texts[0].contains("cut off 139 bytes") && texts[1].contains("kept 1 whole chunk from 1"),
         "{texts:?}"
     );
     assert_eq!(store.totals(session(2)).unwrap().chunk_count, 2);
@@ -88,7 +88,7 @@ fn a_damaged_record_without_its_file_is_named_and_left() {
 fn an_acknowledged_chunk_that_is_gone_is_named() {
     let (_folder, _store, texts) =
         check(|folder| fs::remove_file(chunk_file(folder, 2, 1)).unwrap());
-    assert!(texts[0].contains("1 acknowledged chunks are missing"), "{texts:?}");
+    assert!(texts[0].contains("missing: the files of 1 acknowledged chunk"), "{texts:?}");
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn a_torn_log_is_cut_and_its_repair_reported() {
         let bytes = [fs::read(&path).unwrap().as_slice(), b"torn"].concat();
         fs::write(path, bytes).unwrap();
     });
-    assert!(texts[0].starts_with("log: 4 bytes"), "{texts:?}");
+    assert!(texts[0].starts_with("log: cut off: 4 bytes of"), "{texts:?}");
     assert!(store.session(session(3)).is_ok());
 }
 
@@ -257,4 +257,57 @@ fn a_lost_database_has_the_same_rows() {
         let (store, _) = open(folder.path());
         assert_eq!(list(&store), rows);
     }
+}
+
+#[test]
+fn sessions_without_an_entry_are_named_and_left() {
+    let (folder, older) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let copy_log = |from: &Path, to: &Path| {
+        for name in ["checkpoint", "tail"] {
+            fs::copy(from.join(name), to.join(name)).unwrap();
+        }
+    };
+    let log = folder.path().join("log");
+    let store = create(folder.path(), Disk::default()).unwrap();
+    begin(&store, 1, 1);
+    store.seal(session(1), &request()).unwrap();
+    copy_log(&log, older.path());
+    // Sealed with and without chunks, open with and without.
+    begin(&store, 2, 2);
+    store.seal(session(2), &request()).unwrap();
+    begin(&store, 3, 0);
+    store.seal(session(3), &request()).unwrap();
+    begin(&store, 4, 1);
+    begin(&store, 5, 0);
+    drop(store);
+    open_clean(folder.path());
+    copy_log(older.path(), &log);
+    // A mark of an opening is no leave to destroy what is more than that.
+    for seed in [2, 4] {
+        fs::write(folder.path().join("opening").join(session(seed).to_string()), "").unwrap();
+    }
+    // What is not named like a session is not this node's.
+    fs::create_dir(folder.path().join("sessions").join("lost+found")).unwrap();
+    let before = files(folder.path());
+    let (store, recovery) = open(folder.path());
+    assert_eq!(recovery.unknown, [2, 3, 4].map(session));
+    assert!(recovery.damaged.is_empty(), "{recovery:?}");
+    let text = recovery.unknown_text().unwrap();
+    for seed in [2, 3, 4] {
+        assert!(text.contains(&format!("sessions/{}", session(seed))), "{text}");
+    }
+    assert_eq!(events(&store, "store.damaged"), [text]);
+    drop(store);
+    assert_eq!(files(folder.path()), before, "nothing was touched");
+    let (_, again) = open(folder.path());
+    assert_eq!(again.unknown, [2, 3, 4].map(session), "it is said at every start");
+}
+
+#[test]
+fn many_sessions_without_an_entry_fit_into_one_event() {
+    let unknown: Vec<_> = (0..=255).map(session).collect();
+    let recovery = Recovery { unknown, ..Recovery::default() };
+    let text = recovery.unknown_text().unwrap();
+    assert!(text.len() <= 1024 && text.contains("and 246 more"), "{} {text}", text.len());
+    assert_eq!(Recovery::default().unknown_text(), None);
 }
