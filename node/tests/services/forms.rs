@@ -8,35 +8,6 @@ use crate::{
 };
 
 #[test]
-fn services_answer_nobody_without_their_token() {
-    let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(Form::Seven, folder.path());
-    let owner = server.client().sign_in(&Wallet::new(1));
-    let session = owner.mint(&json!({}));
-    for (name, path) in [
-        ("session-orchestrator", "/internal/v1/sessions/session"),
-        ("session-orchestrator", "/internal/v1/ledger/user_changed"),
-        ("session-encryptor", "/internal/v1/encryptor/chunk_keys"),
-        ("session-encryptor", "/internal/v1/vault/call"),
-        ("session-chunker", "/internal/v1/chunker/upload"),
-        ("merkle-builder", "/internal/v1/merkle_builder/prove"),
-        ("authentication", "/internal/v1/authentication/grant"),
-    ] {
-        let service = server.service(name);
-        service.post(path, &json!({"session_id": session})).problem(401, "token_missing");
-        let mut signed = service.clone();
-        // A person's token is no service's.
-        signed.token.clone_from(&owner.token);
-        signed.post(path, &json!({"session_id": session})).problem(401, "token_invalid");
-    }
-    // The api-server believes nobody but the gateway about who calls.
-    let mut direct = server.service("api-server");
-    direct.token.clone_from(&owner.token);
-    direct.got("/api/v1/sessions").problem(401, "token_invalid");
-    server.stop();
-}
-
-#[test]
 fn internal_ports_are_not_to_be_had_through_the_gateway() {
     for form in Form::BOTH {
         let folder = tempfile::tempdir().unwrap();

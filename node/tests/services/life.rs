@@ -23,7 +23,7 @@ fn in_both_forms(test: impl Fn(&mut Server)) {
 fn mint_upload_seal_read_prove_erase() {
     in_both_forms(|server| {
         let owner = server.client().sign_in(&Wallet::new(1));
-        let plain = mixed(9, 20_000_000);
+        let plain = mixed(20_000_000, 9);
         let session = owner.mint(&json!({"media_type": "application/x-asciicast"}));
         let opened = owner.got(&format!("/api/v1/sessions/{session}")).expect(200);
         assert_eq!((&opened["state"], &opened["owner"]), (&json!("open"), &json!(me(&owner))));

@@ -1,6 +1,10 @@
-//! The services as their users meet them: the real binary, over HTTP, as one process and as seven.
-//!
-//! Every test runs for both forms, and asserts the same of both.
+//! The services as their users meet them: the real binary, over HTTP.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, its fixtures too"
+)]
 
 mod client;
 mod endings;

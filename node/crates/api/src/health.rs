@@ -64,7 +64,7 @@ pub trait Readiness: Send + Sync {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct Route {
+struct Answered {
     service: String,
     route: String,
     method: String,
@@ -92,7 +92,7 @@ pub struct Metrics(Arc<Inner>);
 
 struct Inner {
     registry: Mutex<Registry>,
-    requests: Family<Route, Counter>,
+    requests: Family<Answered, Counter>,
     durations: Family<Service, Histogram>,
     in_flight: Family<Service, Gauge>,
     auth_failures: Family<CodeLabel, Counter>,
@@ -193,7 +193,7 @@ impl Metrics {
         let (service, route, method) = (service.to_owned(), route.to_owned(), method.to_owned());
         let durations = self.0.durations.get_or_create(&Service { service: service.clone() });
         durations.observe(elapsed.as_secs_f64());
-        let route = Route { service, route, method, status: status.as_u16() };
+        let route = Answered { service, route, method, status: status.as_u16() };
         self.0.requests.get_or_create(&route).inc();
     }
 
@@ -227,6 +227,9 @@ impl Metrics {
     }
 
     /// All of it as OpenMetrics text.
+    ///
+    /// # Panics
+    /// Never: a string takes what is written to it.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();

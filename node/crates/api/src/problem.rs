@@ -142,6 +142,9 @@ struct Details<'a> {
 
 impl Problem {
     /// The answer's body.
+    ///
+    /// # Panics
+    /// Never: texts and a number are always JSON.
     #[must_use]
     pub fn to_json(&self, request_id: &str) -> Vec<u8> {
         let status = self.code.status();

@@ -34,6 +34,9 @@ impl Address {
     }
 
     /// The address as an owner's name.
+    ///
+    /// # Panics
+    /// Never: base58 is within an owner's characters.
     #[must_use]
     pub fn owner(&self) -> Owner {
         self.to_string().parse().expect("base58 is within an owner's characters")

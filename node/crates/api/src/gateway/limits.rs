@@ -52,7 +52,7 @@ pub(super) struct Rate {
 }
 
 impl Limiter {
-    pub(super) fn new(limits: &RateLimits) -> Self {
+    pub(super) fn new(limits: RateLimits) -> Self {
         Self {
             addresses: Limit::new("address", limits.requests_per_minute),
             sign_ins: Limit::new("sign-in", limits.sign_ins_per_minute),

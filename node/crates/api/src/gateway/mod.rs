@@ -56,7 +56,7 @@ pub fn router(
 ) -> Router {
     let gateway = Arc::new(Gateway {
         tokens: Tokens::new(authentication),
-        limiter: Limiter::new(&options.limits),
+        limiter: Limiter::new(options.limits),
         options,
         metrics,
     });

@@ -14,6 +14,7 @@ use super::{Caller, method};
 use crate::ports::{Account, AccountFilter, Answer, Authentication, Challenge, Login, Tokens};
 
 /// The called end.
+#[expect(clippy::needless_pass_by_value, reason = "the form of every port's called end")]
 pub fn authentication(port: Arc<dyn Authentication>) -> Router {
     macro_rules! route {
         ($router:ident, $name:literal, |$port:ident, $arguments:tt: $kind:ty| $call:expr) => {{
@@ -35,8 +36,8 @@ pub fn authentication(port: Arc<dyn Authentication>) -> Router {
     let router = route!(router, "verify", |port, token: String| port.verify(&token));
     let router = route!(router, "account", |port, owner: Owner| port.account(&owner));
     let router = route!(router, "accounts", |port, filter: AccountFilter| port.accounts(filter));
-    let router =
-        route!(router, "grant", |port, (owner, role, by): (Owner, Role, Owner)| port.grant(&owner, role, &by));
+    let router = route!(router, "grant", |port, (owner, role, by): (Owner, Role, Owner)| port
+        .grant(&owner, role, &by));
     route!(router, "revoke", |port, (owner, by): (Owner, Owner)| port.revoke(&owner, &by))
 }
 

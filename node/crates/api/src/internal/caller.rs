@@ -20,7 +20,7 @@ use crate::{Code, Problem};
 /// A connection is made in this time.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// A call is answered in this time, uploads excepted.
-const CALL_TIME: Duration = Duration::from_secs(60);
+const CALL_TIME: Duration = Duration::from_mins(1);
 /// Bytes of an answer: a manifest of some hundred thousand chunks.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
@@ -112,7 +112,8 @@ impl Caller {
         let request = self.request(method, None, Body::from(arguments))?;
         let response = self.send(request, Some(CALL_TIME)).await?;
         let length = response.headers().get(header::CONTENT_LENGTH);
-        let length = length.and_then(|length| length.to_str().ok()).and_then(|text| text.parse().ok());
+        let length =
+            length.and_then(|length| length.to_str().ok()).and_then(|text| text.parse().ok());
         let called = self.names.1;
         let broken = move |_| Problem::new(Code::Unavailable, format!("{called} broke off"));
         let content = Body::new(response.into_body()).into_data_stream();
@@ -127,7 +128,8 @@ impl Caller {
         token: String,
     ) -> Result<Response<Incoming>, Problem> {
         let uri = format!("{}{path}", self.base);
-        *request.uri_mut() = uri.parse().map_err(|_| Problem::new(Code::InvalidRequest, "the path is malformed"))?;
+        *request.uri_mut() =
+            uri.parse().map_err(|_| Problem::new(Code::InvalidRequest, "the path is malformed"))?;
         let token = format!("Bearer {token}").parse().map_err(|_| Problem::internal())?;
         request.headers_mut().insert(header::AUTHORIZATION, token);
         self.client.request(request).await.map_err(|error| self.unreachable(&error))
@@ -145,7 +147,8 @@ impl Caller {
         body: Body,
     ) -> Result<Request<Body>, Problem> {
         let token = self.token(None);
-        let kind = if arguments.is_some() { "application/octet-stream" } else { "application/json" };
+        let kind =
+            if arguments.is_some() { "application/octet-stream" } else { "application/json" };
         let mut request = Request::post(format!("{}/internal/v1/{method}", self.base))
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .header(header::CONTENT_TYPE, kind);
@@ -164,7 +167,10 @@ impl Caller {
         let response = match time {
             None => sent.await,
             Some(time) => tokio::time::timeout(time, sent).await.map_err(|_| {
-                Problem::new(Code::ServiceTimeout, format!("{} did not answer in time", self.names.1))
+                Problem::new(
+                    Code::ServiceTimeout,
+                    format!("{} did not answer in time", self.names.1),
+                )
             })?,
         };
         let response = response.map_err(|error| self.unreachable(&error))?;
@@ -174,7 +180,8 @@ impl Caller {
         let refused = response.headers().contains_key(REFUSED);
         let body = Limited::new(response.into_body(), 64 << 10).collect().await;
         let body = body.map_err(|_| self.nonsense())?.to_bytes();
-        let Crossed { code, detail } = serde_json::from_slice(&body).map_err(|_| self.nonsense())?;
+        let Crossed { code, detail } =
+            serde_json::from_slice(&body).map_err(|_| self.nonsense())?;
         // What is wrong between services is none of the caller's doing.
         if refused {
             tracing::error!(called = self.names.1, detail, "a service refuses this one's token");

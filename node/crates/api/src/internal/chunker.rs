@@ -22,7 +22,8 @@ pub fn chunker(port: Arc<dyn Chunker>) -> Router {
                 Ok(job) => job,
                 Err(problem) => return answer(Err::<(), _>(problem)),
             };
-            let broken = |_| Problem::new(Code::Timeout, "the body broke off; what arrived is kept");
+            let broken =
+                |_| Problem::new(Code::Timeout, "the body broke off; what arrived is kept");
             let body = body.into_data_stream().map(move |piece| piece.map_err(broken));
             answer(port.upload(job, body.boxed()).await.map(Json))
         }
@@ -37,11 +38,13 @@ pub struct RemoteChunker(pub Caller);
 impl Chunker for RemoteChunker {
     async fn upload(&self, job: UploadJob, body: BodyStream) -> Answer<Uploaded> {
         // An upload takes as long as its body does.
-        let uploaded = self.0.send_bytes("chunker/upload", &job, Body::from_stream(body), None).await;
+        let uploaded =
+            self.0.send_bytes("chunker/upload", &job, Body::from_stream(body), None).await;
         uploaded.map_err(|problem: Problem| match problem.code {
             // The client's body ended early, and with it the call.
             Code::Unavailable => {
-                let detail = "the upload broke off; what arrived is kept: ask with HEAD where to go on";
+                let detail =
+                    "the upload broke off; what arrived is kept: ask with HEAD where to go on";
                 Problem::new(Code::Unavailable, detail)
             }
             _ => problem,

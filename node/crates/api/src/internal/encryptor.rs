@@ -45,7 +45,9 @@ pub fn encryptor(port: Arc<dyn Encryptor>) -> Router {
                 let port = Arc::clone(&open);
                 async move {
                     answer(match parsed::<(SessionId, Summary)>(&body) {
-                        Ok((session, summary)) => port.open(session, summary).await.map(|plain| plain.0),
+                        Ok((session, summary)) => {
+                            port.open(session, summary).await.map(|plain| plain.0)
+                        }
                         Err(problem) => Err(problem),
                     })
                 }
@@ -72,10 +74,16 @@ pub fn encryptor(port: Arc<dyn Encryptor>) -> Router {
                 let port = Arc::clone(&keys);
                 async move {
                     answer(match parsed::<(SessionId, Vec<ChunkIndex>)>(&body) {
-                        Ok((session, chunks)) => port.chunk_keys(session, chunks).await.map(|keys| {
-                            // Keys cross here and nowhere else, to whoever discloses them.
-                            Json(keys.iter().map(|key| key.to_hex().to_string()).collect::<Vec<_>>())
-                        }),
+                        Ok((session, chunks)) => {
+                            port.chunk_keys(session, chunks).await.map(|keys| {
+                                // Keys cross here and nowhere else, to whoever discloses them.
+                                Json(
+                                    keys.iter()
+                                        .map(|key| key.to_hex().to_string())
+                                        .collect::<Vec<_>>(),
+                                )
+                            })
+                        }
                         Err(problem) => Err(problem),
                     })
                 }
@@ -88,7 +96,8 @@ async fn seal_chunk(port: &dyn Encryptor, request: Request) -> Result<Summary, P
     let (parts, body) = request.into_parts();
     let job: SealJob = arguments(&parts.headers)?;
     let body = Limited::new(body, CHUNK_BYTES_MAX as usize).collect().await;
-    let body = body.map_err(|_| Problem::new(Code::TooLarge, "the payload is too large, or broke off"))?;
+    let body =
+        body.map_err(|_| Problem::new(Code::TooLarge, "the payload is too large, or broke off"))?;
     port.seal(job, Payload(body.to_bytes())).await
 }
 
@@ -107,8 +116,10 @@ impl Encryptor for RemoteEncryptor {
     }
 
     async fn sealed(&self, session: SessionId, index: ChunkIndex) -> Answer<SealedChunk> {
-        let (bytes, content) = self.0.call_for_stream("encryptor/sealed", &(session, index)).await?;
-        let unknown = || Problem::new(Code::BadGateway, "the encryptor did not say how long the chunk is");
+        let (bytes, content) =
+            self.0.call_for_stream("encryptor/sealed", &(session, index)).await?;
+        let unknown =
+            || Problem::new(Code::BadGateway, "the encryptor did not say how long the chunk is");
         Ok(SealedChunk { bytes: bytes.ok_or_else(unknown)?, content })
     }
 
@@ -121,7 +132,10 @@ impl Encryptor for RemoteEncryptor {
         let keys: Vec<zeroize::Zeroizing<String>> =
             self.0.call("encryptor/chunk_keys", &(session, chunks)).await?;
         let nonsense = || Problem::new(Code::BadGateway, "the encryptor gave what are no keys");
-        let keys: Vec<_> = keys.iter().map(|key| ChunkKey::from_hex(key)).collect::<Result<_, _>>()
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|key| ChunkKey::from_hex(key))
+            .collect::<Result<_, _>>()
             .map_err(|_| nonsense())?;
         if keys.len() == wanted { Ok(keys) } else { Err(nonsense()) }
     }

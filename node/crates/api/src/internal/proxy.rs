@@ -59,7 +59,9 @@ async fn run(upstream: &Caller, mut request: Request) -> Result<Response, Proble
     let foreign: Vec<HeaderName> = request
         .headers()
         .keys()
-        .filter(|name| name.as_str().starts_with("x-forwarded") || name.as_str().starts_with("lucid-"))
+        .filter(|name| {
+            name.as_str().starts_with("x-forwarded") || name.as_str().starts_with("lucid-")
+        })
         .cloned()
         .collect();
     for name in foreign {

@@ -25,7 +25,8 @@ pub async fn guard(
 ) -> Response {
     request.extensions_mut().remove::<Principal>();
     let token = request.headers().get(header::AUTHORIZATION);
-    let token = token.and_then(|token| token.to_str().ok()).and_then(|token| token.strip_prefix("Bearer "));
+    let token =
+        token.and_then(|token| token.to_str().ok()).and_then(|token| token.strip_prefix("Bearer "));
     let refuse = |problem: Problem| ([(REFUSED, "1")], problem).into_response();
     let Some(token) = token else {
         let detail = "only services of this node are answered here";
@@ -72,5 +73,8 @@ pub(super) fn parsed<A: DeserializeOwned>(body: &Bytes) -> Result<A, Problem> {
 }
 
 fn malformed() -> Problem {
-    Problem::new(Code::InvalidRequest, "the call's arguments are malformed: are services of one version?")
+    Problem::new(
+        Code::InvalidRequest,
+        "the call's arguments are malformed: are services of one version?",
+    )
 }

@@ -38,19 +38,26 @@ pub fn sessions(port: Arc<dyn Sessions>) -> Router {
     let router = route!(router, "mint", |port, new: NewSession| port.mint(new));
     let router = route!(router, "session", |port, id: SessionId| port.session(id));
     let router = route!(router, "list", |port, list: ListSessions| port.list(list));
+    let router = route!(router, "set_length", |port, (id, length): (SessionId, u64)| port
+        .set_length(id, length));
+    let router = route!(router, "begin_upload", |port, (id, offset): (SessionId, u64)| port
+        .begin_upload(id, offset));
+    let router = route!(router, "acknowledge", |port,
+                                                (lease, id, chunks): (
+        LeaseId,
+        SessionId,
+        Vec<Summary>
+    )| port.acknowledge(lease, id, chunks));
+    let router = route!(router, "end_upload", |port, (lease, id): (LeaseId, SessionId)| port
+        .end_upload(lease, id));
     let router =
-        route!(router, "set_length", |port, (id, length): (SessionId, u64)| port.set_length(id, length));
+        route!(router, "seal", |port, (id, complete): (SessionId, bool)| port.seal(id, complete));
     let router =
-        route!(router, "begin_upload", |port, (id, offset): (SessionId, u64)| port.begin_upload(id, offset));
-    let router = route!(router, "acknowledge", |port, (lease, id, chunks): (LeaseId, SessionId, Vec<Summary>)|
-        port.acknowledge(lease, id, chunks));
-    let router =
-        route!(router, "end_upload", |port, (lease, id): (LeaseId, SessionId)| port.end_upload(lease, id));
-    let router = route!(router, "seal", |port, (id, complete): (SessionId, bool)| port.seal(id, complete));
-    let router = route!(router, "void", |port, (id, reason): (SessionId, String)| port.void(id, reason));
+        route!(router, "void", |port, (id, reason): (SessionId, String)| port.void(id, reason));
     let router = route!(router, "erase", |port, id: SessionId| port.erase(id));
-    let router = route!(router, "chunks", |port, (id, from, limit): (SessionId, ChunkIndex, u32)|
-        port.chunks(id, from, limit));
+    let router =
+        route!(router, "chunks", |port, (id, from, limit): (SessionId, ChunkIndex, u32)| port
+            .chunks(id, from, limit));
     let router = route!(router, "ledger_proof", |port, id: SessionId| port.ledger_proof(id));
     let (for_manifest, for_events) = (Arc::clone(&port), port);
     router
@@ -173,23 +180,24 @@ impl Sessions for RemoteSessions {
 
     async fn events(&self) -> Answer<BoxStream<'static, Event>> {
         let (_, content) = self.0.call_for_stream("sessions/events", &()).await?;
-        let lines = stream::unfold((content, BytesMut::new()), |(mut content, mut rest)| async move {
-            loop {
-                if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-                    let line = rest.split_to(end + 1);
-                    // An empty line only keeps the connection.
-                    if line.len() > 1 {
-                        let event = serde_json::from_slice::<Event>(&line[..end]).ok()?;
-                        return Some((event, (content, rest)));
+        let lines =
+            stream::unfold((content, BytesMut::new()), |(mut content, mut rest)| async move {
+                loop {
+                    if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                        let line = rest.split_to(end + 1);
+                        // An empty line only keeps the connection.
+                        if line.len() > 1 {
+                            let event = serde_json::from_slice::<Event>(&line[..end]).ok()?;
+                            return Some((event, (content, rest)));
+                        }
+                        continue;
                     }
-                    continue;
+                    if rest.len() > LINE_BYTES_MAX {
+                        return None;
+                    }
+                    rest.extend_from_slice(&content.next().await?.ok()?);
                 }
-                if rest.len() > LINE_BYTES_MAX {
-                    return None;
-                }
-                rest.extend_from_slice(&content.next().await?.ok()?);
-            }
-        });
+            });
         Ok(lines.boxed())
     }
 }

@@ -39,11 +39,15 @@ impl ServiceKey {
     #[must_use]
     pub fn new(secret: &[u8]) -> Self {
         // For this and for nothing else, should the secret be used elsewhere too.
-        let key = Sha256::new().chain_update(b"lucid/v1/service-token\0").chain_update(secret).finalize();
+        let key =
+            Sha256::new().chain_update(b"lucid/v1/service-token\0").chain_update(secret).finalize();
         Self { signing: EncodingKey::from_secret(&key), verifying: DecodingKey::from_secret(&key) }
     }
 
     /// A token of `caller` for `called`, on behalf of a person where there is one.
+    ///
+    /// # Panics
+    /// Never: plain claims can be signed.
     #[must_use]
     pub fn token(&self, caller: &str, called: &str, principal: Option<&Principal>) -> String {
         let claims = Claims {
@@ -68,9 +72,10 @@ impl ServiceKey {
         let claims = decode::<Claims>(token, &self.verifying, &validation).map_err(|error| {
             let detail = "it is no token of a service for this one";
             match error.kind() {
-                jsonwebtoken::errors::ErrorKind::ExpiredSignature => {
-                    Problem::new(Code::TokenExpired, "the service's token has expired: compare the clocks")
-                }
+                jsonwebtoken::errors::ErrorKind::ExpiredSignature => Problem::new(
+                    Code::TokenExpired,
+                    "the service's token has expired: compare the clocks",
+                ),
                 _ => Problem::new(Code::TokenInvalid, detail),
             }
         })?;

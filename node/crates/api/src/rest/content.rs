@@ -195,7 +195,9 @@ mod tests {
 
     #[test]
     fn ranges_as_rfc_9110_has_them() {
-        let rows: [(&str, u64, Option<Option<Range<u64>>>); 20] = [
+        // Of so many bytes; `None` where the range cannot be had, `Some(None)` where it is ignored.
+        type Row = (&'static str, u64, Option<Option<Range<u64>>>);
+        let rows: [Row; 20] = [
             ("bytes=0-0", 10, Some(Some(0..1))),
             ("bytes=0-9", 10, Some(Some(0..10))),
             ("bytes=0-99", 10, Some(Some(0..10))),

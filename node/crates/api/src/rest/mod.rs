@@ -72,6 +72,9 @@ fn described() -> OpenApiRouter<Api> {
 }
 
 /// The API's routes, with its description at `/openapi.json` and a page that shows it at `/docs`.
+///
+/// # Panics
+/// Never: the document is plain data.
 pub fn router(api: Api) -> Router {
     let (routes, document) = described().split_for_parts();
     let json = serde_json::to_string_pretty(&document).expect("the document is plain data");

@@ -150,7 +150,6 @@ impl From<SealedSession> for SealedView {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the form that `map` calls for")]
 fn time(at: Timestamp) -> String {
     at.to_string()
 }

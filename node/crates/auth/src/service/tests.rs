@@ -108,7 +108,10 @@ impl Place {
     }
 
     async fn sign_in(&self, wallet: &WalletKey) -> Tokens {
-        self.service.login(self.login_for(wallet).await).await.ok().expect("signed in")
+        self.service
+            .login(self.login_for(wallet).await)
+            .await
+            .unwrap_or_else(|problem| panic!("not signed in: {problem}"))
     }
 }
 

@@ -66,7 +66,7 @@ pub struct FamilyRow {
 /// The database.
 pub struct Accounts {
     db: sled::Db,
-    accounts: sled::Tree,
+    rows: sled::Tree,
     families: sled::Tree,
     by_owner: sled::Tree,
     expiring: sled::Tree,
@@ -94,7 +94,7 @@ impl Accounts {
         let tree = |name: &str| db.open_tree(name).map_err(failed);
         let file = folder.join("db");
         let accounts = Self {
-            accounts: tree("accounts")?,
+            rows: tree("accounts")?,
             families: tree("families")?,
             by_owner: tree("by_owner")?,
             expiring: tree("expiring")?,
@@ -116,7 +116,7 @@ impl Accounts {
     /// Whether no account is here: a database that was just made.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.accounts.is_empty()
+        self.rows.is_empty()
     }
 
     /// An account.
@@ -124,7 +124,7 @@ impl Accounts {
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Damaged`].
     pub fn account(&self, owner: &Owner) -> Result<Option<AccountRow>, StoreError> {
-        let row = self.sled(self.accounts.get(owner.as_str()))?;
+        let row = self.sled(self.rows.get(owner.as_str()))?;
         row.map(|row| self.parse(&row)).transpose()
     }
 
@@ -139,7 +139,7 @@ impl Accounts {
     ) -> Result<Vec<(Owner, AccountRow)>, StoreError> {
         // A zero byte is in no name, so this is the next name there can be.
         let from = after.map_or(Vec::new(), |owner| [owner.as_str().as_bytes(), b"\0"].concat());
-        let rows = self.accounts.range(from..).take(limit);
+        let rows = self.rows.range(from..).take(limit);
         rows.map(|row| {
             let (owner, row) = self.sled(row)?;
             let owner = std::str::from_utf8(&owner).ok().and_then(|owner| owner.parse().ok());
@@ -153,7 +153,7 @@ impl Accounts {
     /// # Errors
     /// [`StoreError::Database`], the disk's.
     pub fn put_account(&self, owner: &Owner, row: &AccountRow) -> Result<(), StoreError> {
-        self.sled(self.accounts.insert(owner.as_str(), to_json(row)))?;
+        self.sled(self.rows.insert(owner.as_str(), to_json(row)))?;
         self.flush()
     }
 

@@ -63,17 +63,17 @@ async fn run(
             Ok(uploaded) => (session, offset) = (uploaded.session, Some(uploaded.offset)),
             // It was created all the same; where it is, HEAD says.
             Err(problem) => {
-                tracing::info!(session = %id, %problem, "an upload's beginning broke off")
+                tracing::info!(session = %id, %problem, "an upload's beginning broke off");
             }
         }
     }
     let mut response = StatusCode::CREATED.into_response();
-    put(&mut response, header::LOCATION, upload_url(id));
+    put(&mut response, header::LOCATION, &upload_url(id));
     if let Some(expires) = session.upload.and_then(|upload| upload.expires_at) {
-        put(&mut response, UPLOAD_EXPIRES, headers::http_date(expires));
+        put(&mut response, UPLOAD_EXPIRES, &headers::http_date(expires));
     }
     if let Some(offset) = offset {
-        put(&mut response, UPLOAD_OFFSET, offset);
+        put(&mut response, UPLOAD_OFFSET, &offset);
     }
     Ok(response)
 }

@@ -65,7 +65,7 @@ fn resumable(mut response: Response) -> Response {
 }
 
 /// Puts a header in.
-fn put(response: &mut Response, name: HeaderName, value: impl ToString) {
+fn put(response: &mut Response, name: HeaderName, value: &impl ToString) {
     if let Ok(value) = HeaderValue::from_str(&value.to_string()) {
         response.headers_mut().insert(name, value);
     }

@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// A body that gives nothing for so long is over.
-const BODY_IDLE: Duration = Duration::from_secs(60);
+const BODY_IDLE: Duration = Duration::from_mins(1);
 const MEDIA_TYPE: &str = "application/offset+octet-stream";
 
 /// What the server can do.
@@ -71,13 +71,13 @@ async fn look(
         _ => return Err(gone()),
     };
     let mut response = StatusCode::OK.into_response();
-    put(&mut response, UPLOAD_OFFSET, offset);
+    put(&mut response, UPLOAD_OFFSET, &offset);
     match length {
-        Some(length) => put(&mut response, UPLOAD_LENGTH, length),
-        None => put(&mut response, UPLOAD_DEFER_LENGTH, 1),
+        Some(length) => put(&mut response, UPLOAD_LENGTH, &length),
+        None => put(&mut response, UPLOAD_DEFER_LENGTH, &1),
     }
     if let Some(expires) = expires {
-        put(&mut response, UPLOAD_EXPIRES, headers::http_date(expires));
+        put(&mut response, UPLOAD_EXPIRES, &headers::http_date(expires));
     }
     Ok(response)
 }
@@ -128,9 +128,9 @@ async fn fill(
         }
     };
     let mut response = StatusCode::NO_CONTENT.into_response();
-    put(&mut response, UPLOAD_OFFSET, uploaded.offset);
+    put(&mut response, UPLOAD_OFFSET, &uploaded.offset);
     if let Some(expires) = uploaded.session.upload.and_then(|upload| upload.expires_at) {
-        put(&mut response, UPLOAD_EXPIRES, headers::http_date(expires));
+        put(&mut response, UPLOAD_EXPIRES, &headers::http_date(expires));
     }
     Ok(response)
 }
