@@ -87,9 +87,10 @@ fn help_shows_what_matters_to_the_command() {
 #[test]
 fn what_is_no_command_is_a_mistake() {
     let node = Node::new();
-    // The last four will be commands; until they are, they are no silent success.
     let words = ["", "nonsense", "ingest", "restore", "ledger", "list extra", "verify"];
-    for words in words.into_iter().chain(["run", "serve api-server", "openapi", "healthcheck"]) {
+    let services =
+        ["run extra", "serve", "serve nonsense", "auth", "auth sign extra", "openapi extra"];
+    for words in words.into_iter().chain(services) {
         let ran = node.run(words).ends(64);
         assert!(ran.stdout.is_empty() && !ran.stderr.is_empty(), "{words}");
     }

@@ -2,7 +2,7 @@
 //!
 //! `POST /internal/v1/<port>/<method>` takes the arguments as JSON and answers JSON; where bytes go with
 //! them (a chunk, an upload), they are the body and the arguments are in the header `lucid-call`.
-//! Problems cross unchanged. Each call carries a service's token ([`token`]); who has none is told so
+//! Problems cross unchanged. Each call carries a service's token (module `token`); who has none is told so
 //! and nothing else.
 //!
 //! Invariants: bodies are bounded but for uploads, which are streamed; no plaintext is kept; a call that

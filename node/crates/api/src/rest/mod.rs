@@ -1,7 +1,7 @@
 //! The public REST API: what api-server answers.
 //!
 //! Owns paths, bodies, headers and their OpenAPI description. It asks `lucid_core::access` what a caller
-//! may do (in [`guard`], nowhere else) and the ports to do it.
+//! may do (in module `guard`, nowhere else) and the ports to do it.
 
 mod accounts;
 mod auth;
