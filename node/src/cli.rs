@@ -9,7 +9,7 @@ use lucid_core::SessionId;
 
 use crate::{
     commands,
-    config::{Config, Overrides},
+    config::{Config, Overrides, ServiceName},
     context::Context,
     failure::{Class, Outcome},
     output::{Output, notice},
@@ -71,6 +71,12 @@ enum Command {
     Ledger(commands::ledger::Ledger),
     /// Serve: all services in this process
     Run,
+    /// Serve: one service in this process, the others in theirs
+    Serve {
+        /// Which service
+        #[arg(value_name = "NAME")]
+        service: ServiceName,
+    },
     /// Sign in without a wallet at hand
     #[command(subcommand)]
     Auth(commands::auth::Auth),
@@ -131,6 +137,7 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
         Command::Erase(command) => command.run(&context),
         Command::Ledger(command) => command.run(&context),
         Command::Run => crate::serving::run(&context),
+        Command::Serve { service } => crate::serving::serve(&context, service),
         Command::Auth(command) => command.run(&context),
         Command::Openapi => commands::openapi::run(),
         Command::Doctor(command) => command.run(&context),

@@ -14,7 +14,9 @@ use std::{
 
 use lucid_core::{Policy, SessionId, Timestamp, keys::Dek};
 use lucid_pipeline::{aead, ingest::Control, wraps, wraps::Keepers};
-use lucid_store::{Ciphers, CreateOptions, Disk, KekSource, OpenOptions, Store, StoreError};
+use lucid_store::{
+    Ciphers, CreateOptions, Disk, KekSource, OpenOptions, Recovery, Store, StoreError,
+};
 
 use crate::{
     config::Config,
@@ -47,6 +49,19 @@ const IDENTITY_BYTES_MAX: u64 = 64 << 10;
 pub fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_unix_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Says what a start repaired, and what it found that it cannot repair.
+pub fn tell(recovery: &Recovery) {
+    for repair in &recovery.repairs {
+        notice(&format!("repaired: {repair}"));
+    }
+    for (session, reason) in &recovery.damaged {
+        notice(&format!("session {session} is damaged: {reason}"));
+    }
+    if let Some(text) = recovery.unknown_text() {
+        notice(&format!("WARNING: {text}; what to do says: lucid-node doctor"));
+    }
 }
 
 impl Context {
@@ -99,15 +114,7 @@ impl Context {
             ciphers: self.ciphers(),
         };
         let (store, recovery) = Store::open(&self.config.data, options)?;
-        for repair in &recovery.repairs {
-            notice(&format!("repaired: {repair}"));
-        }
-        for (session, reason) in &recovery.damaged {
-            notice(&format!("session {session} is damaged: {reason}"));
-        }
-        if let Some(text) = recovery.unknown_text() {
-            notice(&format!("WARNING: {text}; what to do says: lucid-node doctor"));
-        }
+        tell(&recovery);
         Ok(store)
     }
 
@@ -135,11 +142,7 @@ impl Context {
     /// The store's.
     pub fn create_store(&self) -> Outcome<Store> {
         let path = &self.config.data;
-        let kek = match &self.config.master_key {
-            Some(kek) => KekSource::Given(kek.clone()),
-            None if self.config.write_only => KekSource::None,
-            None => KekSource::Folder,
-        };
+        let kek = self.kek_source();
         let in_folder = matches!(kek, KekSource::Folder);
         let (at, disk) = (now(), Disk::default());
         let (reserve_bytes, ciphers) = (self.config.reserve_bytes, self.ciphers());
@@ -151,6 +154,16 @@ impl Context {
             notice(&format!("its keys are in {}: back them up, apart from it", secrets.display()));
         }
         Ok(store)
+    }
+
+    /// Where the master key of a new folder comes from.
+    #[must_use]
+    pub fn kek_source(&self) -> KekSource {
+        match &self.config.master_key {
+            Some(kek) => KekSource::Given(kek.clone()),
+            None if self.config.write_only => KekSource::None,
+            None => KekSource::Folder,
+        }
     }
 
     /// What seals and opens for the store.

@@ -4,19 +4,20 @@ use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use lucid_api::{
+    gateway::{GatewayOptions, RateLimits},
     health::{Check, Metrics, Readiness},
     ports::{Authentication, Chunker, Encryptor, MerkleBuilder},
     rest::Api,
 };
 use lucid_auth::{KeyRing, Service, ServiceOptions};
-use lucid_store::{Accounts, Disk, Store, secrets};
+use lucid_store::{Accounts, Disk, FolderVault, Store, StoreError, secrets};
 use zeroize::Zeroizing;
 
 use super::Running;
 use crate::{
     config::Config,
     context::{Context, now},
-    failure::Outcome,
+    failure::{Failure, Outcome},
     services::{
         accounts::StoredAccounts,
         chunker::{ChunkerOptions, LocalChunker},
@@ -28,7 +29,7 @@ use crate::{
 };
 
 /// Threads for what reads and writes the store: more than there are processors, because they wait.
-const STORE_THREADS: NonZeroUsize = NonZeroUsize::new(16).expect("it is not 0");
+pub(super) const STORE_THREADS: NonZeroUsize = NonZeroUsize::new(16).expect("it is not 0");
 
 /// The services.
 pub(super) struct Local {
@@ -46,6 +47,7 @@ impl Local {
         let (config, store) = (&context.config, Arc::new(store));
         let cpu = Pool::new(config.workers);
         let vault = Arc::clone(store.local()?);
+        check_reads(&vault)?;
         let encryptor = Arc::new(LocalEncryptor::new(vault, cpu.clone(), config.workers));
         let options = orchestrator_options(context)?;
         let pool = Pool::new(STORE_THREADS);
@@ -137,6 +139,39 @@ pub(super) fn authentication(
     Ok(Service::new(Arc::new(StoredAccounts(accounts)), ledger, options)?)
 }
 
+/// Refuses a vault that cannot read: each request of an upload unwraps the session's key anew.
+pub(super) fn check_reads(vault: &FolderVault) -> Outcome {
+    match vault.master_key().kek_id() {
+        Some(_) => Ok(()),
+        None => Err(Failure::usage(
+            "this node is write-only, and takes sessions on the command line alone (ingest, record): \
+             over HTTP it would have to read its keys",
+        )),
+    }
+}
+
+/// How the gateway is set up.
+pub(super) fn gateway_options(context: &Context) -> GatewayOptions {
+    let services = &context.config.services;
+    GatewayOptions {
+        trusted_proxies: services.trusted_proxies.clone(),
+        cors_origins: services.cors_origins.clone(),
+        limits: RateLimits {
+            requests_per_minute: services.requests_per_minute,
+            sign_ins_per_minute: services.sign_ins_per_minute,
+        },
+    }
+}
+
+/// Whether there is room on the disk, as `look` sees it.
+pub(super) async fn room(look: impl FnOnce() -> Result<(), StoreError> + Send + 'static) -> Check {
+    match tokio::task::spawn_blocking(look).await {
+        Ok(Ok(())) => Check::ok("disk"),
+        Ok(Err(error)) => Check::failed("disk", error.to_string()),
+        Err(error) => Check::failed("disk", error.to_string()),
+    }
+}
+
 struct LocalReadiness {
     store: Arc<Store>,
     chunker: Arc<LocalChunker>,
@@ -148,13 +183,13 @@ struct LocalReadiness {
 impl Readiness for LocalReadiness {
     async fn checks(&self) -> Vec<Check> {
         let store = Arc::clone(&self.store);
-        let room = tokio::task::spawn_blocking(move || (store.check_room(), store.free_bytes()));
-        let (room, free) = match room.await {
-            Ok((Ok(()), free)) => (Check::ok("disk"), free.ok()),
-            Ok((Err(error), free)) => (Check::failed("disk", error.to_string()), free.ok()),
-            Err(error) => (Check::failed("disk", error.to_string()), None),
-        };
+        vec![Check::ok("store"), room(move || store.check_room()).await]
+    }
+
+    async fn measure(&self) {
+        let store = Arc::clone(&self.store);
+        let free = tokio::task::spawn_blocking(move || store.free_bytes()).await;
+        let free = free.ok().and_then(Result::ok);
         self.metrics.set(self.chunker.active(), self.cpu.waiting(), free);
-        vec![Check::ok("store"), room]
     }
 }

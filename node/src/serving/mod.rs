@@ -5,15 +5,18 @@
 //! lets requests finish within the grace, then the stores close. What was acknowledged is durable at
 //! every moment of it.
 
+mod late;
 mod local;
+mod one;
+mod peers;
+mod vault;
 
-use std::{net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{future, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
-use axum::Router;
 use lucid_api::{
-    gateway::{self, GatewayOptions, RateLimits},
-    health::{self, Health, Metrics},
-    request::{self, RequestLayer},
+    gateway,
+    health::Metrics,
+    request::RequestLayer,
     rest,
     server::{self, ServerOptions, Tls},
 };
@@ -21,13 +24,17 @@ use serde::Serialize;
 use tokio::{net::TcpListener, runtime::Runtime, signal::unix::SignalKind};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::local::Local;
+use self::{
+    late::{Joined, Late},
+    local::{Local, gateway_options},
+    peers::Peers,
+};
 use crate::{
     config::ServiceName,
     context::Context,
     failure::{Failure, Outcome},
     output::notice,
-    services::orchestrator::complete_abandoned,
+    services::orchestrator::{Orchestrator, complete_abandoned},
 };
 
 /// The completer looks this often.
@@ -61,28 +68,65 @@ struct Listening {
 /// Before it listens: the store's, the port's, the certificate's.
 pub fn run(context: &Context) -> Outcome<ExitCode> {
     let store = context.open_or_create_store()?;
-    let runtime = runtime()?;
-    let running = Running {
-        stop: CancellationToken::new(),
-        tasks: TaskTracker::new(),
-        metrics: Metrics::new(env!("CARGO_PKG_VERSION"), cpu_features()),
-    };
+    let (runtime, running) = (runtime()?, Running::new());
     let served = runtime.block_on(async {
         let local = Local::new(context, store, &running)?;
-        let every = context.config.services.upload_expires_after / 4;
-        let every = every.clamp(COMPLETE_EVERY_MIN, COMPLETE_EVERY);
-        let stop = running.stop.clone();
-        running.tasks.spawn(complete_abandoned(Arc::clone(&local.sessions), every, stop));
+        completer(context, &local.sessions, &running);
         let api = rest::router(local.api(&running.metrics));
         let authentication = local.authentication.clone();
         let options = gateway_options(context);
-        let gateway = gateway::router(api, authentication, options, running.metrics.clone());
-        let readiness = local.readiness(&running.metrics);
-        listen(context, ServiceName::ApiGateway, gateway, readiness, &running).await
+        let router = gateway::router(api, authentication, options, running.metrics.clone());
+        let service = ServiceName::ApiGateway;
+        let late = Late::new(layer(service, &running));
+        late.join(Joined { router, readiness: local.readiness(&running.metrics) });
+        listen(context, service, &late, future::pending(), &running).await
     });
     // Blocking jobs that have begun are waited for: one may be writing.
     runtime.shutdown_timeout(LAST_WRITES);
     served.map(|()| ExitCode::SUCCESS)
+}
+
+/// Runs one service in this process until a signal ends it.
+///
+/// # Errors
+/// Those of [`run`], and where services have no shared secret.
+pub fn serve(context: &Context, service: ServiceName) -> Outcome<ExitCode> {
+    let peers = Peers::new(service, &context.config)?;
+    let (runtime, running) = (runtime()?, Running::new());
+    let served = runtime.block_on(async {
+        let late = Late::new(layer(service, &running));
+        let joining = async {
+            late.join(one::join(service, context, &peers, &running, &late).await?);
+            future::pending::<Outcome>().await
+        };
+        listen(context, service, &late, joining, &running).await
+    });
+    runtime.shutdown_timeout(LAST_WRITES);
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+impl Running {
+    fn new() -> Self {
+        Self {
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            metrics: Metrics::new(env!("CARGO_PKG_VERSION"), cpu_features()),
+        }
+    }
+}
+
+/// What every request to a service goes through.
+fn layer(service: ServiceName, running: &Running) -> RequestLayer {
+    let trusts_ids = service != ServiceName::ApiGateway;
+    RequestLayer { service: service.as_str(), trusts_ids, metrics: running.metrics.clone() }
+}
+
+/// Closes sessions whose uploader vanished, from now on.
+fn completer(context: &Context, sessions: &Arc<Orchestrator>, running: &Running) {
+    let every = context.config.services.upload_expires_after / 4;
+    let every = every.clamp(COMPLETE_EVERY_MIN, COMPLETE_EVERY);
+    let (sessions, stop) = (Arc::clone(sessions), running.stop.clone());
+    running.tasks.spawn(complete_abandoned(sessions, every, stop));
 }
 
 fn runtime() -> Outcome<Runtime> {
@@ -93,25 +137,12 @@ fn cpu_features() -> String {
     lucid_hal::cpu::features().names().join(" ")
 }
 
-/// How the gateway is set up.
-fn gateway_options(context: &Context) -> GatewayOptions {
-    let services = &context.config.services;
-    GatewayOptions {
-        trusted_proxies: services.trusted_proxies.clone(),
-        cors_origins: services.cors_origins.clone(),
-        limits: RateLimits {
-            requests_per_minute: services.requests_per_minute,
-            sign_ins_per_minute: services.sign_ins_per_minute,
-        },
-    }
-}
-
-/// Binds the service's port, says where, and serves until a signal or a failure of a task.
+/// Binds the service's port, says where, and serves until a signal, or until it cannot be joined.
 async fn listen(
     context: &Context,
     service: ServiceName,
-    router: Router,
-    readiness: Arc<dyn health::Readiness>,
+    late: &Arc<Late>,
+    joining: impl Future<Output = Outcome>,
     running: &Running,
 ) -> Outcome {
     let config = &context.config.services;
@@ -140,23 +171,17 @@ async fn listen(
              TLS before it",
         );
     }
-    let metrics = running.metrics.clone();
-    let layer = RequestLayer {
-        service: service.as_str(),
-        trusts_ids: !is_gateway,
-        metrics: metrics.clone(),
-    };
-    let router = router
-        .merge(health::router(Health { metrics, readiness }))
-        .layer(axum::middleware::from_fn_with_state(layer, request::layer));
     let options = ServerOptions {
         tls,
         connections_max: config.connections_max as usize,
         grace: config.shutdown_grace,
     };
     let stop = running.stop.clone();
-    let server = tokio::spawn(server::serve(listener, router, options, stop.clone()));
-    signal().await?;
+    let server = tokio::spawn(server::serve(listener, late.router(), options, stop.clone()));
+    let joined = tokio::select! {
+        joined = joining => joined,
+        signalled = signal() => signalled,
+    };
     tracing::info!("stopping");
     stop.cancel();
     // A second signal ends it as if nothing had been caught.
@@ -172,7 +197,7 @@ async fn listen(
             return Err(Failure::io("stopped by a second signal; what was acknowledged is kept"));
         }
     }
-    Ok(())
+    joined
 }
 
 /// Waits for SIGINT or SIGTERM.

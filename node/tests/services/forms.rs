@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     client::Wallet,
-    server::{Form, Server},
+    server::{Form, SERVICES, Server},
 };
 
 #[test]
@@ -17,6 +17,102 @@ fn internal_ports_are_not_to_be_had_through_the_gateway() {
             owner.post(path, &json!({})).problem(404, "not_found");
         }
         server.stop();
+    }
+}
+
+#[test]
+fn services_answer_nobody_without_their_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(Form::Seven, folder.path());
+    let owner = server.client().sign_in(&Wallet::new(1));
+    for (name, setting) in SERVICES {
+        // All but the gateway.
+        if setting.is_none() {
+            continue;
+        }
+        let mut service = server.service(name);
+        for path in ["/internal/v1/ping", "/internal/v1/vault/call", "/api/v1/sessions", "/nothing"]
+        {
+            service.token = None;
+            service.post(path, &json!({})).problem(401, "token_missing");
+            // A person's token is none of a service's.
+            service.token.clone_from(&owner.token);
+            service.post(path, &json!({})).problem(401, "token_invalid");
+        }
+        assert_eq!(service.got("/health").status, 200, "{name}");
+    }
+    server.stop();
+}
+
+#[test]
+fn services_with_different_secrets_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(Form::Seven, folder.path());
+    let owner = server.client().sign_in(&Wallet::new(1));
+    server.restart_one("session-chunker", &[("LUCID_SERVICE_SECRET", &"other".repeat(9))]);
+    let session = owner.mint(&json!({}));
+    owner.patch(&session, 0, b"bytes").unwrap().problem(502, "bad_gateway");
+    let ready = server.service("session-chunker").got("/ready");
+    let said = String::from_utf8_lossy(&ready.body).into_owned();
+    assert!(ready.status == 503 && said.contains("service_secret"), "{said}");
+}
+
+/// Services are started in any order, and one that is not there yet is waited for.
+#[test]
+fn a_service_waits_for_the_one_it_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start(Form::Seven, folder.path());
+    let owner = server.client().sign_in(&Wallet::new(1));
+    let session = owner.mint(&json!({}));
+    owner.patch(&session, 0, b"some bytes").unwrap();
+    server.kill_one("session-encryptor");
+    server.kill_one("session-orchestrator");
+    server.spawn_one("session-orchestrator", &[]);
+    let orchestrator = server.service("session-orchestrator");
+    let start = std::time::Instant::now();
+    while orchestrator.get("/health").is_none_or(|answer| answer.status != 200) {
+        assert!(start.elapsed().as_secs() < 20, "it answers while it waits");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let ready = orchestrator.got("/ready");
+    assert_eq!(ready.status, 503, "{}", String::from_utf8_lossy(&ready.body));
+    owner.get(&format!("/api/v1/sessions/{session}")).unwrap().problem(503, "unavailable");
+    server.spawn_one("session-encryptor", &[]);
+    server.wait_ready();
+    assert_eq!(owner.offset(&session), 10, "and nothing is lost");
+    owner.patch(&session, 10, b" and more").unwrap();
+    owner.post(&format!("/api/v1/sessions/{session}/seal"), &json!({})).expect(200);
+    let content = owner.got(&format!("/api/v1/sessions/{session}/content"));
+    assert_eq!(content.body, b"some bytes and more");
+    server.stop();
+}
+
+#[test]
+fn a_service_without_a_secret_or_with_anothers_folder_does_not_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let serve = |name: &str, settings: &[(&str, &str)]| {
+        let output = std::process::Command::new(crate::support::BINARY)
+            .args(["serve", name, "--listen", "127.0.0.1:0", "--data"])
+            .arg(folder.path())
+            .env_clear()
+            .envs(settings.iter().copied())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, text) = serve("merkle-builder", &[]);
+    assert!(code == Some(64) && text.contains("LUCID_SERVICE_SECRET_FILE"), "{text}");
+    let node = std::process::Command::new(crate::support::BINARY)
+        .args(["init", "--data"])
+        .arg(folder.path())
+        .env_clear()
+        .output()
+        .unwrap();
+    assert!(node.status.success());
+    let secret = "secret-of-services-0123456789-0123456789";
+    for name in ["session-encryptor", "session-orchestrator", "authentication"] {
+        let (code, text) = serve(name, &[("LUCID_SERVICE_SECRET", secret)]);
+        assert!(code == Some(64) && text.contains("a whole node's"), "{name}: {code:?} {text}");
     }
 }
 

@@ -18,8 +18,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// What services know each other by in these tests.
 const SERVICE_SECRET: &str = "service-secret-of-the-tests-0123456789";
 
-/// How the node runs. The second form waits for the command that starts it.
-#[allow(dead_code, reason = "the tests are written for both forms")]
+/// How the node runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Form {
     /// `run`
@@ -29,11 +28,11 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    pub(crate) const BOTH: [Self; 1] = [Self::One];
+    pub(crate) const BOTH: [Self; 2] = [Self::One, Self::Seven];
 }
 
 /// Every service, the gateway last, with the setting that says where it is.
-const SERVICES: [(&str, Option<&str>); 7] = [
+pub(crate) const SERVICES: [(&str, Option<&str>); 7] = [
     ("session-encryptor", Some("LUCID_SESSION_ENCRYPTOR_URL")),
     ("session-orchestrator", Some("LUCID_SESSION_ORCHESTRATOR_URL")),
     ("session-chunker", Some("LUCID_SESSION_CHUNKER_URL")),
@@ -119,7 +118,7 @@ impl Server {
     }
 
     /// Waits until every service says that it is ready.
-    fn wait_ready(&mut self) {
+    pub(crate) fn wait_ready(&mut self) {
         let start = Instant::now();
         for place in 0..self.services.len() {
             loop {
@@ -144,10 +143,45 @@ impl Server {
     }
 
     /// A client of one service, past the gateway.
-    #[allow(dead_code, reason = "the second form's tests ask services themselves")]
     pub(crate) fn service(&self, name: &str) -> Client {
         let found = self.services.iter().find(|(service, ..)| service == name);
         Client::new(found.expect("a service of this form").1)
+    }
+
+    /// Kills one service with SIGKILL.
+    pub(crate) fn kill_one(&mut self, name: &str) {
+        let (_, _, process) = self.one(name);
+        let _ = process.child.kill();
+        process.child.wait().unwrap();
+    }
+
+    /// Starts a service that was killed, with further settings.
+    pub(crate) fn spawn_one(&mut self, name: &str, settings: &[(&str, &str)]) {
+        let place = self.one(name).1;
+        let before = self.settings.clone();
+        // What comes later wins.
+        let settings = settings.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        self.settings.extend(settings);
+        let process = self.spawn(name, place);
+        self.settings = before;
+        self.one(name).2 = process;
+    }
+
+    /// Kills one service, and starts it again with further settings.
+    pub(crate) fn restart_one(&mut self, name: &str, settings: &[(&str, &str)]) {
+        self.kill_one(name);
+        self.spawn_one(name, settings);
+        let client = self.service(name);
+        let start = Instant::now();
+        while client.get("/health").is_none() {
+            assert!(start.elapsed() < PATIENCE, "{name} does not answer");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn one(&mut self, name: &str) -> &mut (String, SocketAddr, Process) {
+        let found = self.services.iter_mut().find(|(service, ..)| service == name);
+        found.expect("a service of this form")
     }
 
     /// Kills the node with SIGKILL, whatever it does, and starts it again with the same data and ports.

@@ -61,6 +61,9 @@ impl Check {
 pub trait Readiness: Send + Sync {
     /// Looks at what it needs. Quick: it is asked every few seconds.
     async fn checks(&self) -> Vec<Check>;
+
+    /// Sets the metrics that are measured when they are asked for.
+    async fn measure(&self);
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -272,6 +275,7 @@ async fn ready(State(health): State<Health>) -> Response {
 }
 
 async fn metrics(State(health): State<Health>) -> Response {
+    health.readiness.measure().await;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], health.metrics.text()).into_response()
 }

@@ -9,7 +9,8 @@
 //!
 //! Where keys and chunks are another process's, there are two folders with a lock each ([`FolderKind`]):
 //! the vault's ("lucid-vault 1\n") has `secrets/ keys/ chunks/`, the ledger's ("lucid-ledger 1\n") has
-//! `secrets/ sessions/ log/ db/ opening/`.
+//! `secrets/ sessions/ log/ db/ opening/`. Accounts where they are a process's own ("lucid-accounts 1\n")
+//! have `secrets/ auth/`.
 //!
 //! The mark is written first when a folder is made, so that an interrupted creation is recognised
 //! and finished by a second one. Nothing is touched in a folder without it.
@@ -43,10 +44,12 @@ pub enum FolderKind {
     Vault,
     /// Sessions and the ledger without keys and chunks: the session-orchestrator's.
     Ledger,
+    /// Accounts and sign-ins: authentication's.
+    Accounts,
 }
 
 impl FolderKind {
-    const ALL: [Self; 3] = [Self::Node, Self::Vault, Self::Ledger];
+    const ALL: [Self; 4] = [Self::Node, Self::Vault, Self::Ledger, Self::Accounts];
 
     /// The first word of the folder's `format`.
     fn word(self) -> &'static str {
@@ -54,6 +57,7 @@ impl FolderKind {
             Self::Node => "lucid-data",
             Self::Vault => "lucid-vault",
             Self::Ledger => "lucid-ledger",
+            Self::Accounts => "lucid-accounts",
         }
     }
 
@@ -67,6 +71,7 @@ impl FolderKind {
             Self::Node => &["secrets", "keys", "chunks", "sessions", "log", "opening"],
             Self::Vault => &["secrets", "keys", "chunks"],
             Self::Ledger => &["secrets", "sessions", "log", "opening"],
+            Self::Accounts => &["secrets"],
         }
     }
 }
@@ -77,6 +82,7 @@ impl fmt::Display for FolderKind {
             Self::Node => "a whole node's",
             Self::Vault => "a vault's (keys and chunks, for session-encryptor)",
             Self::Ledger => "a ledger's (without keys and chunks, for session-orchestrator)",
+            Self::Accounts => "one of accounts (for authentication)",
         })
     }
 }

@@ -26,7 +26,7 @@ use lucid_api::{
     },
 };
 use lucid_core::{
-    ChunkIndex, Policy, SessionId, Upload,
+    ChunkIndex, NodeId, Policy, SessionId, Upload,
     chunk::ChunkSummary,
     entry::{Entry, SessionOpened, UserChanged},
 };
@@ -356,5 +356,9 @@ impl Ledger for Orchestrator {
             parts.store.append(&[Entry::UserChanged(change)]).map(drop).map_err(of_store)
         })
         .await
+    }
+
+    async fn node_id(&self) -> Answer<NodeId> {
+        Ok(self.parts.store.node_id())
     }
 }

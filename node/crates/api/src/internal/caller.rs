@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::body::Body;
 use bytes::Bytes;
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{Stream, StreamExt, stream::BoxStream};
 use http::{Request, Response, header};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -14,13 +14,17 @@ use hyper_util::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{CALL, REFUSED, ServiceKey};
+use super::{CALL, PING, REFUSED, ServiceKey};
 use crate::{Code, Problem};
 
 /// A connection is made in this time.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// A call is answered in this time, uploads excepted.
 const CALL_TIME: Duration = Duration::from_mins(1);
+/// Time for what was read to be written before a connection is cut.
+const BEFORE_A_CUT: Duration = Duration::from_millis(100);
+/// Whether somebody is there is known in this time.
+const PING_TIME: Duration = Duration::from_secs(2);
 /// Bytes of an answer: a manifest of some hundred thousand chunks.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
@@ -32,6 +36,21 @@ pub struct Caller {
     key: ServiceKey,
     /// Who calls, and who is called.
     names: (&'static str, &'static str),
+}
+
+/// A body that is passed on while it arrives. Where it breaks off, what came before is sent on first:
+/// the connection is cut with the error, and with it what still waits to be written.
+pub(super) fn passed_on<S, E>(body: S) -> Body
+where
+    S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+    E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
+{
+    Body::from_stream(body.then(async |piece| {
+        if piece.is_err() {
+            tokio::time::sleep(BEFORE_A_CUT).await;
+        }
+        piece
+    }))
 }
 
 /// What of a problem crosses.
@@ -77,9 +96,46 @@ impl Caller {
         method: &str,
         arguments: &A,
     ) -> Result<Bytes, Problem> {
+        self.within(method, arguments, CALL_TIME).await
+    }
+
+    /// Calls with JSON and is answered JSON, in a time that the method calls for.
+    ///
+    /// # Errors
+    /// Those of [`Caller::call`].
+    pub async fn call_within<A: Serialize + ?Sized, R: DeserializeOwned>(
+        &self,
+        method: &str,
+        arguments: &A,
+        time: Duration,
+    ) -> Result<R, Problem> {
+        let bytes = self.within(method, arguments, time).await?;
+        serde_json::from_slice(&bytes).map_err(|_| self.nonsense())
+    }
+
+    async fn within<A: Serialize + ?Sized>(
+        &self,
+        method: &str,
+        arguments: &A,
+        time: Duration,
+    ) -> Result<Bytes, Problem> {
         let arguments = serde_json::to_vec(arguments).map_err(|_| Problem::internal())?;
         let request = self.request(method, None, Body::from(arguments))?;
-        self.whole(self.send(request, Some(CALL_TIME))).await
+        self.whole(self.send(request, Some(time))).await
+    }
+
+    /// Who is called.
+    #[must_use]
+    pub fn called(&self) -> &'static str {
+        self.names.1
+    }
+
+    /// Whether the other is there, and lets this service in.
+    ///
+    /// # Errors
+    /// Those of [`Caller::call`].
+    pub async fn ping(&self) -> Result<(), Problem> {
+        self.call_within(PING, &(), PING_TIME).await
     }
 
     /// Calls with arguments and bytes, and is answered JSON.
@@ -207,7 +263,7 @@ impl Caller {
         Problem::new(Code::Unavailable, format!("{called} cannot be reached: try again"))
     }
 
-    fn nonsense(&self) -> Problem {
+    pub(super) fn nonsense(&self) -> Problem {
         tracing::error!(called = self.names.1, "a service answered what it should not");
         Problem::new(Code::BadGateway, format!("{} answered what it should not", self.names.1))
     }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use axum::{Json, Router, body::Body, extract::Request, routing::post};
+use axum::{Json, Router, extract::Request, routing::post};
 use futures_util::StreamExt;
 
-use super::{Caller, answer, serving::arguments};
+use super::{Caller, answer, caller::passed_on, serving::arguments};
 use crate::{
     Code, Problem,
     ports::{Answer, BodyStream, Chunker, UploadJob, Uploaded},
@@ -38,8 +38,7 @@ pub struct RemoteChunker(pub Caller);
 impl Chunker for RemoteChunker {
     async fn upload(&self, job: UploadJob, body: BodyStream) -> Answer<Uploaded> {
         // An upload takes as long as its body does.
-        let uploaded =
-            self.0.send_bytes("chunker/upload", &job, Body::from_stream(body), None).await;
+        let uploaded = self.0.send_bytes("chunker/upload", &job, passed_on(body), None).await;
         uploaded.map_err(|problem: Problem| match problem.code {
             // The client's body ended early, and with it the call.
             Code::Unavailable => {

@@ -25,7 +25,7 @@ pub use self::{
     encryptor::{RemoteEncryptor, encryptor},
     merkle_builder::{RemoteMerkleBuilder, merkle_builder},
     proxy::proxy,
-    serving::{answer, guard, method},
+    serving::{answer, guarded, method},
     sessions::{RemoteSessions, ledger, sessions},
     token::ServiceKey,
 };
@@ -34,3 +34,5 @@ pub use self::{
 pub(crate) const CALL: http::HeaderName = http::HeaderName::from_static("lucid-call");
 /// Marks an answer that refuses the service's token, apart from one that refuses a person's.
 pub(crate) const REFUSED: http::HeaderName = http::HeaderName::from_static("lucid-refused");
+/// The method with which a service asks whether another is there and lets it in.
+const PING: &str = "ping";

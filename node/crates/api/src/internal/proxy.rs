@@ -5,14 +5,14 @@
 
 use axum::{
     Router,
-    body::Body,
+    body::{Body, HttpBody},
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderName, Version, header};
 use lucid_core::access::Principal;
 
-use super::Caller;
+use super::{Caller, caller::passed_on};
 use crate::{
     Code, Problem,
     request::{REQUEST_ID, RequestId},
@@ -50,10 +50,11 @@ async fn run(upstream: &Caller, mut request: Request) -> Result<Response, Proble
     let path = request.uri().path_and_query().map(|path| path.as_str().to_owned());
     let path = path.filter(|path| path.starts_with('/'));
     let path = path.ok_or_else(|| Problem::new(Code::InvalidRequest, "the path is malformed"))?;
+    use header::{AUTHORIZATION, COOKIE, EXPECT, FORWARDED, HOST};
     let principal = request.extensions_mut().remove::<Principal>();
     let id = request.extensions_mut().remove::<RequestId>();
     strip(request.headers_mut());
-    for name in [header::AUTHORIZATION, header::HOST, header::COOKIE, header::FORWARDED] {
+    for name in [AUTHORIZATION, HOST, COOKIE, FORWARDED, EXPECT] {
         request.headers_mut().remove(name);
     }
     let foreign: Vec<HeaderName> = request
@@ -72,6 +73,11 @@ async fn run(upstream: &Caller, mut request: Request) -> Result<Response, Proble
     }
     *request.extensions_mut() = http::Extensions::new();
     *request.version_mut() = Version::HTTP_11;
+    let request = request.map(|body| match body.size_hint().exact() {
+        Some(0) => body,
+        // Its length, where it is known, is in the headers.
+        _ => passed_on(body.into_data_stream()),
+    });
     let token = upstream.token(principal.as_ref());
     let mut response = upstream.forward(request, &path, token).await?.map(Body::new);
     strip(response.headers_mut());

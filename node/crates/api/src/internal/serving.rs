@@ -3,22 +3,30 @@
 use std::future::Future;
 
 use axum::{
-    Json,
+    Json, Router,
     extract::{Request, State},
     http::{HeaderMap, header},
-    middleware::Next,
+    middleware::{self, Next},
     response::{IntoResponse, Response},
+    routing::post,
 };
 use bytes::Bytes;
 use lucid_core::access::Principal;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{CALL, REFUSED, ServiceKey};
+use super::{CALL, PING, REFUSED, ServiceKey};
 use crate::{Code, Problem};
+
+/// A service's router: only other services of the node are let in, and each may ask whether it would be.
+pub fn guarded(router: Router, key: ServiceKey, service: &'static str) -> Router {
+    router
+        .route(&format!("/internal/v1/{PING}"), post(|| async { Json(()) }))
+        .layer(middleware::from_fn_with_state((key, service), guard))
+}
 
 /// Lets in who has a token for this service, and says for whom it speaks. What another put into the
 /// request about that is taken out.
-pub async fn guard(
+async fn guard(
     State((key, service)): State<(ServiceKey, &'static str)>,
     mut request: Request,
     next: Next,

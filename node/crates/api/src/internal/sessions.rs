@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use axum::{Router, body::Body, response::IntoResponse, routing::post};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, future, stream, stream::BoxStream};
-use lucid_core::{ChunkIndex, SessionId, entry::UserChanged};
+use lucid_core::{ChunkIndex, NodeId, SessionId, entry::UserChanged};
 
 use super::{Caller, answer, method, serving::parsed};
 use crate::{
@@ -95,13 +95,22 @@ pub fn sessions(port: Arc<dyn Sessions>) -> Router {
 
 /// The ledger's called end.
 pub fn ledger(port: Arc<dyn Ledger>) -> Router {
+    let for_node = Arc::clone(&port);
     let change = move |body: Bytes| {
         let port = Arc::clone(&port);
         async move {
             method(body, |change: UserChanged| async move { port.user_changed(change).await }).await
         }
     };
-    Router::new().route("/internal/v1/ledger/user_changed", post(change))
+    let node = move |body: Bytes| {
+        let port = Arc::clone(&for_node);
+        async move {
+            method(body, |()| async move { port.node_id().await.map(|id| id.to_string()) }).await
+        }
+    };
+    Router::new()
+        .route("/internal/v1/ledger/user_changed", post(change))
+        .route("/internal/v1/ledger/node_id", post(node))
 }
 
 /// The calling end.
@@ -111,6 +120,11 @@ pub struct RemoteSessions(pub Caller);
 impl Ledger for RemoteSessions {
     async fn user_changed(&self, change: UserChanged) -> Answer<()> {
         self.0.call("ledger/user_changed", &change).await
+    }
+
+    async fn node_id(&self) -> Answer<NodeId> {
+        let text: String = self.0.call("ledger/node_id", &()).await?;
+        text.parse().map_err(|_| self.0.nonsense())
     }
 }
 

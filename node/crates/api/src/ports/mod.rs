@@ -46,4 +46,10 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// The ledger's.
     async fn user_changed(&self, change: lucid_core::entry::UserChanged) -> Answer<()>;
+
+    /// The node whose ledger it is.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    async fn node_id(&self) -> Answer<lucid_core::NodeId>;
 }

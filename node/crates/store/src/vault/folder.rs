@@ -117,6 +117,14 @@ impl FolderVault {
         self.folder.path()
     }
 
+    /// Bytes that can still be written.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn free_bytes(&self) -> Result<u64, StoreError> {
+        self.folder.free_bytes()
+    }
+
     /// The key files.
     #[must_use]
     pub fn keys(&self) -> &KeyFiles {

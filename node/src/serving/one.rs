@@ -1,0 +1,310 @@
+//! One service in this process; the others are reached over HTTP.
+
+use std::{convert::Infallible, path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use lucid_api::{
+    gateway,
+    health::{Check, Metrics, Readiness},
+    internal::{self, guarded},
+    ports::Ledger,
+    rest::{self, Api},
+};
+use lucid_core::NodeId;
+use lucid_store::{
+    DataFolder, Disk, ErrorKind, FolderKind, FolderVault, KekSource, LedgerOptions, RemoteVault,
+    Store, StoreError, Vault, VaultOptions,
+};
+use tokio::runtime::Handle;
+
+use super::{
+    Running, completer,
+    late::{Joined, Late, Missing},
+    local::{
+        STORE_THREADS, authentication, check_reads, chunker_options, gateway_options,
+        orchestrator_options, room,
+    },
+    peers::Peers,
+    vault::{self, HttpTransport},
+};
+use crate::{
+    config::ServiceName,
+    context::{Context, now, tell},
+    failure::{Failure, Outcome},
+    output::notice,
+    services::{
+        chunker::LocalChunker, cpu::Pool, encryptor::LocalEncryptor,
+        merkle_builder::LocalMerkleBuilder, orchestrator::Orchestrator,
+    },
+};
+
+/// Joins the service, and keeps on trying where it needs another one for that.
+pub(super) async fn join(
+    service: ServiceName,
+    context: &Context,
+    peers: &Peers<'_>,
+    running: &Running,
+    late: &Late,
+) -> Outcome<Joined> {
+    use ServiceName::{
+        ApiGateway, ApiServer, Authentication, MerkleBuilder, SessionChunker, SessionEncryptor,
+        SessionOrchestrator,
+    };
+    let cpu = || Pool::new(context.config.workers);
+    let metrics = &running.metrics;
+    let (router, readiness) = match service {
+        ApiGateway => {
+            let api = internal::proxy(peers.caller(ApiServer));
+            let options = gateway_options(context);
+            let router = gateway::router(api, peers.authentication(), options, metrics.clone());
+            return Ok(Joined {
+                router,
+                readiness: peers.readiness(&[ApiServer, Authentication], None),
+            });
+        }
+        ApiServer => {
+            let api = Api {
+                authentication: peers.authentication(),
+                sessions: peers.sessions(),
+                chunker: peers.chunker(),
+                encryptor: peers.encryptor(),
+                merkle_builder: peers.merkle_builder(),
+                metrics: metrics.clone(),
+            };
+            let asked = [
+                Authentication,
+                SessionOrchestrator,
+                SessionChunker,
+                SessionEncryptor,
+                MerkleBuilder,
+            ];
+            (rest::router(api), peers.readiness(&asked, None))
+        }
+        SessionChunker => {
+            let cpu = cpu();
+            let chunker = Arc::new(LocalChunker::new(
+                peers.sessions(),
+                peers.encryptor(),
+                cpu.clone(),
+                chunker_options(&context.config),
+                running.stop.clone(),
+                running.tasks.clone(),
+            ));
+            let own = Arc::new(ChunkerReadiness(chunker.clone(), cpu, metrics.clone()));
+            let readiness = peers.readiness(&[SessionOrchestrator, SessionEncryptor], Some(own));
+            (internal::chunker(chunker), readiness)
+        }
+        SessionEncryptor => {
+            let folder = Arc::new(open_vault(context)?);
+            check_reads(&folder)?;
+            let cpu = cpu();
+            let own = VaultReadiness(folder.clone(), cpu.clone(), metrics.clone());
+            let encryptor = LocalEncryptor::new(folder.clone(), cpu, context.config.workers);
+            let router = internal::encryptor(Arc::new(encryptor))
+                .merge(vault::router(folder, Pool::new(STORE_THREADS)));
+            (router, peers.readiness(&[], Some(Arc::new(own))))
+        }
+        MerkleBuilder => {
+            let (sessions, encryptor) = (peers.sessions(), peers.encryptor());
+            let builder = LocalMerkleBuilder::new(sessions, encryptor, cpu());
+            let readiness = peers.readiness(&[SessionOrchestrator, SessionEncryptor], None);
+            (internal::merkle_builder(Arc::new(builder)), readiness)
+        }
+        SessionOrchestrator => {
+            let store = Arc::new(open_ledger(context, peers, late).await?);
+            let options = orchestrator_options(context)?;
+            let (pool, metrics) = (Pool::new(STORE_THREADS), metrics.clone());
+            let sessions = Orchestrator::new(store.clone(), pool, options, metrics.clone());
+            let sessions = Arc::new(sessions);
+            completer(context, &sessions, running);
+            let router = internal::sessions(sessions.clone()).merge(internal::ledger(sessions));
+            let own = Arc::new(LedgerReadiness(store, metrics));
+            (router, peers.readiness(&[SessionEncryptor], Some(own)))
+        }
+        Authentication => {
+            let folder = open_accounts(context)?;
+            let ledger = peers.sessions();
+            let issuer = issuer(&*ledger, late).await;
+            let service =
+                authentication(&context.config, folder.path(), issuer.to_string(), ledger)?;
+            let own = Arc::new(AccountsReadiness(folder));
+            let readiness = peers.readiness(&[SessionOrchestrator], Some(own));
+            (internal::authentication(Arc::new(service)), readiness)
+        }
+    };
+    Ok(Joined { router: guarded(router, peers.key(), service.as_str()), readiness })
+}
+
+/// Opens the folder of the encryptor, and makes it first where nothing is there.
+fn open_vault(context: &Context) -> Outcome<FolderVault> {
+    let config = &context.config;
+    let (disk, ciphers) = (Disk::default(), context.ciphers());
+    let options = || VaultOptions {
+        reserve_bytes: config.reserve_bytes,
+        disk: disk.clone(),
+        ciphers: Arc::clone(&ciphers),
+    };
+    match FolderVault::open(&config.data, config.master_key.clone(), options()) {
+        Ok((vault, repairs)) => {
+            for repair in repairs {
+                notice(&format!("repaired: {repair}"));
+            }
+            Ok(vault)
+        }
+        Err(error) if is_to_be_made(&error) => {
+            let kek = context.kek_source();
+            let in_folder = matches!(kek, KekSource::Folder);
+            let vault = FolderVault::create(&config.data, kek, options())?;
+            made(&config.data, in_folder.then_some("its master key is"));
+            Ok(vault)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens the folder of the orchestrator, and makes it first where nothing is there. The vault is asked
+/// what a crash left of sessions, as soon as it can be.
+async fn open_ledger(context: &Context, peers: &Peers<'_>, late: &Late) -> Outcome<Store> {
+    let (path, reserve_bytes) = (context.config.data.clone(), context.config.reserve_bytes);
+    let caller = peers.caller(ServiceName::SessionEncryptor);
+    let opened = late
+        .until(async || {
+            let transport = HttpTransport { caller: caller.clone(), runtime: Handle::current() };
+            let vault: Arc<dyn Vault> = Arc::new(RemoteVault::new(transport));
+            let path = path.clone();
+            let opening = move || open_or_create_ledger(&path, vault, reserve_bytes);
+            match tokio::task::spawn_blocking(opening).await {
+                Ok(Ok(opened)) => Ok(opened),
+                Ok(Err(error)) if error.kind() == ErrorKind::Unavailable => {
+                    Err(Missing::Yet(error.to_string()))
+                }
+                Ok(Err(error)) => Err(Missing::Never(Failure::from(error))),
+                Err(error) => Err(Missing::Never(Failure::io(error.to_string()))),
+            }
+        })
+        .await?;
+    match opened {
+        (store, Some(recovery)) => {
+            tell(&recovery);
+            Ok(store)
+        }
+        (store, None) => {
+            made(&path, Some("the key that signs the ledger is"));
+            Ok(store)
+        }
+    }
+}
+
+type Opened = (Store, Option<lucid_store::Recovery>);
+
+fn open_or_create_ledger(
+    path: &std::path::Path,
+    vault: Arc<dyn Vault>,
+    reserve_bytes: Option<u64>,
+) -> Result<Opened, StoreError> {
+    let options = || LedgerOptions { at: now(), reserve_bytes, disk: Disk::default() };
+    match Store::open_with(path, Arc::clone(&vault), options()) {
+        Ok((store, recovery)) => Ok((store, Some(recovery))),
+        Err(error) if is_to_be_made(&error) => {
+            Ok((Store::create_with(path, vault, options())?, None))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens the folder of authentication, and makes it first where nothing is there.
+fn open_accounts(context: &Context) -> Outcome<Arc<DataFolder>> {
+    let path = &context.config.data;
+    let folder = match DataFolder::open(path, FolderKind::Accounts) {
+        Err(error) if is_to_be_made(&error) => {
+            let folder = DataFolder::create(path, FolderKind::Accounts, &Disk::default())?;
+            made(path, Some("the key of its tokens is"));
+            folder
+        }
+        opened => opened?,
+    };
+    Ok(Arc::new(folder))
+}
+
+/// Whether there is nothing yet, or something that was begun. Making refuses what is neither.
+fn is_to_be_made(error: &StoreError) -> bool {
+    use StoreError::{NoFolder, NotADataFolder, Unfinished};
+    matches!(error, NoFolder { .. } | Unfinished { .. } | NotADataFolder { .. })
+}
+
+fn made(path: &std::path::Path, key: Option<&str>) {
+    notice(&format!("made the data folder {}", path.display()));
+    if let Some(key) = key {
+        let secrets: PathBuf = path.join("secrets");
+        notice(&format!("{key} in {}: back it up, apart from it", secrets.display()));
+    }
+}
+
+/// The node that tokens and challenges name: the one whose ledger it is.
+async fn issuer(ledger: &dyn Ledger, late: &Late) -> NodeId {
+    // Whatever the problem is: without the ledger nobody can sign in.
+    let asked = late.until(async || {
+        ledger.node_id().await.map_err(|problem| Missing::<Infallible>::Yet(problem.detail))
+    });
+    match asked.await {
+        Ok(id) => id,
+        Err(never) => match never {},
+    }
+}
+
+struct ChunkerReadiness(Arc<LocalChunker>, Pool, Metrics);
+
+#[async_trait]
+impl Readiness for ChunkerReadiness {
+    async fn checks(&self) -> Vec<Check> {
+        Vec::new()
+    }
+
+    async fn measure(&self) {
+        self.2.set(self.0.active(), self.1.waiting(), None);
+    }
+}
+
+struct VaultReadiness(Arc<FolderVault>, Pool, Metrics);
+
+#[async_trait]
+impl Readiness for VaultReadiness {
+    async fn checks(&self) -> Vec<Check> {
+        let vault = Arc::clone(&self.0);
+        vec![room(move || vault.check_room()).await]
+    }
+
+    async fn measure(&self) {
+        let vault = Arc::clone(&self.0);
+        let free = tokio::task::spawn_blocking(move || vault.free_bytes()).await;
+        self.2.set(0, self.1.waiting(), free.ok().and_then(Result::ok));
+    }
+}
+
+struct LedgerReadiness(Arc<Store>, Metrics);
+
+#[async_trait]
+impl Readiness for LedgerReadiness {
+    async fn checks(&self) -> Vec<Check> {
+        let store = Arc::clone(&self.0);
+        vec![room(move || store.check_room()).await]
+    }
+
+    async fn measure(&self) {
+        let store = Arc::clone(&self.0);
+        let free = tokio::task::spawn_blocking(move || store.free_bytes()).await;
+        self.1.set(0, 0, free.ok().and_then(Result::ok));
+    }
+}
+
+struct AccountsReadiness(Arc<DataFolder>);
+
+#[async_trait]
+impl Readiness for AccountsReadiness {
+    async fn checks(&self) -> Vec<Check> {
+        let folder = Arc::clone(&self.0);
+        vec![room(move || folder.free_bytes().map(drop)).await]
+    }
+
+    async fn measure(&self) {}
+}

@@ -1,0 +1,109 @@
+//! The other services, where each is a process of its own.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use lucid_api::{
+    health::{Check, Readiness},
+    internal::{
+        Caller, RemoteAuthentication, RemoteChunker, RemoteEncryptor, RemoteMerkleBuilder,
+        RemoteSessions, ServiceKey,
+    },
+};
+
+use crate::{
+    config::{Config, ServiceName},
+    failure::{Failure, Outcome},
+};
+
+/// One service's ways to the others.
+pub(super) struct Peers<'a> {
+    own: ServiceName,
+    config: &'a Config,
+    key: ServiceKey,
+}
+
+impl<'a> Peers<'a> {
+    /// # Errors
+    /// Where services have no shared secret.
+    pub(super) fn new(own: ServiceName, config: &'a Config) -> Outcome<Self> {
+        let secret = config.services.service_secret.as_ref().ok_or_else(|| {
+            Failure::usage(
+                "services know each other by a shared secret: make one with `openssl rand -hex 32 > \
+                 service.secret`, and give every one of them LUCID_SERVICE_SECRET_FILE",
+            )
+        })?;
+        let key = ServiceKey::new(secret.expose().as_bytes());
+        Ok(Self { own, config, key })
+    }
+
+    pub(super) fn key(&self) -> ServiceKey {
+        self.key.clone()
+    }
+
+    pub(super) fn caller(&self, called: ServiceName) -> Caller {
+        let url = self.config.services.url(called);
+        Caller::new(self.own.as_str(), called.as_str(), url, self.key.clone())
+    }
+
+    pub(super) fn authentication(&self) -> Arc<RemoteAuthentication> {
+        Arc::new(RemoteAuthentication(self.caller(ServiceName::Authentication)))
+    }
+
+    pub(super) fn sessions(&self) -> Arc<RemoteSessions> {
+        Arc::new(RemoteSessions(self.caller(ServiceName::SessionOrchestrator)))
+    }
+
+    pub(super) fn chunker(&self) -> Arc<RemoteChunker> {
+        Arc::new(RemoteChunker(self.caller(ServiceName::SessionChunker)))
+    }
+
+    pub(super) fn encryptor(&self) -> Arc<RemoteEncryptor> {
+        Arc::new(RemoteEncryptor(self.caller(ServiceName::SessionEncryptor)))
+    }
+
+    pub(super) fn merkle_builder(&self) -> Arc<RemoteMerkleBuilder> {
+        Arc::new(RemoteMerkleBuilder(self.caller(ServiceName::MerkleBuilder)))
+    }
+
+    /// Whether a service is ready: what it needs itself, and that each of the others that it asks is
+    /// there. Whether those are ready is theirs to say.
+    pub(super) fn readiness(
+        &self,
+        asked: &[ServiceName],
+        own: Option<Arc<dyn Readiness>>,
+    ) -> Arc<dyn Readiness> {
+        let asked = asked.iter().map(|service| self.caller(*service)).collect();
+        Arc::new(PeerReadiness { asked, own })
+    }
+}
+
+struct PeerReadiness {
+    asked: Vec<Caller>,
+    own: Option<Arc<dyn Readiness>>,
+}
+
+#[async_trait]
+impl Readiness for PeerReadiness {
+    async fn checks(&self) -> Vec<Check> {
+        let mut checks = match &self.own {
+            Some(own) => own.checks().await,
+            None => Vec::new(),
+        };
+        checks.extend(
+            join_all(self.asked.iter().map(async |peer| match peer.ping().await {
+                Ok(()) => Check::ok(peer.called()),
+                Err(problem) => Check::failed(peer.called(), problem.detail),
+            }))
+            .await,
+        );
+        checks
+    }
+
+    async fn measure(&self) {
+        if let Some(own) = &self.own {
+            own.measure().await;
+        }
+    }
+}
