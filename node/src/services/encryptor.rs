@@ -9,6 +9,7 @@
 //! adopt or to set aside.
 
 use std::{
+    fs::File,
     io::{self, Read},
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
@@ -30,7 +31,7 @@ use lucid_pipeline::{
     open::ChunkOpener,
     seal::{PayloadSealer, random_salt},
 };
-use lucid_store::{FolderVault, Lease};
+use lucid_store::{FolderVault, Lease, StoreError};
 
 use super::{
     cpu::Pool,
@@ -113,6 +114,21 @@ impl Parts {
         Ok(Summary(summary))
     }
 
+    /// A chunk file and its length.
+    fn file(&self, session: SessionId, index: ChunkIndex) -> Answer<(File, u64)> {
+        let missing = match self.vault.chunks().open(session, index) {
+            Err(error @ StoreError::ChunkMissing { .. }) => error,
+            opened => return opened.map_err(of_store),
+        };
+        // Chunks go where their keys go: without a key this is no damage.
+        match self.vault.keys().get(session) {
+            Err(StoreError::KeyFileMissing { .. }) => {
+                Err(Problem::new(Code::Gone, "the session's keys and chunks were destroyed"))
+            }
+            _ => Err(of_store(missing)),
+        }
+    }
+
     fn open(&self, session: SessionId, summary: &ChunkSummary) -> Answer<Payload> {
         let index = summary.header.index;
         if summary.header.session != session {
@@ -161,9 +177,7 @@ impl Encryptor for LocalEncryptor {
     }
 
     async fn sealed(&self, session: SessionId, index: ChunkIndex) -> Answer<SealedChunk> {
-        let opened =
-            move |parts: &Parts| parts.vault.chunks().open(session, index).map_err(of_store);
-        let (file, bytes) = self.run(opened).await?;
+        let (file, bytes) = self.run(move |parts| parts.file(session, index)).await?;
         let pool = self.pool.clone();
         let content = stream::try_unfold(file, move |mut file| {
             let pool = pool.clone();

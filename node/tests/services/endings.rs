@@ -27,6 +27,11 @@ fn the_completer_closes_what_was_abandoned() {
             thread::sleep(Duration::from_millis(50));
         }
         assert_eq!(owner.got(&path).expect(200)["state"], "sealed");
+        // To a client that goes on with it, the end of what is there must not look like its own.
+        let upload = format!("{path}/upload");
+        let head = owner.send("HEAD", &upload, &[("tus-resumable", "1.0.0")], &[]).unwrap();
+        assert_eq!((head.status, head.header("upload-offset")), (410, None));
+        assert_eq!(owner.patch(&session, 13, b"").unwrap().status, 410);
         let manifest = owner.got(&format!("{path}/manifest")).expect(200);
         assert_eq!(manifest["complete"], false);
         assert_eq!(owner.got(&format!("{path}/content")).body, b"all there was");

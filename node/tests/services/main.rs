@@ -10,6 +10,7 @@ mod client;
 mod endings;
 mod forms;
 mod life;
+mod refusals;
 mod resume;
 mod server;
 mod sign_in;

@@ -113,7 +113,7 @@ fn a_stop_keeps_what_arrived() {
         );
         stream.write_all(head.as_bytes()).unwrap();
         stream.write_all(&vec![7; 300_000]).unwrap();
-        wait_until_held(&owner, &session);
+        wait_until_held(&server, &owner, &session);
         server.stop();
         let server = Server::start(form, folder.path());
         let again = server.client().sign_in(&Wallet::new(1));
@@ -123,8 +123,16 @@ fn a_stop_keeps_what_arrived() {
 }
 
 /// Until another upload is refused because the first is under way.
-fn wait_until_held(client: &Client, session: &str) {
+fn wait_until_held(server: &Server, client: &Client, session: &str) {
     let start = Instant::now();
+    // Not before it is under way: what asks would be the first itself, and the other the one refused.
+    let chunker = server.service(server.holder());
+    let active = || String::from_utf8(chunker.got("/metrics").body).unwrap();
+    while !active().contains("lucid_uploads_active 1") {
+        assert!(start.elapsed() < Duration::from_secs(10));
+        thread::sleep(Duration::from_millis(2));
+    }
+    thread::sleep(Duration::from_millis(200));
     while client.patch(session, 0, b"").unwrap().status != 423 {
         assert!(start.elapsed() < Duration::from_secs(10));
         thread::sleep(Duration::from_millis(2));
@@ -146,7 +154,7 @@ fn one_uploader_at_a_time_and_no_seal_under_it() {
             owner.token.as_ref().unwrap()
         );
         stream.write_all(head.as_bytes()).unwrap();
-        wait_until_held(&owner, &session);
+        wait_until_held(&server, &owner, &session);
         let path = format!("/api/v1/sessions/{session}/seal");
         owner.post(&path, &json!({})).problem(423, "upload_in_use");
         stream.write_all(b"world").unwrap();

@@ -148,6 +148,14 @@ impl Server {
         Client::new(found.expect("a service of this form").1)
     }
 
+    /// The process that uploads go to.
+    pub(crate) fn holder(&self) -> &'static str {
+        match self.form {
+            Form::One => "run",
+            Form::Seven => "session-chunker",
+        }
+    }
+
     /// Kills one service with SIGKILL.
     pub(crate) fn kill_one(&mut self, name: &str) {
         let (_, _, process) = self.one(name);

@@ -93,6 +93,20 @@ codes! {
     DiskFull = "disk_full", 507, "The node's disk is nearly full: it takes no more chunks.";
 }
 
+impl Code {
+    /// Seconds after which trying again may help, where the answer does not know better.
+    #[must_use]
+    pub fn retry_after(self) -> Option<u32> {
+        match self {
+            Self::RateLimited => Some(60),
+            // A holder that is gone is believed alive this long.
+            Self::UploadInUse => Some(5),
+            Self::Unavailable => Some(2),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -2,6 +2,8 @@
 
 use std::{
     net::SocketAddr,
+    pin::Pin,
+    task::{self, Poll},
     time::{Duration, Instant},
 };
 
@@ -11,14 +13,22 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use hyper::body::{Frame, SizeHint};
 use tracing::Instrument;
 
-use crate::{Code, Problem, health::Metrics};
+use crate::{
+    Code, Problem,
+    health::{InFlight, Metrics},
+};
 
 /// The header with a request's id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Bytes of a request's target and headers. The connection itself reads no more than 64 KiB, and closes
+/// where a head goes on beyond that.
+const HEAD_BYTES_MAX: usize = 32 << 10;
 /// Most characters of an id that is taken over.
 const ID_BYTES_MAX: usize = 64;
 
@@ -56,17 +66,62 @@ pub async fn layer(State(of): State<RequestLayer>, mut request: Request, next: N
     // Never the query, a header or a body: there are tokens and ranges of private things in them.
     let span = tracing::info_span!("request", id, %method, route);
     let in_flight = of.metrics.begin_request(of.service);
-    let answer = std::panic::AssertUnwindSafe(next.run(request)).catch_unwind();
+    let answer = async {
+        match head_bytes(&request) {
+            0..=HEAD_BYTES_MAX => next.run(request).await,
+            bytes => {
+                let detail =
+                    format!("the head has {bytes} bytes; at most {HEAD_BYTES_MAX} are read");
+                Problem::new(Code::HeadersTooLarge, detail).into_response()
+            }
+        }
+    };
+    let answer = std::panic::AssertUnwindSafe(answer).catch_unwind();
     let mut response = answer.instrument(span.clone()).await.unwrap_or_else(|_| {
         span.in_scope(|| tracing::error!("a request panicked"));
         Problem::internal().into_response()
     });
-    drop(in_flight);
     complete(&mut response, &id, &method);
     let (status, elapsed) = (response.status(), start.elapsed());
     of.metrics.request(of.service, &route, &method, status, elapsed);
     span.in_scope(|| log(status, elapsed, response.extensions().get::<Problem>()));
-    response
+    // A download or an event stream is under way until its body is at its end.
+    response.map(|body| {
+        if body.is_end_stream() { body } else { Body::new(Counted { body, _in_flight: in_flight }) }
+    })
+}
+
+/// A body whose request counts as under way while it lasts.
+struct Counted {
+    body: Body,
+    _in_flight: InFlight,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Bytes of a request's target and headers.
+fn head_bytes<B>(request: &http::Request<B>) -> usize {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let headers = request.headers().iter();
+    target + headers.map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>()
 }
 
 fn log(status: StatusCode, elapsed: Duration, problem: Option<&Problem>) {
@@ -110,6 +165,9 @@ fn complete(response: &mut Response, id: &str, method: &Method) {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         if matches!(problem.code, Code::TokenMissing | Code::TokenInvalid | Code::TokenExpired) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = problem.code.retry_after() {
+            headers.entry(header::RETRY_AFTER).or_insert(HeaderValue::from(seconds));
         }
         if *method != Method::HEAD {
             *response.body_mut() = Body::from(body);

@@ -82,9 +82,13 @@ impl Parts {
     pub(super) fn sealed_entry(&self, session: SessionId) -> Answer<EntryIndex> {
         let row = self.store.session(session).map_err(of_store)?;
         let facts = row.sealed.ok_or_else(|| {
-            let detail =
-                format!("session {session} is {}: only what was sealed has a proof", row.state());
-            Problem::new(Code::SessionState, detail)
+            let code = match row.state() {
+                State::Voided => Code::Gone,
+                _ => Code::SessionState,
+            };
+            let state = row.state();
+            let detail = format!("session {session} is {state}: only what was sealed has a proof");
+            Problem::new(code, detail)
         })?;
         Ok(facts.entry)
     }

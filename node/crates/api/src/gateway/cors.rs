@@ -13,7 +13,7 @@ const HEADERS: &str = "authorization, content-type, range, if-range, if-none-mat
     x-http-method-override";
 /// What a page may see of an answer.
 const EXPOSED: &str = "location, tus-resumable, tus-version, tus-extension, tus-max-size, \
-    upload-offset, upload-length, upload-expires, upload-metadata, upload-defer-length, \
+    tus-checksum-algorithm, content-disposition, upload-offset, upload-length, upload-expires, upload-metadata, upload-defer-length, \
     content-range, accept-ranges, etag, retry-after, ratelimit, ratelimit-policy, x-request-id";
 
 /// The origin of a request, where its pages may call.

@@ -10,20 +10,25 @@ mod cors;
 mod limits;
 mod token;
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
+    body::Body,
     extract::{Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
+use futures_util::StreamExt;
 use http::HeaderMap;
 use ipnet::IpNet;
 
 pub use self::limits::RateLimits;
 use self::{limits::Limiter, token::Tokens};
-use crate::{health::Metrics, ports::Authentication, request::Peer};
+use crate::{Code, Problem, health::Metrics, ports::Authentication, request::Peer};
+
+/// An answer that goes on is allowed to go on this often.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// How the gateway is set up.
 pub struct GatewayOptions {
@@ -60,11 +65,40 @@ pub fn router(
         options,
         metrics,
     });
-    api.layer(middleware::from_fn_with_state(gateway, layer))
+    // What is not there is asked for through the gateway, too.
+    api.fallback(nothing).layer(middleware::from_fn_with_state(gateway, layer))
+}
+
+async fn nothing() -> Problem {
+    Problem::new(Code::NotFound, "there is no such resource")
+}
+
+fn is_event_stream(response: &Response) -> bool {
+    let kind = response.headers().get(http::header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+}
+
+/// Ends an answer that goes on for ever when its token does: expired, revoked, or of another role now.
+fn ends_with(response: Response, gateway: Arc<Gateway>, token: String) -> Response {
+    let over = async move {
+        let Ok(first) = gateway.tokens.principal(&token).await else { return };
+        loop {
+            tokio::time::sleep(ASKED_AGAIN_AFTER).await;
+            match gateway.tokens.principal(&token).await {
+                Ok(principal) if principal == first => {}
+                // Not known is not revoked.
+                Err(problem) if problem.code.status().is_server_error() => {}
+                _ => return,
+            }
+        }
+    };
+    response.map(|body| Body::from_stream(body.into_data_stream().take_until(Box::pin(over))))
 }
 
 async fn layer(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
     let client = client_address(&request, &gateway.options.trusted_proxies);
+    let is_upload = crate::rest::is_upload(request.uri().path());
+    let token = bearer(request.headers()).ok().flatten().map(str::to_owned);
     request.extensions_mut().insert(client);
     if let Some(answer) = cors::preflight(&request, &gateway.options.cors_origins) {
         return answer;
@@ -77,6 +111,12 @@ async fn layer(State(gateway): State<Arc<Gateway>>, mut request: Request, next: 
     if let Some(rate) = rate {
         rate.write(response.headers_mut());
     }
+    if is_upload {
+        crate::rest::resumable(&mut response);
+    }
+    if let Some(token) = token.filter(|_| is_event_stream(&response)) {
+        response = ends_with(response, gateway, token);
+    }
     cors::write(response.headers_mut(), origin);
     response
 }
@@ -88,12 +128,17 @@ impl Gateway {
         &self,
         request: &mut Request,
         ClientAddress(address): ClientAddress,
-    ) -> Result<limits::Rate, (crate::Problem, Option<limits::Rate>)> {
+    ) -> Result<limits::Rate, (Problem, Option<limits::Rate>)> {
         let is_sign_in = request.uri().path().starts_with("/api/v1/auth/");
         let rate = self.limiter.address(address, is_sign_in).map_err(|(problem, rate)| {
             self.metrics.rate_limited();
             (problem, Some(rate))
         })?;
+        // Where nobody needs a token, a stale one does no harm: a client that sends its token with
+        // everything must be able to exchange it.
+        if crate::rest::is_public(request.uri().path()) {
+            return Ok(rate);
+        }
         let Some(token) = bearer(request.headers()).map_err(|problem| (problem, Some(rate)))?
         else {
             return Ok(rate);
@@ -112,12 +157,12 @@ impl Gateway {
 }
 
 /// The token of an `Authorization` header (RFC 6750 §2.1).
-fn bearer(headers: &HeaderMap) -> Result<Option<&str>, crate::Problem> {
+fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let mut all = headers.get_all(http::header::AUTHORIZATION).iter();
     let Some(first) = all.next() else { return Ok(None) };
     let invalid = || {
         let detail = "the Authorization header is not of the form: Bearer TOKEN";
-        crate::Problem::new(crate::Code::TokenInvalid, detail)
+        Problem::new(Code::TokenInvalid, detail)
     };
     if all.next().is_some() {
         return Err(invalid());

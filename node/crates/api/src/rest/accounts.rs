@@ -1,16 +1,13 @@
 //! Accounts, for admins.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
-use lucid_core::{Owner, access::Action};
+use axum::{Json, extract::State};
+use lucid_core::access::Action;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
     Api,
-    extract::{Body, Caller, Params},
+    extract::{Address, Body, Caller, Params, not_an_address},
     guard,
     openapi::Problems,
     views::{AccountView, RoleView},
@@ -54,7 +51,7 @@ pub(super) async fn list(
 ) -> Result<Json<AccountPage>, Problem> {
     guard::may(&caller, Action::ManageAccounts)?;
     let limit = page_limit(limit)?;
-    let after = after.map(|after| address(&after)).transpose()?;
+    let after = after.map(|after| after.parse().map_err(|_| not_an_address())).transpose()?;
     let page = api.authentication.accounts(AccountFilter { after, limit }).await?;
     let full = page.len() == limit as usize;
     let next = page.last().filter(|_| full).map(|account| account.owner.to_string());
@@ -68,11 +65,11 @@ pub(super) async fn list(
 pub(super) async fn grant(
     State(api): State<Api>,
     Caller(caller): Caller,
-    Path(of): Path<String>,
+    Address(of): Address,
     Body(GrantRequest { role }): Body<GrantRequest>,
 ) -> Result<Json<AccountView>, Problem> {
     guard::may(&caller, Action::ManageAccounts)?;
-    let account = api.authentication.grant(&address(&of)?, role.into(), &caller.owner).await?;
+    let account = api.authentication.grant(&of, role.into(), &caller.owner).await?;
     Ok(Json(account.into()))
 }
 
@@ -83,15 +80,11 @@ pub(super) async fn grant(
 pub(super) async fn revoke(
     State(api): State<Api>,
     Caller(caller): Caller,
-    Path(of): Path<String>,
+    Address(of): Address,
 ) -> Result<Json<AccountView>, Problem> {
     guard::may(&caller, Action::ManageAccounts)?;
-    let account = api.authentication.revoke(&address(&of)?, &caller.owner).await?;
+    let account = api.authentication.revoke(&of, &caller.owner).await?;
     Ok(Json(account.into()))
-}
-
-fn address(text: &str) -> Result<Owner, Problem> {
-    text.parse().map_err(|_| Problem::new(Code::InvalidAddress, "it is no TRON address"))
 }
 
 /// The size of a page.

@@ -25,6 +25,8 @@ use crate::{Code, Problem, ports::SessionState};
 
 /// Chunks that are opened before they are asked for.
 const READ_AHEAD: usize = 2;
+/// Kept by the caller alone, and asked about each time.
+pub(super) const CACHED: &str = "private, no-cache";
 
 /// A chunk, and which part of it is wanted.
 struct Piece {
@@ -48,25 +50,31 @@ pub(super) async fn content(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let session = guard::session(&api, &caller, id, SessionAction::Read).await?;
-    let sealed = match (session.state, session.sealed) {
+    let sealed = match (session.state, &session.sealed) {
         (SessionState::Sealed | SessionState::Anchored, Some(sealed)) => sealed,
-        (SessionState::Erased | SessionState::Voided, _) => {
-            return Err(Problem::new(Code::Gone, "the session's content was destroyed"));
-        }
         _ => {
+            guard::is_kept(&session)?;
             let detail = "the session is not sealed: its content can be read once it is";
             return Err(Problem::new(Code::SessionState, detail));
         }
     };
     let etag = format!("\"{}\"", sealed.merkle_root);
-    if header_is(&headers, &header::IF_NONE_MATCH, &etag) {
-        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
+    if is_known(&headers, &etag) {
+        let cached = [(header::CACHE_CONTROL, CACHED.to_owned()), (header::ETAG, etag)];
+        return Ok((StatusCode::NOT_MODIFIED, cached).into_response());
     }
     let total = sealed.plain_bytes;
     let same =
-        !headers.contains_key(header::IF_RANGE) || header_is(&headers, &header::IF_RANGE, &etag);
+        headers.get(header::IF_RANGE).is_none_or(|known| known.as_bytes() == etag.as_bytes());
     let range = match headers.get(header::RANGE).filter(|_| same) {
-        Some(range) => parse_range(range.to_str().unwrap_or_default(), total)?,
+        Some(range) => match parse_range(range.to_str().unwrap_or_default(), total) {
+            Ok(range) => range,
+            // RFC 9110 §15.5.17: how much there is goes with it.
+            Err(problem) => {
+                let there = [(header::CONTENT_RANGE, format!("bytes */{total}"))];
+                return Ok((there, problem).into_response());
+            }
+        },
         None => None,
     };
     let (status, wanted) = match &range {
@@ -92,7 +100,7 @@ pub(super) async fn content(
     put(header::CONTENT_LENGTH, bytes.to_string());
     put(header::ACCEPT_RANGES, "bytes".to_owned());
     put(header::ETAG, etag);
-    put(header::CACHE_CONTROL, "private, no-cache".to_owned());
+    put(header::CACHE_CONTROL, CACHED.to_owned());
     // Whatever it is, it is not shown as a page of this origin.
     put(header::CONTENT_DISPOSITION, format!("attachment; filename=\"{id}\""));
     if range.is_some() {
@@ -102,8 +110,11 @@ pub(super) async fn content(
     Ok(response)
 }
 
-fn header_is(headers: &HeaderMap, name: &header::HeaderName, value: &str) -> bool {
-    headers.get(name).is_some_and(|header| header.as_bytes() == value.as_bytes())
+/// Whether the caller says that it has what the tag names (RFC 9110 §13.1.2, compared weakly).
+pub(super) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    let lines = headers.get_all(header::IF_NONE_MATCH).iter();
+    let tags = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
+    tags.map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
 /// The bytes a `Range` header asks for. Nothing where it is to be ignored: another unit, or several

@@ -2,15 +2,16 @@
 
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::State,
     response::{IntoResponse, Response},
 };
-use http::header;
+use http::{HeaderMap, StatusCode, header};
 use lucid_core::{ChunkIndex, access::SessionAction};
 
 use super::{
     Api,
-    extract::{Caller, Id},
+    content::{CACHED, is_known},
+    extract::{Caller, Id, Number},
     guard,
     openapi::Problems,
 };
@@ -19,20 +20,23 @@ use crate::{Code, Problem};
 /// A sealed session's manifest, exactly the bytes that the ledger's entry has the hash of.
 #[utoipa::path(get, path = "/api/v1/sessions/{id}/manifest", tag = "proofs",
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, description = "RFC 8785 JSON.", content_type = "application/json"), Problems))]
+    responses((status = 200, description = "RFC 8785 JSON.", content_type = "application/json"),
+        (status = 304, description = "The caller has it."), Problems))]
 pub(super) async fn manifest(
     State(api): State<Api>,
     Caller(caller): Caller,
     Id(id): Id,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let session = guard::session(&api, &caller, id, SessionAction::See).await?;
-    let manifest = api.sessions.manifest(id).await?;
     let etag = session.sealed.map(|sealed| format!("\"{}\"", sealed.manifest_hash));
-    let mut response = ([(header::CONTENT_TYPE, "application/json")], manifest).into_response();
-    if let Some(etag) = etag.and_then(|etag| etag.parse().ok()) {
-        response.headers_mut().insert(header::ETAG, etag);
+    let etag = etag.unwrap_or_default();
+    let cached = [(header::CACHE_CONTROL, CACHED.to_owned()), (header::ETAG, etag.clone())];
+    if is_known(&headers, &etag) {
+        return Ok((StatusCode::NOT_MODIFIED, cached).into_response());
     }
-    Ok(response)
+    let manifest = api.sessions.manifest(id).await?;
+    Ok((cached, [(header::CONTENT_TYPE, "application/json")], manifest).into_response())
 }
 
 /// A chunk file as it is stored: sealed.
@@ -43,11 +47,11 @@ pub(super) async fn chunk(
     State(api): State<Api>,
     Caller(caller): Caller,
     Id(id): Id,
-    Path(path): Path<(String, String)>,
+    Number(number): Number,
 ) -> Result<Response, Problem> {
-    let invalid = |_| Problem::new(Code::InvalidRequest, "a chunk's number is a number from 0 on");
-    let index = ChunkIndex(path.1.parse().map_err(invalid)?);
-    guard::session(&api, &caller, id, SessionAction::See).await?;
+    let index = ChunkIndex(number);
+    let session = guard::session(&api, &caller, id, SessionAction::See).await?;
+    guard::is_kept(&session)?;
     // Only what was acknowledged: a file beyond that is nothing yet.
     if api.sessions.chunks(id, index, 1).await?.is_empty() {
         return Err(Problem::new(Code::NotFound, format!("the session has no chunk {index}")));

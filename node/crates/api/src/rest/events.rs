@@ -22,8 +22,8 @@ use crate::{
 /// A line now and then, so that proxies keep the connection.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// State changes and progress of sessions the caller may see, from now on. A listener that does not keep
-/// up is disconnected; there is no going back to earlier events.
+/// State changes and progress of sessions the caller may see, from now on, until the token's end. A
+/// listener that does not keep up is disconnected; there is no going back to earlier events.
 #[utoipa::path(get, path = "/api/v1/events", tag = "sessions",
     responses((status = 200, description = "Events `state` and `progress`.",
         content_type = "text/event-stream"), Problems))]
@@ -48,6 +48,7 @@ fn sse(event: &Event) -> SseEvent {
         }
     };
     data["session_id"] = json!(event.session_id);
+    data["owner"] = json!(event.owner);
     data["at"] = json!(event.at);
     SseEvent::default().event(name).data(data.to_string())
 }

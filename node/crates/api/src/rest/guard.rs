@@ -6,7 +6,10 @@ use lucid_core::{
 };
 
 use super::Api;
-use crate::{Code, Problem, ports::Session};
+use crate::{
+    Code, Problem,
+    ports::{Session, SessionState},
+};
 
 /// Lets a caller do what has no owner.
 pub(super) fn may(caller: &Principal, action: Action) -> Result<(), Problem> {
@@ -31,8 +34,22 @@ pub(super) async fn session(
 fn with(caller: &Principal, owner: &Owner, action: SessionAction) -> Result<(), Problem> {
     match caller.may_with(action, owner) {
         Access::Allowed => Ok(()),
+        // No role reads what another owns.
+        Access::Denied if action == SessionAction::Read => {
+            Err(Problem::new(Code::Forbidden, "only its owner can read a session's content"))
+        }
         Access::Denied => Err(forbidden(caller)),
         Access::Hidden => Err(Problem::no_session()),
+    }
+}
+
+/// Refuses a session whose keys and chunks were destroyed.
+pub(super) fn is_kept(session: &Session) -> Result<(), Problem> {
+    match session.state {
+        SessionState::Voided | SessionState::Erased => {
+            Err(Problem::new(Code::Gone, "the session's keys and chunks were destroyed"))
+        }
+        _ => Ok(()),
     }
 }
 

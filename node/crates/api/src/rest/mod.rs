@@ -22,6 +22,7 @@ use axum::{Router, routing::get};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use openapi::document;
+pub(crate) use tus::{is_upload, resumable};
 
 use crate::ports::{Authentication, Chunker, Encryptor, MerkleBuilder, Sessions};
 
@@ -40,6 +41,21 @@ pub struct Api {
     pub merkle_builder: Arc<dyn MerkleBuilder>,
     /// Counts proofs that do not hold and the like.
     pub metrics: crate::health::Metrics,
+}
+
+/// Paths of the API for which nobody needs a token.
+const PUBLIC: [&str; 6] = [
+    "/api/v1/auth/challenge",
+    "/api/v1/auth/login",
+    "/api/v1/auth/logout",
+    "/api/v1/auth/refresh",
+    "/docs",
+    "/openapi.json",
+];
+
+/// Whether nobody needs a token for a path.
+pub(crate) fn is_public(path: &str) -> bool {
+    PUBLIC.contains(&path)
 }
 
 fn described() -> OpenApiRouter<Api> {
@@ -83,4 +99,21 @@ pub fn router(api: Api) -> Router {
         .with_state(api)
         .route("/openapi.json", get(move || async move { openapi::json(json.clone()) }))
         .route("/docs", get(move || async move { openapi::html(page.clone()) }))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn what_is_public_is_described_as_such() {
+        let document = serde_json::to_value(super::document()).unwrap();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                // OPTIONS tells what the protocol can do, and nothing about anybody.
+                if method != "options" {
+                    let open = operation["security"] == serde_json::json!([{}]);
+                    assert_eq!(open, super::is_public(path), "{method} {path}");
+                }
+            }
+        }
+    }
 }

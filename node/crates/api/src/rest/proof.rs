@@ -50,7 +50,8 @@ pub(super) async fn proof(
     let ProofParams { chunk, segment, range, disclose, attach } = params;
     let invalid = |detail| Err(Problem::new(Code::InvalidRequest, detail));
     let (disclose, attach) = (disclose.unwrap_or(false), attach.unwrap_or(false));
-    let subject = match (chunk.map(ChunkIndex), segment.map(SegmentIndex), range) {
+    let (chunk, segment) = (chunk.map(ChunkIndex), segment.map(SegmentIndex));
+    let subject = match (chunk, segment, range) {
         (None, None, None) => Subject::Session,
         (Some(chunk), None, None) => Subject::Chunk { chunk },
         (Some(chunk), Some(segment), None) => Subject::Segment { chunk, segment },
@@ -63,7 +64,10 @@ pub(super) async fn proof(
     }
     let reads = disclose || matches!(subject, Subject::Range { .. });
     let action = if reads { SessionAction::Read } else { SessionAction::See };
-    guard::session(&api, &caller, id, action).await?;
+    let session = guard::session(&api, &caller, id, action).await?;
+    if reads || attach || segment.is_some() {
+        guard::is_kept(&session)?;
+    }
     let request = ProofRequest { session_id: id, subject, disclose, attach };
     let proof = api.merkle_builder.prove(request).await.inspect_err(|problem| {
         if problem.code == Code::Damaged {

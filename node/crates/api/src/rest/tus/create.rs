@@ -30,7 +30,8 @@ pub(in crate::rest) async fn options() -> Response {
         ("upload-length" = Option<u64>, Header),
         ("upload-defer-length" = Option<String>, Header, description = "1"),
         ("upload-metadata" = Option<String>, Header, description = "filetype becomes the media type")),
-    responses((status = 201, description = "Where it is: Location."), Problems))]
+    responses((status = 201, description = "Where it is: Location. With a body, Upload-Offset says how \
+        much of it was taken."), Problems))]
 pub(in crate::rest) async fn create(
     State(api): State<Api>,
     Caller(caller): Caller,
@@ -61,9 +62,11 @@ async fn run(
         let uploaded = resource::upload(&api, id, 0, checksum, bytes, body).await;
         match uploaded {
             Ok(uploaded) => (session, offset) = (uploaded.session, Some(uploaded.offset)),
-            // It was created all the same; where it is, HEAD says.
+            // It was created all the same, and is where it is.
             Err(problem) => {
                 tracing::info!(session = %id, %problem, "an upload's beginning broke off");
+                session = api.sessions.session(id).await?;
+                offset = session.upload.as_ref().map(|upload| upload.offset);
             }
         }
     }

@@ -4,7 +4,8 @@
 //! A session's upload resource is `/api/v1/sessions/{id}/upload`; `POST /api/v1/uploads` mints the
 //! session and gives that as `Location`. The offset that HEAD answers is durable. An upload whose length
 //! is reached is sealed by itself, and HEAD still answers its offset, so that a client that lost the last
-//! answer learns that it is done. Termination gives the session up.
+//! answer learns that it is done; one that was closed before it was whole is gone. Termination gives the
+//! session up.
 
 pub(super) mod create;
 mod headers;
@@ -42,7 +43,8 @@ fn capabilities() -> Response {
     ] {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    resumable(response)
+    resumable(&mut response);
+    response
 }
 
 /// Refuses another version of the protocol.
@@ -53,15 +55,19 @@ fn check_version(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// An answer of the protocol.
-fn resumable(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(TUS_RESUMABLE, HeaderValue::from_static(VERSION));
+/// Whether a path is a resource of the protocol.
+pub(crate) fn is_upload(path: &str) -> bool {
+    let of_session = |path: &str| path.ends_with("/upload");
+    path == "/api/v1/uploads" || path.strip_prefix("/api/v1/sessions/").is_some_and(of_session)
+}
+
+/// Makes an answer one of the protocol; that of the gateway, too.
+pub(crate) fn resumable(response: &mut Response) {
+    response.headers_mut().insert(TUS_RESUMABLE, HeaderValue::from_static(VERSION));
     if response.status() == StatusCode::PRECONDITION_FAILED {
         let name = HeaderName::from_static("tus-version");
         response.headers_mut().insert(name, HeaderValue::from_static(VERSION));
     }
-    response
 }
 
 /// Puts a header in.
@@ -73,7 +79,8 @@ fn put(response: &mut Response, name: HeaderName, value: &impl ToString) {
 
 /// Problems of the protocol carry its version too.
 fn answer(result: Result<Response, Problem>) -> Response {
-    let mut response = resumable(result.into_response());
+    let mut response = result.into_response();
+    resumable(&mut response);
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

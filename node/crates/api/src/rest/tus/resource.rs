@@ -12,6 +12,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 use lucid_core::{
     SessionId,
     access::{Principal, SessionAction},
+    manifest::Manifest,
 };
 
 use super::{
@@ -66,6 +67,7 @@ async fn look(
     let (offset, length, expires) = match (session.state, &session.upload, &session.sealed) {
         (SessionState::Open, Some(upload), _) => (upload.offset, upload.length, upload.expires_at),
         (SessionState::Sealed | SessionState::Anchored, _, Some(sealed)) => {
+            whole(api, id).await?;
             (sealed.plain_bytes, Some(sealed.plain_bytes), None)
         }
         _ => return Err(gone()),
@@ -80,6 +82,25 @@ async fn look(
         put(&mut response, UPLOAD_EXPIRES, &headers::http_date(expires));
     }
     Ok(response)
+}
+
+/// Refuses an upload that was closed before it was whole: to a client that goes on with it, its end
+/// would look like its own.
+async fn whole(api: &Api, id: SessionId) -> Result<(), Problem> {
+    let manifest = api.sessions.manifest(id).await?;
+    let parsed = tokio::task::spawn_blocking(move || Manifest::parse(&manifest)).await;
+    match parsed.map_err(|_| Problem::internal())? {
+        Ok(manifest) if manifest.complete => Ok(()),
+        Ok(_) => {
+            let detail = "the upload expired, or was sealed as incomplete, before it was whole";
+            Err(Problem::new(Code::Gone, detail))
+        }
+        Err(error) => {
+            tracing::error!(session = %id, %error, "a manifest is damaged");
+            let detail = "what is stored is not what was written; verify the session";
+            Err(Problem::new(Code::Damaged, detail))
+        }
+    }
 }
 
 /// More of an upload. All of the body is durable when this is answered.
@@ -119,7 +140,10 @@ async fn fill(
     let session = guard::session(api, caller, id, SessionAction::Fill).await?;
     let uploaded = match finished(&session, offset, bytes) {
         // The last request once more, from a client that lost the answer.
-        Some(offset) => Uploaded { offset, session },
+        Some(offset) => {
+            whole(api, id).await?;
+            Uploaded { offset, session }
+        }
         None => {
             if let Some(length) = headers::number(&parts.headers, &UPLOAD_LENGTH)? {
                 api.sessions.set_length(id, length).await?;
