@@ -1,82 +1,48 @@
-//! The services together, over a real store in one folder.
+//! The services together, over a real store in one folder: one suite for the ports, run in one process
+//! and over HTTP.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+mod node;
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use lucid_api::{
     Code, Problem,
     ports::{
-        Answer, BodyStream, Chunker, Encryptor, EventKind, ListSessions, MerkleBuilder, NewSession,
-        ProofRequest, SealJob, Session, SessionState, Sessions, Subject, UploadJob, Uploaded,
+        Answer, BodyStream, EventKind, ListSessions, NewSession, ProofRequest, SealJob, Session,
+        SessionState, Subject, UploadJob, Uploaded,
     },
 };
-use lucid_core::{
-    ChunkIndex, Policy, SegmentIndex, SessionId,
-    chunk::{Codec, Suite},
-    evidence::Evidence,
-};
-use lucid_store::{CreateOptions, Disk, KekSource, Store};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use lucid_core::{ChunkIndex, SegmentIndex, SessionId, chunk::Codec, evidence::Evidence};
 
-use super::{
-    chunker::{ChunkerOptions, LocalChunker},
-    cpu::Pool,
-    encryptor::LocalEncryptor,
-    merkle_builder::LocalMerkleBuilder,
-    orchestrator::{Orchestrator, OrchestratorOptions},
-};
-use crate::{context::now, ports::PipelineCiphers};
+use self::node::{CHUNK, Node, Reach};
 
-const CHUNK: usize = 64 << 10;
-
-struct Node {
-    sessions: Arc<Orchestrator>,
-    encryptor: Arc<LocalEncryptor>,
-    chunker: LocalChunker,
-    merkle: LocalMerkleBuilder,
-    _folder: tempfile::TempDir,
-}
-
-fn node_with(expires_after: Duration) -> Node {
-    let folder = tempfile::tempdir().unwrap();
-    let options = CreateOptions {
-        kek: KekSource::Folder,
-        at: now(),
-        reserve_bytes: Some(0),
-        disk: Disk::default(),
-        ciphers: Arc::new(PipelineCiphers { recipients: Vec::new() }),
+macro_rules! suite {
+    ($($test:ident)*) => {
+        mod in_one_process {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(super::Reach::Local).await;
+            })*
+        }
+        mod over_http {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(super::Reach::Http).await;
+            })*
+        }
     };
-    let store = Arc::new(Store::create(&folder.path().join("data"), options).unwrap());
-    let workers = NonZeroUsize::new(2).unwrap();
-    let pool = Pool::new(workers);
-    let policy = Policy::new(CHUNK as u32, 3, Suite::Aes256Gcm).unwrap();
-    let vault = Arc::clone(store.local().unwrap());
-    let encryptor = Arc::new(LocalEncryptor::new(vault, pool.clone(), workers));
-    let options =
-        OrchestratorOptions { policy, open_sessions_max: 3, upload_expires_after: expires_after };
-    let sessions = Arc::new(Orchestrator::new(
-        store,
-        Pool::new(workers),
-        options,
-        lucid_api::health::Metrics::new("test", String::new()),
-    ));
-    let chunking =
-        ChunkerOptions { workers, chunk_bytes: CHUNK as u32, flush_after: Duration::from_secs(10) };
-    let chunker = LocalChunker::new(
-        sessions.clone(),
-        encryptor.clone(),
-        pool.clone(),
-        chunking,
-        CancellationToken::new(),
-        TaskTracker::new(),
-    );
-    let merkle = LocalMerkleBuilder::new(sessions.clone(), encryptor.clone(), pool);
-    Node { sessions, encryptor, chunker, merkle, _folder: folder }
 }
 
-fn node() -> Node {
-    node_with(Duration::from_hours(1))
+suite! {
+    a_life_in_parts
+    proofs_of_every_kind_hold_and_others_are_refused
+    one_holder_at_a_time_and_no_end_under_it
+    lengths_are_set_once_and_end_the_upload
+    an_owner_has_few_open_sessions_and_sees_them_newest_first
+    the_completer_closes_what_rests_and_leaves_what_is_held
+    events_tell_what_happens
 }
 
 fn new(length: Option<u64>) -> NewSession {
@@ -125,9 +91,8 @@ impl Node {
     }
 }
 
-#[tokio::test]
-async fn a_life_in_parts() {
-    let node = node();
+async fn a_life_in_parts(reach: Reach) {
+    let node = Node::new(reach).await;
     let plain = sample(5 * CHUNK + 17);
     let session = node.sessions.mint(new(None)).await.unwrap();
     let id = session.session_id;
@@ -161,9 +126,8 @@ async fn a_life_in_parts() {
     assert!(node.prove(id, Subject::Session, false).await.is_ok(), "its history stays");
 }
 
-#[tokio::test]
-async fn proofs_of_every_kind_hold_and_others_are_refused() {
-    let node = node();
+async fn proofs_of_every_kind_hold_and_others_are_refused(reach: Reach) {
+    let node = Node::new(reach).await;
     let plain = sample(3 * CHUNK + 5);
     let id = node.sealed(&plain).await.session_id;
     let chunk = |index| Subject::Chunk { chunk: ChunkIndex(index) };
@@ -207,9 +171,8 @@ async fn proofs_of_every_kind_hold_and_others_are_refused() {
     assert_eq!(code(node.prove(open, Subject::Session, false).await), Code::SessionState);
 }
 
-#[tokio::test]
-async fn one_holder_at_a_time_and_no_end_under_it() {
-    let node = node();
+async fn one_holder_at_a_time_and_no_end_under_it(reach: Reach) {
+    let node = Node::new(reach).await;
     let id = node.sessions.mint(new(None)).await.unwrap().session_id;
     let lease = node.sessions.begin_upload(id, 0).await.unwrap();
     assert_eq!(code(node.sessions.begin_upload(id, 0).await), Code::UploadInUse);
@@ -244,9 +207,8 @@ async fn one_holder_at_a_time_and_no_end_under_it() {
     assert!(matches!(code(malformed), Code::InvalidRequest));
 }
 
-#[tokio::test]
-async fn lengths_are_set_once_and_end_the_upload() {
-    let node = node();
+async fn lengths_are_set_once_and_end_the_upload(reach: Reach) {
+    let node = Node::new(reach).await;
     let id = node.sessions.mint(new(None)).await.unwrap().session_id;
     node.upload(id, 0, b"hello").await.unwrap();
     assert_eq!(code(node.sessions.set_length(id, 4).await), Code::Conflict);
@@ -261,9 +223,8 @@ async fn lengths_are_set_once_and_end_the_upload() {
     assert_eq!(uploaded.session.state, SessionState::Sealed, "an empty session is one, too");
 }
 
-#[tokio::test]
-async fn an_owner_has_few_open_sessions_and_sees_them_newest_first() {
-    let node = node();
+async fn an_owner_has_few_open_sessions_and_sees_them_newest_first(reach: Reach) {
+    let node = Node::new(reach).await;
     let mut minted = Vec::new();
     for _ in 0..3 {
         minted.push(node.sessions.mint(new(None)).await.unwrap().session_id);
@@ -289,27 +250,25 @@ async fn an_owner_has_few_open_sessions_and_sees_them_newest_first() {
     node.sessions.mint(new(None)).await.unwrap();
 }
 
-#[tokio::test]
-async fn the_completer_closes_what_rests_and_leaves_what_is_held() {
-    let node = node_with(Duration::ZERO);
+async fn the_completer_closes_what_rests_and_leaves_what_is_held(reach: Reach) {
+    let node = Node::expiring(reach, Duration::ZERO).await;
     let resting = node.sessions.mint(new(None)).await.unwrap().session_id;
     node.upload(resting, 0, b"all there was").await.unwrap();
     let held = node.sessions.mint(new(None)).await.unwrap().session_id;
     node.sessions.begin_upload(held, 0).await.unwrap();
-    assert_eq!(node.sessions.complete_once().await.unwrap(), 1);
+    assert_eq!(node.orchestrator.complete_once().await.unwrap(), 1);
     assert_eq!(node.sessions.session(resting).await.unwrap().state, SessionState::Sealed);
     assert_eq!(node.sessions.session(held).await.unwrap().state, SessionState::Open);
     let manifest = node.sessions.manifest(resting).await.unwrap();
     let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
     assert_eq!((&manifest["complete"], &manifest["plain_bytes"]), (&false.into(), &13.into()));
-    let patient = self::node();
+    let patient = Node::new(reach).await;
     patient.sessions.mint(new(None)).await.unwrap();
-    assert_eq!(patient.sessions.complete_once().await.unwrap(), 0);
+    assert_eq!(patient.orchestrator.complete_once().await.unwrap(), 0);
 }
 
-#[tokio::test]
-async fn events_tell_what_happens() {
-    let node = node();
+async fn events_tell_what_happens(reach: Reach) {
+    let node = Node::new(reach).await;
     let mut events = node.sessions.events().await.unwrap();
     let session = node.sealed(b"hello").await;
     let mut kinds = Vec::new();

@@ -1,0 +1,149 @@
+//! A node for the suite: its services, and the ports that the tests reach them through.
+
+use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
+
+use axum::{Router, middleware};
+use lucid_api::{
+    health::Metrics,
+    internal::{
+        self, Caller, RemoteChunker, RemoteEncryptor, RemoteMerkleBuilder, RemoteSessions,
+        ServiceKey, guarded,
+    },
+    ports::{Chunker, Encryptor, MerkleBuilder, Sessions},
+    request::{self, RequestLayer},
+    server::{self, ServerOptions},
+};
+use lucid_core::{Policy, chunk::Suite};
+use lucid_store::{CreateOptions, Disk, KekSource, Store};
+use tokio::net::TcpListener;
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+
+use super::super::{
+    chunker::{ChunkerOptions, LocalChunker},
+    cpu::Pool,
+    encryptor::LocalEncryptor,
+    merkle_builder::LocalMerkleBuilder,
+    orchestrator::{Orchestrator, OrchestratorOptions},
+};
+use crate::{context::now, ports::PipelineCiphers};
+
+pub(super) const CHUNK: usize = 64 << 10;
+
+/// How a service reaches another.
+#[derive(Clone, Copy)]
+pub(super) enum Reach {
+    Local,
+    Http,
+}
+
+/// The ports, however they are reached, and the orchestrator itself for what no port has.
+pub(super) struct Node {
+    pub(super) sessions: Arc<dyn Sessions>,
+    pub(super) encryptor: Arc<dyn Encryptor>,
+    pub(super) chunker: Arc<dyn Chunker>,
+    pub(super) merkle: Arc<dyn MerkleBuilder>,
+    pub(super) orchestrator: Arc<Orchestrator>,
+    _servers: DropGuard,
+    _folder: tempfile::TempDir,
+}
+
+/// Services that listen on loopback, each with a token of its own asked for.
+struct Servers {
+    key: ServiceKey,
+    stop: CancellationToken,
+}
+
+impl Servers {
+    async fn serve(&self, name: &'static str, router: Router) -> Caller {
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let metrics = Metrics::new("test", String::new());
+        let layer = RequestLayer { service: name, trusts_ids: true, metrics };
+        let router = guarded(router, self.key.clone(), name)
+            .layer(middleware::from_fn_with_state(layer, request::layer));
+        let options =
+            ServerOptions { tls: None, connections_max: 64, grace: Duration::from_secs(1) };
+        tokio::spawn(server::serve(listener, router, options, self.stop.clone()));
+        Caller::new("test", name, &url, self.key.clone())
+    }
+}
+
+impl Node {
+    pub(super) async fn new(reach: Reach) -> Self {
+        Self::expiring(reach, Duration::from_hours(1)).await
+    }
+
+    pub(super) async fn expiring(reach: Reach, upload_expires_after: Duration) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = CreateOptions {
+            kek: KekSource::Folder,
+            at: now(),
+            reserve_bytes: Some(0),
+            disk: Disk::default(),
+            ciphers: Arc::new(PipelineCiphers { recipients: Vec::new() }),
+        };
+        let store = Arc::new(Store::create(&folder.path().join("data"), options).unwrap());
+        let workers = NonZeroUsize::new(2).unwrap();
+        let pool = Pool::new(workers);
+        let stop = CancellationToken::new();
+        let servers = Servers { key: ServiceKey::new(b"secret"), stop: stop.clone() };
+
+        let vault = Arc::clone(store.local().unwrap());
+        let local = Arc::new(LocalEncryptor::new(vault, pool.clone(), workers));
+        let encryptor: Arc<dyn Encryptor> = match reach {
+            Reach::Local => local,
+            Reach::Http => {
+                let router = internal::encryptor(local);
+                Arc::new(RemoteEncryptor(servers.serve("session-encryptor", router).await))
+            }
+        };
+        let options = OrchestratorOptions {
+            policy: Policy::new(CHUNK as u32, 3, Suite::Aes256Gcm).unwrap(),
+            open_sessions_max: 3,
+            upload_expires_after,
+        };
+        let metrics = Metrics::new("test", String::new());
+        let orchestrator = Orchestrator::new(store, Pool::new(workers), options, metrics);
+        let orchestrator = Arc::new(orchestrator);
+        let sessions: Arc<dyn Sessions> = match reach {
+            Reach::Local => orchestrator.clone(),
+            Reach::Http => {
+                let router = internal::sessions(orchestrator.clone());
+                Arc::new(RemoteSessions(servers.serve("session-orchestrator", router).await))
+            }
+        };
+        let chunking = ChunkerOptions {
+            workers,
+            chunk_bytes: CHUNK as u32,
+            flush_after: Duration::from_secs(10),
+        };
+        let local = Arc::new(LocalChunker::new(
+            sessions.clone(),
+            encryptor.clone(),
+            pool.clone(),
+            chunking,
+            CancellationToken::new(),
+            TaskTracker::new(),
+        ));
+        let chunker: Arc<dyn Chunker> = match reach {
+            Reach::Local => local,
+            Reach::Http => {
+                let router = internal::chunker(local);
+                Arc::new(RemoteChunker(servers.serve("session-chunker", router).await))
+            }
+        };
+        let local = LocalMerkleBuilder::new(sessions.clone(), encryptor.clone(), pool);
+        let merkle: Arc<dyn MerkleBuilder> = match reach {
+            Reach::Local => Arc::new(local),
+            Reach::Http => {
+                let router = internal::merkle_builder(Arc::new(local));
+                Arc::new(RemoteMerkleBuilder(servers.serve("merkle-builder", router).await))
+            }
+        };
+        let _servers = stop.drop_guard();
+        Self { sessions, encryptor, chunker, merkle, orchestrator, _servers, _folder: folder }
+    }
+}
