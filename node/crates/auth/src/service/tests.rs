@@ -1,15 +1,53 @@
+//! One suite for the port, in one process and over HTTP.
+
 use std::{
     collections::BTreeMap,
     sync::{
         Mutex as StdMutex,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
+use axum::{Router, middleware};
+use lucid_api::{
+    health::Metrics,
+    internal::{self, Caller, RemoteAuthentication, RemoteSessions, ServiceKey, guarded},
+    request::{self, RequestLayer},
+    server::{self, ServerOptions},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use zeroize::Zeroizing;
 
 use super::*;
 use crate::sign::WalletKey;
+
+macro_rules! suite {
+    ($($test:ident)*) => {
+        mod in_one_process {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(super::Reach::Local).await;
+            })*
+        }
+        mod over_http {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(super::Reach::Http).await;
+            })*
+        }
+    };
+}
+
+suite! {
+    whoever_signs_is_in_and_who_comes_first_is_said_in_the_ledger
+    what_is_not_signed_by_the_address_does_not_sign_in
+    refresh_tokens_are_good_once
+    of_many_refreshes_at_once_one_wins_and_the_sign_in_ends
+    roles_change_at_once_and_an_admin_stays
+    without_the_ledger_nothing_changes
+}
 
 /// Accounts and sign-ins in memory.
 #[derive(Default)]
@@ -78,31 +116,69 @@ impl Ledger for Told {
     }
 }
 
+/// How the service is reached, and how it reaches the ledger.
+#[derive(Clone, Copy)]
+enum Reach {
+    Local,
+    Http,
+}
+
 struct Place {
-    service: Service,
+    service: Arc<dyn Authentication>,
     ledger: Arc<Told>,
     millis: Arc<AtomicU64>,
+    _servers: DropGuard,
 }
 
 fn wallet(seed: u8) -> WalletKey {
     WalletKey::parse(&hex::encode([seed; 32])).unwrap()
 }
 
-fn place() -> Place {
-    let (store, ledger) = (Arc::new(Memory::default()), Arc::new(Told::default()));
-    let millis = Arc::new(AtomicU64::new(1_000_000_000_000));
-    let hand = Arc::clone(&millis);
-    let options = ServiceOptions {
-        issuer: "00112233aabbccdd".to_owned(),
-        name: "Archive".to_owned(),
-        admins: vec![wallet(1).address().owner()],
-        keys: KeyRing::new(&[Zeroizing::new(vec![1; 32])]),
-        clock: Arc::new(move || Timestamp::from_unix_millis(hand.load(Ordering::SeqCst))),
-    };
-    Place { service: Service::new(store, ledger.clone(), options).unwrap(), ledger, millis }
+/// A service of the node on loopback; gives the way to it.
+async fn serve(name: &'static str, router: Router, stop: CancellationToken) -> Caller {
+    let key = ServiceKey::new(b"secret");
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let metrics = Metrics::new("test", String::new());
+    let layer = RequestLayer { service: name, trusts_ids: true, metrics };
+    let router = guarded(router, key.clone(), name)
+        .layer(middleware::from_fn_with_state(layer, request::layer));
+    let options = ServerOptions { tls: None, connections_max: 64, grace: Duration::from_secs(1) };
+    tokio::spawn(server::serve(listener, router, options, stop));
+    Caller::new("test", name, &url, key)
 }
 
 impl Place {
+    async fn new(reach: Reach) -> Self {
+        let (store, told) = (Arc::new(Memory::default()), Arc::new(Told::default()));
+        let stop = CancellationToken::new();
+        let ledger: Arc<dyn Ledger> = match reach {
+            Reach::Local => told.clone(),
+            Reach::Http => {
+                let router = internal::ledger(told.clone());
+                Arc::new(RemoteSessions(serve("session-orchestrator", router, stop.clone()).await))
+            }
+        };
+        let millis = Arc::new(AtomicU64::new(1_000_000_000_000));
+        let hand = Arc::clone(&millis);
+        let options = ServiceOptions {
+            issuer: ledger.node_id().await.unwrap().to_string(),
+            name: "Archive".to_owned(),
+            admins: vec![wallet(1).address().owner()],
+            keys: KeyRing::new(&[Zeroizing::new(vec![1; 32])]),
+            clock: Arc::new(move || Timestamp::from_unix_millis(hand.load(Ordering::SeqCst))),
+        };
+        let local = Arc::new(Service::new(store, ledger, options).unwrap());
+        let service: Arc<dyn Authentication> = match reach {
+            Reach::Local => local,
+            Reach::Http => {
+                let router = internal::authentication(local);
+                Arc::new(RemoteAuthentication(serve("authentication", router, stop.clone()).await))
+            }
+        };
+        Self { service, ledger: told, millis, _servers: stop.drop_guard() }
+    }
+
     async fn login_for(&self, wallet: &WalletKey) -> Login {
         let address = wallet.address().to_string();
         let challenge = self.service.challenge(&address).await.unwrap();
@@ -123,9 +199,8 @@ fn code<T>(answer: Answer<T>) -> Code {
     answer.err().expect("a problem").code
 }
 
-#[tokio::test]
-async fn whoever_signs_is_in_and_who_comes_first_is_said_in_the_ledger() {
-    let place = place();
+async fn whoever_signs_is_in_and_who_comes_first_is_said_in_the_ledger(reach: Reach) {
+    let place = Place::new(reach).await;
     for (seed, role, by) in
         [(1, Role::Admin, "local".to_owned()), (2, Role::User, wallet(2).address().to_string())]
     {
@@ -141,9 +216,8 @@ async fn whoever_signs_is_in_and_who_comes_first_is_said_in_the_ledger() {
     }
 }
 
-#[tokio::test]
-async fn what_is_not_signed_by_the_address_does_not_sign_in() {
-    let place = place();
+async fn what_is_not_signed_by_the_address_does_not_sign_in(reach: Reach) {
+    let place = Place::new(reach).await;
     let (mine, other) = (wallet(2), wallet(3));
     let good = place.login_for(&mine).await;
     let altered = |change: fn(&mut Login)| {
@@ -177,9 +251,8 @@ async fn what_is_not_signed_by_the_address_does_not_sign_in() {
     assert_eq!(code(place.service.login(stale).await), Code::NonceExpired);
 }
 
-#[tokio::test]
-async fn refresh_tokens_are_good_once() {
-    let place = place();
+async fn refresh_tokens_are_good_once(reach: Reach) {
+    let place = Place::new(reach).await;
     let service = &place.service;
     let first = place.sign_in(&wallet(2)).await;
     let second = service.refresh(&first.refresh_token).await.ok().unwrap();
@@ -203,9 +276,8 @@ async fn refresh_tokens_are_good_once() {
     assert_eq!(code(service.verify(&third.access_token).await), Code::TokenInvalid);
 }
 
-#[tokio::test]
-async fn of_many_refreshes_at_once_one_wins_and_the_sign_in_ends() {
-    let place = Arc::new(place());
+async fn of_many_refreshes_at_once_one_wins_and_the_sign_in_ends(reach: Reach) {
+    let place = Arc::new(Place::new(reach).await);
     let token = place.sign_in(&wallet(2)).await.refresh_token;
     let tries: Vec<_> = (0..8)
         .map(|_| {
@@ -220,9 +292,8 @@ async fn of_many_refreshes_at_once_one_wins_and_the_sign_in_ends() {
     assert_eq!(won, 1);
 }
 
-#[tokio::test]
-async fn roles_change_at_once_and_an_admin_stays() {
-    let place = place();
+async fn roles_change_at_once_and_an_admin_stays(reach: Reach) {
+    let place = Place::new(reach).await;
     let service = &place.service;
     let (admin, user) = (wallet(1).address().owner(), wallet(2).address().owner());
     place.sign_in(&wallet(1)).await;
@@ -255,9 +326,8 @@ async fn roles_change_at_once_and_an_admin_stays() {
     assert_eq!(service.accounts(rest).await.unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn without_the_ledger_nothing_changes() {
-    let place = place();
+async fn without_the_ledger_nothing_changes(reach: Reach) {
+    let place = Place::new(reach).await;
     place.ledger.fails.store(true, Ordering::SeqCst);
     let answer = place.service.login(place.login_for(&wallet(2)).await).await;
     assert_eq!(code(answer), Code::Unavailable);
