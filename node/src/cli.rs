@@ -120,7 +120,8 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
         return command.run(&global.overrides, output);
     }
     let config = Config::load(&global.overrides)?;
-    telemetry::start(&config);
+    let serves = matches!(command, Command::Run | Command::Serve { .. });
+    telemetry::start(&config, serves);
     let (cancel, waits) = (Arc::default(), Arc::default());
     let context = Context { config, output, progress: global.progress, cancel, waits };
     match command {

@@ -97,7 +97,7 @@ pub struct Overrides {
     /// How long a source may pause before what it gave becomes a chunk, such as 500ms [default: 10s]
     #[arg(long, global = true, value_name = "DURATION", help_heading = HEADING)]
     pub flush_after: Option<String>,
-    /// What is logged, such as info or warn,lucid_store=debug [default: warn]
+    /// What is logged, such as info or warn,session-chunker=debug [default: warn; info for `run`, `serve`]
     #[arg(long, global = true, value_name = "FILTER", help_heading = HEADING)]
     pub log_level: Option<String>,
     /// Where the node listens, for `run` and `serve` [default: 127.0.0.1:8080]

@@ -21,9 +21,12 @@ use axum::{
 use lucid_api::{
     Code, Problem,
     health::{self, Check, Health, Readiness},
+    metrics::Measured,
     request::{self, RequestLayer},
 };
 use tower::ServiceExt;
+
+use super::process;
 
 /// The first pause before asking again; each is twice the last one.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -128,9 +131,11 @@ impl Readiness for Late {
         }
     }
 
-    async fn measure(&self) {
-        if let Some(joined) = self.joined.get() {
-            joined.readiness.measure().await;
-        }
+    async fn measure(&self) -> Measured {
+        let own = match self.joined.get() {
+            Some(joined) => joined.readiness.measure().await,
+            None => Measured::default(),
+        };
+        Measured { process: process::measured(), ..own }
     }
 }

@@ -5,12 +5,13 @@ use std::{num::NonZeroUsize, path::Path, sync::Arc};
 use async_trait::async_trait;
 use lucid_api::{
     gateway::{GatewayOptions, RateLimits},
-    health::{Check, Metrics, Readiness},
+    health::{Check, Readiness},
+    metrics::{Measured, Metrics},
     ports::{Authentication, Chunker, Encryptor, MerkleBuilder},
     rest::Api,
 };
 use lucid_auth::{KeyRing, Service, ServiceOptions};
-use lucid_store::{Accounts, Disk, FolderVault, Store, StoreError, secrets};
+use lucid_store::{Accounts, Disk, Figures, FolderVault, Store, StoreError, secrets};
 use zeroize::Zeroizing;
 
 use super::Running;
@@ -89,12 +90,11 @@ impl Local {
     }
 
     /// Whether it can do its work.
-    pub(super) fn readiness(&self, metrics: &Metrics) -> Arc<dyn Readiness> {
+    pub(super) fn readiness(&self) -> Arc<dyn Readiness> {
         Arc::new(LocalReadiness {
             store: Arc::clone(&self.store),
             chunker: Arc::clone(&self.chunker),
             cpu: self.cpu.clone(),
-            metrics: metrics.clone(),
         })
     }
 }
@@ -172,11 +172,27 @@ pub(super) async fn room(look: impl FnOnce() -> Result<(), StoreError> + Send + 
     }
 }
 
+/// What a store says of itself.
+pub(super) async fn figures(store: &Arc<Store>) -> Measured {
+    let store = Arc::clone(store);
+    let look = move || {
+        let free_bytes = store.free_bytes().ok();
+        let Figures { log_entries, lag_entries, open_sessions } = store.figures();
+        Measured {
+            free_bytes,
+            log_entries: Some(log_entries),
+            lag_entries: Some(lag_entries),
+            open_sessions: Some(open_sessions),
+            ..Measured::default()
+        }
+    };
+    tokio::task::spawn_blocking(look).await.unwrap_or_default()
+}
+
 struct LocalReadiness {
     store: Arc<Store>,
     chunker: Arc<LocalChunker>,
     cpu: Pool,
-    metrics: Metrics,
 }
 
 #[async_trait]
@@ -186,10 +202,9 @@ impl Readiness for LocalReadiness {
         vec![Check::ok("store"), room(move || store.check_room()).await]
     }
 
-    async fn measure(&self) {
-        let store = Arc::clone(&self.store);
-        let free = tokio::task::spawn_blocking(move || store.free_bytes()).await;
-        let free = free.ok().and_then(Result::ok);
-        self.metrics.set(self.chunker.active(), self.cpu.waiting(), free);
+    async fn measure(&self) -> Measured {
+        let (uploads, queue) = (self.chunker.active(), self.cpu.waiting());
+        let (uploads, queue) = (Some(uploads as u64), Some(queue as u64));
+        Measured { uploads, queue, ..figures(&self.store).await }
     }
 }

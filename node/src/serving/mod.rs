@@ -9,13 +9,14 @@ mod late;
 mod local;
 mod one;
 mod peers;
+mod process;
 mod vault;
 
 use std::{future, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use lucid_api::{
     gateway,
-    health::Metrics,
+    metrics::Metrics,
     request::RequestLayer,
     rest,
     server::{self, ServerOptions, Tls},
@@ -78,7 +79,7 @@ pub fn run(context: &Context) -> Outcome<ExitCode> {
         let router = gateway::router(api, authentication, options, running.metrics.clone());
         let service = ServiceName::ApiGateway;
         let late = Late::new(layer(service, &running));
-        late.join(Joined { router, readiness: local.readiness(&running.metrics) });
+        late.join(Joined { router, readiness: local.readiness() });
         listen(context, service, &late, future::pending(), &running).await
     });
     // Blocking jobs that have begun are waited for: one may be writing.

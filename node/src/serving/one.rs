@@ -5,8 +5,9 @@ use std::{convert::Infallible, path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 use lucid_api::{
     gateway,
-    health::{Check, Metrics, Readiness},
+    health::{Check, Readiness},
     internal::{self, guarded},
+    metrics::Measured,
     ports::Ledger,
     rest::{self, Api},
 };
@@ -21,7 +22,7 @@ use super::{
     Running, completer,
     late::{Joined, Late, Missing},
     local::{
-        STORE_THREADS, authentication, check_reads, chunker_options, gateway_options,
+        STORE_THREADS, authentication, check_reads, chunker_options, figures, gateway_options,
         orchestrator_options, room,
     },
     peers::Peers,
@@ -90,7 +91,7 @@ pub(super) async fn join(
                 running.stop.clone(),
                 running.tasks.clone(),
             ));
-            let own = Arc::new(ChunkerReadiness(chunker.clone(), cpu, metrics.clone()));
+            let own = Arc::new(ChunkerReadiness(chunker.clone(), cpu));
             let readiness = peers.readiness(&[SessionOrchestrator, SessionEncryptor], Some(own));
             (internal::chunker(chunker), readiness)
         }
@@ -98,7 +99,7 @@ pub(super) async fn join(
             let folder = Arc::new(open_vault(context)?);
             check_reads(&folder)?;
             let cpu = cpu();
-            let own = VaultReadiness(folder.clone(), cpu.clone(), metrics.clone());
+            let own = VaultReadiness(folder.clone(), cpu.clone());
             let encryptor = LocalEncryptor::new(folder.clone(), cpu, context.config.workers);
             let router = internal::encryptor(Arc::new(encryptor))
                 .merge(vault::router(folder, Pool::new(STORE_THREADS)));
@@ -118,7 +119,7 @@ pub(super) async fn join(
             let sessions = Arc::new(sessions);
             completer(context, &sessions, running);
             let router = internal::sessions(sessions.clone()).merge(internal::ledger(sessions));
-            let own = Arc::new(LedgerReadiness(store, metrics));
+            let own = Arc::new(LedgerReadiness(store));
             (router, peers.readiness(&[SessionEncryptor], Some(own)))
         }
         Authentication => {
@@ -252,7 +253,7 @@ async fn issuer(ledger: &dyn Ledger, late: &Late) -> NodeId {
     }
 }
 
-struct ChunkerReadiness(Arc<LocalChunker>, Pool, Metrics);
+struct ChunkerReadiness(Arc<LocalChunker>, Pool);
 
 #[async_trait]
 impl Readiness for ChunkerReadiness {
@@ -260,12 +261,13 @@ impl Readiness for ChunkerReadiness {
         Vec::new()
     }
 
-    async fn measure(&self) {
-        self.2.set(self.0.active(), self.1.waiting(), None);
+    async fn measure(&self) -> Measured {
+        let (uploads, queue) = (self.0.active() as u64, self.1.waiting() as u64);
+        Measured { uploads: Some(uploads), queue: Some(queue), ..Measured::default() }
     }
 }
 
-struct VaultReadiness(Arc<FolderVault>, Pool, Metrics);
+struct VaultReadiness(Arc<FolderVault>, Pool);
 
 #[async_trait]
 impl Readiness for VaultReadiness {
@@ -274,14 +276,16 @@ impl Readiness for VaultReadiness {
         vec![room(move || vault.check_room()).await]
     }
 
-    async fn measure(&self) {
+    async fn measure(&self) -> Measured {
         let vault = Arc::clone(&self.0);
         let free = tokio::task::spawn_blocking(move || vault.free_bytes()).await;
-        self.2.set(0, self.1.waiting(), free.ok().and_then(Result::ok));
+        let free_bytes = free.ok().and_then(Result::ok);
+        let queue = Some(self.1.waiting() as u64);
+        Measured { queue, free_bytes, ..Measured::default() }
     }
 }
 
-struct LedgerReadiness(Arc<Store>, Metrics);
+struct LedgerReadiness(Arc<Store>);
 
 #[async_trait]
 impl Readiness for LedgerReadiness {
@@ -290,10 +294,8 @@ impl Readiness for LedgerReadiness {
         vec![room(move || store.check_room()).await]
     }
 
-    async fn measure(&self) {
-        let store = Arc::clone(&self.0);
-        let free = tokio::task::spawn_blocking(move || store.free_bytes()).await;
-        self.1.set(0, 0, free.ok().and_then(Result::ok));
+    async fn measure(&self) -> Measured {
+        figures(&self.0).await
     }
 }
 
@@ -306,5 +308,9 @@ impl Readiness for AccountsReadiness {
         vec![room(move || folder.free_bytes().map(drop)).await]
     }
 
-    async fn measure(&self) {}
+    async fn measure(&self) -> Measured {
+        let folder = Arc::clone(&self.0);
+        let free = tokio::task::spawn_blocking(move || folder.free_bytes()).await;
+        Measured { free_bytes: free.ok().and_then(Result::ok), ..Measured::default() }
+    }
 }

@@ -10,6 +10,7 @@ use lucid_api::{
         Caller, RemoteAuthentication, RemoteChunker, RemoteEncryptor, RemoteMerkleBuilder,
         RemoteSessions, ServiceKey,
     },
+    metrics::Measured,
 };
 
 use crate::{
@@ -101,9 +102,10 @@ impl Readiness for PeerReadiness {
         checks
     }
 
-    async fn measure(&self) {
-        if let Some(own) = &self.own {
-            own.measure().await;
+    async fn measure(&self) -> Measured {
+        match &self.own {
+            Some(own) => own.measure().await,
+            None => Measured::default(),
         }
     }
 }

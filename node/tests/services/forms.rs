@@ -1,9 +1,11 @@
 //! What only one form has, and what both say of themselves.
 
-use serde_json::json;
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
 
 use crate::{
-    client::Wallet,
+    client::{Client, Wallet},
     server::{Form, SERVICES, Server},
 };
 
@@ -123,12 +125,66 @@ fn health_readiness_and_metrics() {
         let server = Server::start(form, folder.path());
         let client = server.client();
         assert_eq!(client.got("/health").status, 200);
-        let metrics = String::from_utf8(client.got("/metrics").body).unwrap();
-        assert!(metrics.contains("lucid_build_info"), "{metrics}");
         let document = client.got("/openapi.json").expect(200);
         assert_eq!(document["openapi"].as_str().map(|version| &version[..3]), Some("3.1"));
         let page = client.got("/docs");
         assert!(matches!(page.status, 200 | 301..=308), "{}", page.status);
+        server.stop();
+    }
+}
+
+/// Names of metrics in PromQL.
+fn named(expression: &str) -> impl Iterator<Item = &str> {
+    let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("lucid_") || word.starts_with("process_"))
+}
+
+#[test]
+fn every_metric_of_the_dashboard_is_measured() {
+    let dashboard = concat!(env!("CARGO_MANIFEST_DIR"), "/../compose/grafana/lucid-node.json");
+    let dashboard: Value = serde_json::from_slice(&std::fs::read(dashboard).unwrap()).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let targets = panels.flat_map(|panel| panel["targets"].as_array().unwrap());
+    let expressions: Vec<_> = targets.map(|target| target["expr"].as_str().unwrap()).collect();
+    assert!(expressions.len() > 15);
+    let wanted: BTreeSet<&str> = expressions.iter().flat_map(|e| named(e)).collect();
+    assert!(wanted.len() > 15, "{wanted:?}");
+    for form in Form::BOTH {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(form, folder.path());
+        let owner = server.client().sign_in(&Wallet::new(1));
+        let session = owner.mint(&json!({"length": 5}));
+        owner.patch(&session, 0, b"hello").unwrap();
+        Client::new(owner.address()).got("/api/v1/auth/me").problem(401, "token_missing");
+        let mut stranger = Client::new(owner.address());
+        stranger.token = Some("x".to_owned());
+        stranger.got("/api/v1/auth/me").problem(401, "token_invalid");
+        let services: Vec<_> = match form {
+            Form::One => vec!["run"],
+            Form::Seven => SERVICES.iter().map(|(name, _)| *name).collect(),
+        };
+        let text =
+            |name: &&str| String::from_utf8(server.service(name).got("/metrics").body).unwrap();
+        let all: Vec<String> = services.iter().map(text).collect();
+        for text in &all {
+            assert!(text.ends_with("# EOF\n") && text.contains("lucid_build_info"));
+        }
+        let lines = || all.iter().flat_map(|text| text.lines());
+        for name in &wanted {
+            let is_it = |line: &str| {
+                line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+            };
+            assert!(lines().any(is_it), "{form:?}: nobody measures {name}");
+        }
+        let value = |name: &str| -> f64 {
+            let line = lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("{} "));
+            line.unwrap_or_else(|| panic!("{name} is not there")).parse().unwrap()
+        };
+        // Opened and sealed, beside what was written when the node and its first account came to be.
+        assert!(value("lucid_log_entries") >= 3.0);
+        assert_eq!(value("lucid_sessions_open"), 0.0);
+        assert_eq!(all.iter().filter(|text| text.contains("lucid_plain_bytes_total 5")).count(), 1);
+        assert!(value("lucid_disk_free_bytes") > 1e6);
         server.stop();
     }
 }

@@ -12,6 +12,7 @@
 pub mod gateway;
 pub mod health;
 pub mod internal;
+pub mod metrics;
 pub mod ports;
 pub mod problem;
 pub mod request;

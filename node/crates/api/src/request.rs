@@ -21,7 +21,7 @@ use tracing::Instrument;
 
 use crate::{
     Code, Problem,
-    health::{InFlight, Metrics},
+    metrics::{InFlight, Metrics},
 };
 
 /// The header with a request's id.

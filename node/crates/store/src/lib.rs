@@ -26,7 +26,7 @@ pub mod vault;
 pub use accounts::Accounts;
 pub use chunks::{ChunkFiles, ChunkPrefix, ChunkWriter};
 pub use data::{DataFolder, FolderKind};
-pub use db::{Order, SealedFacts, SessionFilter, SessionRow, State};
+pub use db::{Figures, Order, SealedFacts, SessionFilter, SessionRow, State};
 pub use disk::Disk;
 pub use error::{ErrorKind, StoreError};
 pub use keys::KeyFiles;

@@ -15,7 +15,6 @@ use std::{
 use ipnet::IpNet;
 use lucid_core::{Owner, chunk::Suite, keys::Kek};
 use lucid_pipeline::wraps::Recipient;
-use tracing_subscriber::EnvFilter;
 use zeroize::Zeroizing;
 
 use crate::config::SecretText;
@@ -152,10 +151,9 @@ pub(super) fn recipients(text: &str) -> Result<Vec<Recipient>, String> {
 }
 
 pub(super) fn log_level(text: &str) -> Result<String, String> {
-    let parsed = EnvFilter::builder().parse(text);
-    if text.trim().is_empty() || parsed.is_err() {
-        let form =
-            "a level (error, warn, info, debug, trace) or a list such as warn,lucid_store=debug";
+    if text.trim().is_empty() || crate::telemetry::filter(text).is_err() {
+        let form = "a level (error, warn, info, debug, trace) or a list such as \
+             warn,session-chunker=debug";
         return Err(format!("is {text:?}: it is {form}"));
     }
     Ok(text.to_owned())

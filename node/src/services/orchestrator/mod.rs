@@ -19,7 +19,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream, stream::BoxStream};
 use lucid_api::{
     Code, Problem,
-    health::Metrics,
+    metrics::Metrics,
     ports::{
         Answer, Event, EventKind, Lease, LeaseId, Ledger, LedgerProof, ListSessions, NewSession,
         Session, Sessions, Summary, UploadState,
@@ -120,9 +120,7 @@ impl Parts {
         };
         let expires_after = self.options.upload_expires_after.as_secs();
         let upload = Upload::new(expires_after, new.length).map_err(|_| too_long())?;
-        self.store.open_session(opened, None).map_err(of_store)?;
-        // A crash before this leaves an open session that nobody was told of, and that does not expire.
-        self.store.set_upload(session, upload).map_err(of_store)?;
+        self.store.open_upload(opened, upload).map_err(of_store)?;
         self.changed(session)
     }
 
@@ -194,6 +192,10 @@ impl Parts {
         let chunks: Vec<ChunkSummary> = chunks.iter().map(|summary| summary.0).collect();
         let totals = self.store.acknowledge_under(session, StoreLease(lease.0), &chunks);
         let totals = totals.map_err(of_store)?;
+        let sum =
+            |bytes: fn(&ChunkSummary) -> u32| chunks.iter().map(|c| u64::from(bytes(c))).sum();
+        let (plain, payload) = (sum(|c| c.header.plain_bytes), sum(|c| c.header.payload_bytes));
+        self.metrics.acknowledged(chunks.len() as u64, plain, payload);
         let view = self.view(session)?;
         let length = view.upload.and_then(|upload| upload.length);
         self.tell(&view, EventKind::Progress { offset: totals.plain_bytes, length });

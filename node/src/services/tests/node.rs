@@ -4,11 +4,11 @@ use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
 use axum::{Router, middleware};
 use lucid_api::{
-    health::Metrics,
     internal::{
         self, Caller, RemoteChunker, RemoteEncryptor, RemoteMerkleBuilder, RemoteSessions,
         ServiceKey, guarded,
     },
+    metrics::Metrics,
     ports::{Chunker, Encryptor, MerkleBuilder, Sessions},
     request::{self, RequestLayer},
     server::{self, ServerOptions},

@@ -25,7 +25,7 @@ use ipnet::IpNet;
 
 pub use self::limits::RateLimits;
 use self::{limits::Limiter, token::Tokens};
-use crate::{Code, Problem, health::Metrics, ports::Authentication, request::Peer};
+use crate::{Code, Problem, metrics::Metrics, ports::Authentication, request::Peer};
 
 /// An answer that goes on is allowed to go on this often.
 const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(5);

@@ -40,7 +40,7 @@ pub struct Api {
     /// merkle-builder
     pub merkle_builder: Arc<dyn MerkleBuilder>,
     /// Counts proofs that do not hold and the like.
-    pub metrics: crate::health::Metrics,
+    pub metrics: crate::metrics::Metrics,
 }
 
 /// Paths of the API for which nobody needs a token.

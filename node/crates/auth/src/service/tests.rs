@@ -11,8 +11,8 @@ use std::{
 
 use axum::{Router, middleware};
 use lucid_api::{
-    health::Metrics,
     internal::{self, Caller, RemoteAuthentication, RemoteSessions, ServiceKey, guarded},
+    metrics::Metrics,
     request::{self, RequestLayer},
     server::{self, ServerOptions},
 };

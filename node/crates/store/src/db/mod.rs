@@ -52,7 +52,7 @@ pub(crate) use self::open::open;
 pub use self::open::set_aside;
 use self::{order::Place, recent::Recent};
 pub use self::{
-    query::{Order, SessionFilter},
+    query::{Figures, Order, SessionFilter},
     row::{SealedFacts, SessionRow, State},
 };
 use crate::{

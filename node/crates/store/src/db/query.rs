@@ -5,6 +5,17 @@ use lucid_core::{EntryIndex, Owner, SessionId};
 use super::{Database, SessionRow, State, order, order::Place, recent::Recent};
 use crate::error::StoreError;
 
+/// How far a ledger is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Figures {
+    /// Entries of the log.
+    pub log_entries: u64,
+    /// Those that the database's trees do not have yet.
+    pub lag_entries: u64,
+    /// Sessions that are open.
+    pub open_sessions: u64,
+}
+
 /// In which order sessions are listed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Order {
@@ -105,6 +116,16 @@ impl Database {
             rows.extend(row.filter(|row| filter.takes(row)));
         }
         Ok(rows)
+    }
+
+    /// How far the log and the trees are.
+    pub(crate) fn figures(&self) -> Figures {
+        let recent = self.recent();
+        Figures {
+            log_entries: recent.size,
+            lag_entries: recent.size - recent.base,
+            open_sessions: recent.open.len() as u64,
+        }
     }
 
     /// Number of an owner's open sessions.

@@ -50,6 +50,11 @@ impl Places {
         self.by_owner.get(owner).map_or(0, BTreeMap::len)
     }
 
+    /// Number of all sessions.
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
     /// The owners and their sessions.
     pub(super) fn owners(&self) -> impl Iterator<Item = (&Owner, Place)> {
         let of = |(owner, places)| std::iter::repeat(owner).zip(flat(places));

@@ -55,7 +55,7 @@ pub use self::{
 };
 use crate::{
     data::DataFolder,
-    db::{Database, SessionFilter, SessionRow},
+    db::{Database, Figures, SessionFilter, SessionRow},
     disk::Disk,
     error::StoreError,
     log::{Log, LogReader},
@@ -197,6 +197,12 @@ impl Store {
     /// [`StoreError::State`] and its like, with nothing written; the log's.
     pub fn append(&self, entries: &[Entry]) -> Result<Committed, StoreError> {
         self.commit(entries)
+    }
+
+    /// How far the log and the database are.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        self.db.figures()
     }
 
     /// Bytes that can still be written.

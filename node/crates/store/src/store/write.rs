@@ -3,7 +3,7 @@
 use std::{fs, io};
 
 use lucid_core::{
-    ChunkIndex, SessionId,
+    ChunkIndex, SessionId, Upload,
     chunk::ChunkSummary,
     entry::{Entry, SessionOpened},
     keys::KeyFile,
@@ -32,6 +32,28 @@ impl Store {
         opened: SessionOpened,
         keys: Option<&KeyFile>,
     ) -> Result<Committed, StoreError> {
+        self.open_with_files(opened, keys, None)
+    }
+
+    /// Opens a session that is uploaded to, with what its uploader said: a session of one whole is never
+    /// without it.
+    ///
+    /// # Errors
+    /// Those of [`Store::open_session`].
+    pub fn open_upload(
+        &self,
+        opened: SessionOpened,
+        upload: Upload,
+    ) -> Result<Committed, StoreError> {
+        self.open_with_files(opened, None, Some(upload))
+    }
+
+    fn open_with_files(
+        &self,
+        opened: SessionOpened,
+        keys: Option<&KeyFile>,
+        upload: Option<Upload>,
+    ) -> Result<Committed, StoreError> {
         self.check_room()?;
         self.check_log()?;
         let session = opened.session_id;
@@ -39,7 +61,7 @@ impl Store {
             return Err(StoreError::SessionExists(session));
         }
         self.mark_opening(session)?;
-        if let Err(error) = self.make_files(session, keys) {
+        if let Err(error) = self.make_files(session, keys, upload) {
             if error.kind() == ErrorKind::Conflict {
                 // The vault has a session of this id, which is not this one: it is left alone.
                 self.unmark_opening(session);
@@ -72,9 +94,15 @@ impl Store {
         let _ = fs::remove_file(self.folder.join("opening").join(session.to_string()));
     }
 
-    fn make_files(&self, session: SessionId, keys: Option<&KeyFile>) -> Result<(), StoreError> {
+    fn make_files(
+        &self,
+        session: SessionId,
+        keys: Option<&KeyFile>,
+        upload: Option<Upload>,
+    ) -> Result<(), StoreError> {
         self.vault.make(session, keys)?;
-        self.sessions.make(session)
+        self.sessions.make(session)?;
+        upload.map_or(Ok(()), |upload| self.sessions.put_upload(session, upload))
     }
 
     /// Removes the files of a session that is not in the log.

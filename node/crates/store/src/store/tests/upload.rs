@@ -79,3 +79,32 @@ fn the_last_activity_is_the_last_acknowledgement() {
     assert!(activity() > 1_700_000_000_123);
     assert!(matches!(store.last_activity(session(2)), Err(StoreError::UnknownSession(_))));
 }
+
+/// An upload whose session nobody was told of closes itself, because it is never without what says when.
+#[test]
+fn whenever_opening_dies_a_session_that_is_there_has_its_facts() {
+    let mut whole = 0;
+    for nth in 0..100 {
+        let folder = folder_in_memory();
+        drop(create(folder.path(), Disk::default()).unwrap());
+        let script = Arc::new(Script::default());
+        let (store, _) = open_with(folder.path(), Disk::with_faults(script.clone())).unwrap();
+        let before = script.count();
+        script.fail_nth(before + nth, true);
+        let told = store.open_upload(opened(1), facts(Some(7))).is_ok();
+        let met = script.count() > before + nth;
+        drop(store);
+        let (store, _) = open(folder.path());
+        let there = store.session(session(1)).is_ok();
+        assert!(there || !told, "operation {nth}: an acknowledged session is not there");
+        if there {
+            assert_eq!(store.upload(session(1)).unwrap(), Some(facts(Some(7))), "operation {nth}");
+            whole += 1;
+        }
+        if !met {
+            assert!(nth > 10 && whole > 1, "{nth} operations, {whole} sessions");
+            return;
+        }
+    }
+    panic!("opening has no end");
+}

@@ -1,0 +1,307 @@
+//! What is counted and measured: the metrics of a process, as OpenMetrics text.
+//!
+//! Counters grow where something happens; gauges of [`Measured`] are set when somebody asks. A gauge that
+//! a service has nothing to say about is not there, rather than 0.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    time::Duration,
+};
+
+use http::{Method, StatusCode};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+        info::Info,
+    },
+    registry::{Metric, Registry, Unit},
+};
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Answered {
+    service: String,
+    route: String,
+    method: String,
+    status: u16,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct Service {
+    service: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct CodeLabel {
+    code: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct StateLabel {
+    state: String,
+}
+
+/// A family with one member, which is there once it was set.
+type Known<N, A> = Family<[(String, String); 0], Gauge<N, A>>;
+type Whole = Known<i64, std::sync::atomic::AtomicI64>;
+type Real = Known<f64, AtomicU64>;
+
+/// What a service measures when it is asked; `None` is not its to say.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Measured {
+    /// Uploads under way.
+    pub uploads: Option<u64>,
+    /// Jobs that wait for a turn to compute.
+    pub queue: Option<u64>,
+    /// Room on the data folder's disk, bytes.
+    pub free_bytes: Option<u64>,
+    /// Sessions that are open.
+    pub open_sessions: Option<u64>,
+    /// Entries of the log.
+    pub log_entries: Option<u64>,
+    /// Entries that the database's trees do not have yet.
+    pub lag_entries: Option<u64>,
+    /// The process itself.
+    pub process: Option<Process>,
+}
+
+/// What the operating system says about the process.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Process {
+    /// When it began, seconds since 1970.
+    pub started_seconds: f64,
+    /// Processor time it has had.
+    pub cpu_seconds: f64,
+    /// Memory it has in use.
+    pub resident_bytes: u64,
+    /// Files, sockets and the like that it has open.
+    pub open_files: u64,
+}
+
+/// What is counted.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    registry: Mutex<Registry>,
+    requests: Family<Answered, Counter>,
+    durations: Family<Service, Histogram>,
+    in_flight: Family<Service, Gauge>,
+    auth_failures: Family<CodeLabel, Counter>,
+    rate_limited: Counter,
+    state_changes: Family<StateLabel, Counter>,
+    proof_failures: Counter,
+    chunks: Counter,
+    plain_bytes: Counter,
+    payload_bytes: Counter,
+    uploads: Whole,
+    queue: Whole,
+    free_bytes: Real,
+    open_sessions: Whole,
+    log_entries: Whole,
+    lag_entries: Whole,
+    started: Real,
+    cpu: Family<[(String, String); 0], Counter<f64, AtomicU64>>,
+    resident: Real,
+    open_files: Whole,
+}
+
+/// A request that is being answered.
+pub struct InFlight(Gauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Metrics {
+    /// Metrics of a build of the node.
+    #[must_use]
+    pub fn new(version: &'static str, features: String) -> Self {
+        let histogram = || Histogram::new(exponential_buckets(0.0005, 2.0, 16));
+        let inner = Inner {
+            registry: Mutex::default(),
+            requests: Family::default(),
+            durations: Family::new_with_constructor(histogram),
+            in_flight: Family::default(),
+            auth_failures: Family::default(),
+            rate_limited: Counter::default(),
+            state_changes: Family::default(),
+            proof_failures: Counter::default(),
+            chunks: Counter::default(),
+            plain_bytes: Counter::default(),
+            payload_bytes: Counter::default(),
+            uploads: Known::default(),
+            queue: Known::default(),
+            free_bytes: Known::default(),
+            open_sessions: Known::default(),
+            log_entries: Known::default(),
+            lag_entries: Known::default(),
+            started: Known::default(),
+            cpu: Family::default(),
+            resident: Known::default(),
+            open_files: Known::default(),
+        };
+        let build = Info::new(vec![("version", version.to_owned()), ("cpu", features)]);
+        {
+            let mut registry = inner.registry.lock().unwrap_or_else(PoisonError::into_inner);
+            inner.register(&mut registry, build);
+        }
+        Self(Arc::new(inner))
+    }
+
+    /// Counts a request that is being answered until what is given is dropped.
+    #[must_use]
+    pub fn begin_request(&self, service: &str) -> InFlight {
+        let gauge = self.0.in_flight.get_or_create(&Service { service: service.into() }).clone();
+        gauge.inc();
+        InFlight(gauge)
+    }
+
+    /// Counts an answer.
+    pub fn request(
+        &self,
+        service: &str,
+        route: &str,
+        method: &Method,
+        status: StatusCode,
+        elapsed: Duration,
+    ) {
+        // Only methods that exist: a label for each invented one would fill the memory.
+        let method = match *method {
+            Method::GET
+            | Method::HEAD
+            | Method::POST
+            | Method::PUT
+            | Method::PATCH
+            | Method::DELETE
+            | Method::OPTIONS => method.as_str(),
+            _ => "other",
+        };
+        let (service, route, method) = (service.to_owned(), route.to_owned(), method.to_owned());
+        let durations = self.0.durations.get_or_create(&Service { service: service.clone() });
+        durations.observe(elapsed.as_secs_f64());
+        let route = Answered { service, route, method, status: status.as_u16() };
+        self.0.requests.get_or_create(&route).inc();
+    }
+
+    /// Counts a refused sign-in or token.
+    pub fn auth_failure(&self, code: crate::Code) {
+        self.0.auth_failures.get_or_create(&CodeLabel { code: code.to_string() }).inc();
+    }
+
+    /// Counts a request that came too soon.
+    pub fn rate_limited(&self) {
+        self.0.rate_limited.inc();
+    }
+
+    /// Counts a session that came into a state.
+    pub fn state_change(&self, state: &str) {
+        self.0.state_changes.get_or_create(&StateLabel { state: state.to_owned() }).inc();
+    }
+
+    /// Counts a proof that did not hold.
+    pub fn proof_failure(&self) {
+        self.0.proof_failures.inc();
+    }
+
+    /// Counts acknowledged chunks, and their bytes before and after compression.
+    pub fn acknowledged(&self, chunks: u64, plain_bytes: u64, payload_bytes: u64) {
+        self.0.chunks.inc_by(chunks);
+        self.0.plain_bytes.inc_by(plain_bytes);
+        self.0.payload_bytes.inc_by(payload_bytes);
+    }
+
+    /// Sets what was measured.
+    pub fn set(&self, measured: Measured) {
+        let Measured { uploads, queue, free_bytes, .. } = measured;
+        let Measured { open_sessions, log_entries, lag_entries, process, .. } = measured;
+        let whole = |gauge: &Whole, value: Option<u64>| {
+            if let Some(value) = value {
+                gauge.get_or_create(&[]).set(i64::try_from(value).unwrap_or(i64::MAX));
+            }
+        };
+        whole(&self.0.uploads, uploads);
+        whole(&self.0.queue, queue);
+        whole(&self.0.open_sessions, open_sessions);
+        whole(&self.0.log_entries, log_entries);
+        whole(&self.0.lag_entries, lag_entries);
+        if let Some(free) = free_bytes {
+            self.0.free_bytes.get_or_create(&[]).set(free as f64);
+        }
+        let Some(process) = process else { return };
+        self.0.started.get_or_create(&[]).set(process.started_seconds);
+        self.0.resident.get_or_create(&[]).set(process.resident_bytes as f64);
+        whole(&self.0.open_files, Some(process.open_files));
+        let cpu = self.0.cpu.get_or_create(&[]);
+        // Of two who ask at once, the later figure counts once.
+        cpu.inc_by((process.cpu_seconds - cpu.get()).max(0.0));
+    }
+
+    /// All of it as OpenMetrics text.
+    ///
+    /// # Panics
+    /// Never: a string takes what is written to it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        let registry = self.0.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        encode(&mut text, &registry).expect("a string takes what it is given");
+        text
+    }
+}
+
+impl Inner {
+    fn register(&self, registry: &mut Registry, build: Info<Vec<(&'static str, String)>>) {
+        let mut put = Names(registry.sub_registry_with_prefix("lucid"));
+        put.0.register("build", "The build and the processor it runs on", build);
+        put.plain("http_requests", "Requests answered", &self.requests);
+        let help = "Time from a request's head to its answer's head";
+        put.unit("http_request_duration", help, Unit::Seconds, &self.durations);
+        let help = "Requests whose answers are not at their end";
+        put.plain("http_in_flight", help, &self.in_flight);
+        put.plain("auth_failures", "Sign-ins and tokens refused", &self.auth_failures);
+        let help = "Requests refused because there were too many";
+        put.plain("rate_limited", help, &self.rate_limited);
+        let help = "Sessions that came into a state";
+        put.plain("session_state_changes", help, &self.state_changes);
+        put.plain("proof_failures", "Proofs that did not hold", &self.proof_failures);
+        put.plain("chunks", "Chunks acknowledged", &self.chunks);
+        let help = "Bytes acknowledged, as they came";
+        put.unit("plain", help, Unit::Bytes, &self.plain_bytes);
+        let help = "Bytes acknowledged, after compression";
+        put.unit("payload", help, Unit::Bytes, &self.payload_bytes);
+        put.plain("uploads_active", "Uploads under way", &self.uploads);
+        let help = "Chunks and requests that wait for a turn to compute";
+        put.plain("queue_depth", help, &self.queue);
+        let help = "Room on the data folder's disk";
+        put.unit("disk_free", help, Unit::Bytes, &self.free_bytes);
+        put.plain("sessions_open", "Sessions that are open", &self.open_sessions);
+        put.plain("log_entries", "Entries of the log", &self.log_entries);
+        let help = "Entries of the log that the database's trees do not have yet";
+        put.plain("log_lag_entries", help, &self.lag_entries);
+        let mut put = Names(registry.sub_registry_with_prefix("process"));
+        let help = "When the process began, since 1970";
+        put.unit("start_time", help, Unit::Seconds, &self.started);
+        put.unit("cpu", "Processor time", Unit::Seconds, &self.cpu);
+        put.unit("resident_memory", "Memory in use", Unit::Bytes, &self.resident);
+        put.plain("open_fds", "Files and sockets that are open", &self.open_files);
+    }
+}
+
+/// Where metrics get their names.
+struct Names<'a>(&'a mut Registry);
+
+impl Names<'_> {
+    fn plain<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: &M) {
+        self.0.register(name, help, metric.clone());
+    }
+
+    fn unit<M: Metric + Clone>(&mut self, name: &str, help: &str, unit: Unit, metric: &M) {
+        self.0.register_with_unit(name, help, unit, metric.clone());
+    }
+}
