@@ -77,6 +77,13 @@ enum Command {
         #[arg(value_name = "NAME")]
         service: ServiceName,
     },
+    /// Show how a running node is
+    Status(commands::status::StatusOf),
+    /// Ask whether a running service is alive: exit code 0 where it is, 1 where it is not
+    Healthcheck(commands::healthcheck::Healthcheck),
+    /// Accounts: who may sign in, and as what
+    #[command(subcommand)]
+    Users(commands::users::Users),
     /// Sign in without a wallet at hand
     #[command(subcommand)]
     Auth(commands::auth::Auth),
@@ -139,6 +146,9 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
         Command::Ledger(command) => command.run(&context),
         Command::Run => crate::serving::run(&context),
         Command::Serve { service } => crate::serving::serve(&context, service),
+        Command::Status(command) => command.run(&context),
+        Command::Healthcheck(command) => command.run(&context),
+        Command::Users(command) => command.run(&context),
         Command::Auth(command) => command.run(&context),
         Command::Openapi => commands::openapi::run(),
         Command::Doctor(command) => command.run(&context),

@@ -99,6 +99,18 @@ impl Local {
     }
 }
 
+/// The accounts of a store that nobody serves.
+///
+/// # Errors
+/// The store's.
+pub(crate) fn accounts_of(context: &Context, store: Store) -> Outcome<Arc<dyn Authentication>> {
+    let (issuer, path) = (store.node_id().to_string(), store.path().to_owned());
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), String::new());
+    let (options, pool) = (orchestrator_options(context)?, Pool::new(NonZeroUsize::MIN));
+    let ledger = Orchestrator::new(Arc::new(store), pool, options, metrics);
+    Ok(Arc::new(authentication(&context.config, &path, issuer, Arc::new(ledger))?))
+}
+
 /// How sessions are minted and closed.
 pub(super) fn orchestrator_options(context: &Context) -> Outcome<OrchestratorOptions> {
     let services = &context.config.services;

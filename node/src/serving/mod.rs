@@ -25,6 +25,7 @@ use serde::Serialize;
 use tokio::{net::TcpListener, runtime::Runtime, signal::unix::SignalKind};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(crate) use self::local::accounts_of;
 use self::{
     late::{Joined, Late},
     local::{Local, gateway_options},

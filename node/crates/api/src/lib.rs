@@ -9,6 +9,7 @@
 //! - an error's cause goes to the log, never to the caller;
 //! - no key, token or plaintext is in a log line, a metric or a problem.
 
+pub mod client;
 pub mod gateway;
 pub mod health;
 pub mod internal;

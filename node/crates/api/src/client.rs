@@ -1,0 +1,331 @@
+//! A client of a running node, for the command line: one request a connection, bounded in time and bytes.
+//!
+//! It follows nobody: no redirects, no proxies of the environment. A token goes over TLS, or to this machine.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::rt::TokioIo;
+use serde::{Deserialize, de::DeserializeOwned};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+use tokio_rustls::{
+    TlsConnector,
+    rustls::{
+        ClientConfig, RootCertStore,
+        crypto::aws_lc_rs,
+        pki_types::{CertificateDer, ServerName, pem::PemObject},
+    },
+};
+
+mod pinned;
+
+/// A connection is made in this time, TLS included.
+const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// Most bytes of an answer.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+
+/// Whom to believe behind `https`.
+#[derive(Clone, Debug)]
+pub enum Trust {
+    /// Whom this machine believes.
+    System,
+    /// The authorities in this PEM file, and nobody else.
+    Authorities(PathBuf),
+    /// Who has the first certificate in this PEM file, under whatever name.
+    Exactly(PathBuf),
+}
+
+/// A node.
+pub struct Client {
+    base: String,
+    host: String,
+    port: u16,
+    tls: Option<TlsConnector>,
+    time: Duration,
+}
+
+/// What a node answered.
+#[derive(Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The body, whole.
+    pub body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// It is no address of a node.
+    #[error("{0:?} is no address of a node: it is of the form http://HOST:PORT or https://HOST")]
+    Url(String),
+    /// A file with certificates is of no use.
+    #[error("{path} holds no certificate in PEM form: {why}")]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// This machine's own authorities cannot be read.
+    #[error("this machine has no certificate authorities: {0}; name yours with --ca-certificate FILE")]
+    NoAuthorities(String),
+    /// A token would go where everybody can read it.
+    #[error("a token is sent only over https or to this machine, and {0} is neither")]
+    InTheOpen(String),
+    /// Nobody answers.
+    #[error("nobody answers at {url}: {why}")]
+    NoAnswer {
+        /// Where.
+        url: String,
+        /// Why.
+        why: String,
+    },
+    /// What answers is no Lucid node, or one of another version.
+    #[error("what answers at {url} is no node of this version: {why}")]
+    Nonsense {
+        /// Where.
+        url: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// The node refuses.
+    #[error("{url} answers {status}, {code}: {detail}")]
+    Refused {
+        /// Where.
+        url: String,
+        /// The status.
+        status: u16,
+        /// The problem's code.
+        code: String,
+        /// The problem's detail.
+        detail: String,
+    },
+}
+
+/// A problem, as far as it is told on.
+#[derive(Deserialize)]
+struct Told {
+    code: String,
+    detail: String,
+}
+
+impl Client {
+    /// A client of the node at `url`, each of whose answers takes at most `time`.
+    ///
+    /// # Errors
+    /// [`ClientError::Url`] and those of certificates.
+    pub fn new(url: &str, trust: &Trust, time: Duration) -> Result<Self, ClientError> {
+        let wrong = || ClientError::Url(url.to_owned());
+        let uri: Uri = url.parse().map_err(|_| wrong())?;
+        let authority = uri.authority().ok_or_else(wrong)?;
+        let plain = matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("/" | ""));
+        if !plain || authority.as_str().contains('@') {
+            return Err(wrong());
+        }
+        let (tls, port) = match uri.scheme_str() {
+            Some("http") => (None, 80),
+            Some("https") => (Some(connector(trust)?), 443),
+            _ => return Err(wrong()),
+        };
+        // An IPv6 address is in brackets, which are not its own.
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let base = url.trim_end_matches('/').to_owned();
+        Ok(Self { base, host, port: authority.port_u16().unwrap_or(port), tls, time })
+    }
+
+    /// Where the node is.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.base
+    }
+
+    /// Sends a request without a token, and gives the answer whatever its status.
+    ///
+    /// # Errors
+    /// [`ClientError::NoAnswer`].
+    pub async fn get(&self, path: &str) -> Result<Reply, ClientError> {
+        self.send(Method::GET, path, None, None).await
+    }
+
+    /// Calls the API with a token; gives the answer's JSON.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn call<R: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        token: &str,
+        body: Option<Vec<u8>>,
+    ) -> Result<R, ClientError> {
+        let reply = self.send(method, path, Some(token), body).await?;
+        let nonsense = |why: String| ClientError::Nonsense { url: self.base.clone(), why };
+        if reply.status.is_success() {
+            return serde_json::from_slice(&reply.body).map_err(|error| nonsense(error.to_string()));
+        }
+        let told: Told = serde_json::from_slice(&reply.body)
+            .map_err(|_| nonsense(format!("status {}", reply.status)))?;
+        let (url, status) = (self.base.clone(), reply.status.as_u16());
+        Err(ClientError::Refused { url, status, code: told.code, detail: told.detail })
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<Vec<u8>>,
+    ) -> Result<Reply, ClientError> {
+        let here = self.host == "localhost"
+            || self.host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+        if token.is_some() && self.tls.is_none() && !here {
+            return Err(ClientError::InTheOpen(self.base.clone()));
+        }
+        let mut request = Request::builder().method(method).uri(path);
+        // The authority, as it was given.
+        let host = self.base.split_once("://").map_or("", |(_, host)| host);
+        request = request.header(header::HOST, host);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let no_answer = |why: String| ClientError::NoAnswer { url: self.base.clone(), why };
+        let request = request.body(Full::new(Bytes::from(body.unwrap_or_default())));
+        let request = request.map_err(|_| ClientError::Url(format!("{}{path}", self.base)))?;
+        let connecting = tokio::time::timeout(CONNECT_TIME, self.connect()).await;
+        let stream = connecting.map_err(|_| no_answer("no connection in time".to_owned()))?;
+        let stream = stream.map_err(|error| no_answer(error.to_string()))?;
+        let answered = tokio::time::timeout(self.time, exchange(stream, request)).await;
+        answered.map_err(|_| no_answer("no answer in time".to_owned()))?.map_err(no_answer)
+    }
+
+    async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
+        let name = ServerName::try_from(self.host.clone()).map_err(std::io::Error::other)?;
+        Ok(Box::new(tls.connect(name, stream).await?))
+    }
+}
+
+/// A connection, plain or not.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+async fn exchange(
+    stream: Box<dyn Stream>,
+    request: Request<Full<Bytes>>,
+) -> Result<Reply, String> {
+    let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = shaken.map_err(|error| error.to_string())?;
+    let answering = async {
+        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|error| error.to_string())?.to_bytes();
+        Ok(Reply { status: head.status, body })
+    };
+    let mut answering = std::pin::pin!(answering);
+    // The connection is served until there is an answer; how it ends after that is nobody's concern.
+    tokio::select! {
+        biased;
+        reply = &mut answering => reply,
+        _ = connection => answering.await,
+    }
+}
+
+fn connector(trust: &Trust) -> Result<TlsConnector, ClientError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
+    // The provider has both versions: this is what it was made for.
+    let builder = builder
+        .with_safe_default_protocol_versions()
+        .map_err(|error| ClientError::NoAuthorities(error.to_string()))?;
+    let config = match trust {
+        Trust::System => builder.with_root_certificates(system()?).with_no_client_auth(),
+        Trust::Authorities(path) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates(path)? {
+                let wrong = |error: tokio_rustls::rustls::Error| ClientError::Certificate {
+                    path: path.clone(),
+                    why: error.to_string(),
+                };
+                roots.add(certificate).map_err(wrong)?;
+            }
+            builder.with_root_certificates(roots).with_no_client_auth()
+        }
+        Trust::Exactly(path) => {
+            let expected = certificates(path)?.swap_remove(0);
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(pinned::Pinned { expected, provider }))
+                .with_no_client_auth()
+        }
+    };
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn system() -> Result<RootCertStore, ClientError> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        let why = found.errors.first().map_or("none were found".to_owned(), ToString::to_string);
+        return Err(ClientError::NoAuthorities(why));
+    }
+    Ok(roots)
+}
+
+/// All certificates of a file, of which there is at least one.
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ClientError> {
+    let wrong = |why: String| ClientError::Certificate { path: path.to_owned(), why };
+    let read = CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))?;
+    let read: Vec<_> = read.collect::<Result<_, _>>().map_err(|error| wrong(error.to_string()))?;
+    if read.is_empty() { Err(wrong("it has none".to_owned())) } else { Ok(read) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(url: &str) -> Result<Client, ClientError> {
+        Client::new(url, &Trust::System, Duration::from_secs(5))
+    }
+
+    #[test]
+    fn addresses_of_nodes() {
+        for (url, host, port) in [
+            ("http://127.0.0.1:8080", "127.0.0.1", 8080),
+            ("http://node.example/", "node.example", 80),
+            ("http://[::1]:8080", "::1", 8080),
+        ] {
+            let client = client(url).unwrap();
+            assert_eq!((client.host.as_str(), client.port), (host, port), "{url}");
+        }
+        for url in ["", "node", "ftp://node", "http://", "http://a/b", "http://u:p@a", "http://a?b"] {
+            assert!(matches!(client(url), Err(ClientError::Url(_))), "{url}");
+        }
+        let missing = Trust::Authorities("/nonexistent.pem".into());
+        let missing = Client::new("https://a", &missing, Duration::from_secs(5));
+        assert!(matches!(missing, Err(ClientError::Certificate { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_token_is_not_sent_in_the_open() {
+        // 192.0.2.0/24 is for documentation (RFC 5737): nobody is asked.
+        let client = client("http://192.0.2.1:8080").unwrap();
+        let sent = client.call::<()>(Method::GET, "/", "secret", None).await;
+        assert!(matches!(sent, Err(ClientError::InTheOpen(_))));
+    }
+}

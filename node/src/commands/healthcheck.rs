@@ -1,0 +1,56 @@
+//! `healthcheck`: what a container engine or a supervisor asks of a service.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::remote::{NodeArg, runtime};
+use crate::{
+    config::ServiceName,
+    context::Context,
+    failure::{Failure, Outcome},
+};
+
+/// Arguments of `healthcheck`.
+#[derive(Args, Debug)]
+pub struct Healthcheck {
+    /// Which service of this machine [default: api-gateway, which `run` has too]
+    #[arg(value_name = "NAME")]
+    service: Option<ServiceName>,
+    /// Ask whether it can do its work (/ready), not only whether it lives (/health)
+    #[arg(long)]
+    ready: bool,
+    #[command(flatten)]
+    node: NodeArg,
+}
+
+#[derive(Serialize)]
+struct Healthy {
+    service: &'static str,
+    url: String,
+    path: &'static str,
+    status: u16,
+}
+
+impl Healthcheck {
+    /// Asks.
+    ///
+    /// # Errors
+    /// Exit code 1 where it does not answer, or answers that it is not well.
+    pub fn run(&self, context: &Context) -> Outcome<ExitCode> {
+        let service = self.service.unwrap_or(ServiceName::ApiGateway);
+        let client = self.node.client(context, service)?;
+        let path = if self.ready { "/ready" } else { "/health" };
+        let reply = runtime()?.block_on(client.get(path));
+        let reply = reply.map_err(|error| Failure::check(error.to_string()))?;
+        let (url, status) = (client.url().to_owned(), reply.status.as_u16());
+        if !reply.status.is_success() {
+            let text = String::from_utf8_lossy(&reply.body);
+            return Err(Failure::check(format!("{url}{path} answers {status}: {text}")));
+        }
+        let healthy = Healthy { service: service.as_str(), url, path, status };
+        context.output.print(&healthy, |h| format!("{} at {} is well", h.service, h.url))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
