@@ -8,7 +8,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, Subcommand, ValueHint};
+use clap::{ArgGroup, Args, Subcommand, ValueHint};
 use lucid_auth::{
     Address,
     ledger::{self, Ledger, Transport},
@@ -48,15 +48,11 @@ pub struct KeyArg {
 
 /// A wallet: a key file or a Ledger.
 #[derive(Args, Debug)]
+#[group(skip)]
+#[command(group = ArgGroup::new("wallet").required(true).args(["key", "ledger"]))]
 pub struct WalletArgs {
     /// The file with the wallet's private key
-    #[arg(
-        long,
-        value_name = "FILE",
-        value_hint = ValueHint::FilePath,
-        required_unless_present = "ledger",
-        conflicts_with = "ledger"
-    )]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     key: Option<PathBuf>,
     /// Use the Ledger that is plugged in, with its TRON app open
     #[arg(long)]
@@ -72,7 +68,7 @@ pub struct AddressArgs {
     #[command(flatten)]
     wallet: WalletArgs,
     /// Show the address on the Ledger too, and wait until it is confirmed there
-    #[arg(long, requires = "ledger")]
+    #[arg(long, requires = "ledger", conflicts_with = "key")]
     confirm: bool,
 }
 
