@@ -5,7 +5,7 @@
 //! of the address for the text. It leaves to others which device is opened (`device`, in builds with
 //! the feature `ledger`) and what the person is told while the device waits.
 //!
-//! The app signs the TIP-191 form, [`message::hash_v2`](crate::message::hash_v2), of a message
+//! The app signs the TIP-191 form, [`message::hash_v2`], of a message
 //! (LedgerHQ/app-tron, `src/handlers/sign_personal_message.c`), and shows the person that hash, not
 //! the text: all of it on a Stax or Flex, its first and last two bytes on a Nano. Versions of the app
 //! from before it kept its state between commands sign something else where a message takes more than
