@@ -14,6 +14,7 @@
 
 use std::process::ExitCode;
 
+use lucid_auth::ledger::LedgerError;
 use lucid_pipeline::{PortError, ingest::IngestError, restore::RestoreError};
 use lucid_store::{ErrorKind, StoreError};
 
@@ -129,6 +130,29 @@ impl From<RestoreError> for Failure {
         let class = match &error {
             RestoreError::Chunk { .. } => Class::Check,
             RestoreError::Output(_) | RestoreError::Cancelled => Class::Io,
+        };
+        Self { class, error: error.into() }
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        let class = match &error {
+            LedgerError::Refused
+            | LedgerError::WrongAddress { .. }
+            | LedgerError::WrongSignature { .. } => Class::Check,
+            LedgerError::NoDevice
+            | LedgerError::SeveralDevices(_)
+            | LedgerError::NoPermission { .. }
+            | LedgerError::Locked
+            | LedgerError::AppNotOpen(_)
+            | LedgerError::SettingMissing
+            | LedgerError::WrongData(_)
+            | LedgerError::MessageTooLong(_) => Class::Usage,
+            LedgerError::Unreachable(_)
+            | LedgerError::TimedOut(_)
+            | LedgerError::Garbled(_)
+            | LedgerError::Status(_) => Class::Io,
         };
         Self { class, error: error.into() }
     }

@@ -1,4 +1,4 @@
-//! `auth`: signing in without a wallet at hand, for operators and scripts.
+//! `auth`: signing in from a command line, with a key file or a Ledger, for operators and scripts.
 
 use std::{
     fs::{File, OpenOptions},
@@ -8,28 +8,34 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Args, Subcommand, ValueHint};
-use lucid_auth::sign::WalletKey;
+use clap::{ArgGroup, Args, Subcommand, ValueHint};
+use lucid_auth::{
+    Address,
+    ledger::{self, Ledger, Transport},
+    message::{self, WalletSignature},
+    sign::WalletKey,
+};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
     context::Context,
     failure::{Failure, Outcome},
+    output::notice,
 };
 
 /// No challenge and no key file is longer.
 const INPUT_BYTES_MAX: u64 = 64 << 10;
 
-/// Signing in with a key file.
+/// Signing in with a key file or a Ledger.
 #[derive(Subcommand, Debug)]
 pub enum Auth {
     /// Make a new wallet: 64 hex digits in a file that only you can read
     New(KeyArg),
     /// Print the TRON address of a wallet
-    Address(KeyArg),
+    Address(AddressArgs),
     /// Sign a challenge: reads what /auth/challenge answered, prints what /auth/login takes
-    Sign(KeyArg),
+    Sign(WalletArgs),
 }
 
 /// A wallet's key.
@@ -38,6 +44,32 @@ pub struct KeyArg {
     /// The file with the wallet's private key
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     key: PathBuf,
+}
+
+/// A wallet: a key file or a Ledger.
+#[derive(Args, Debug)]
+#[group(skip)]
+#[command(group = ArgGroup::new("wallet").required(true).args(["key", "ledger"]))]
+pub struct WalletArgs {
+    /// The file with the wallet's private key
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    key: Option<PathBuf>,
+    /// Use the Ledger that is plugged in, with its TRON app open
+    #[arg(long)]
+    ledger: bool,
+    /// Which of the Ledger's keys, as a BIP-32 path
+    #[arg(long, value_name = "PATH", requires = "ledger", conflicts_with = "key", default_value_t)]
+    path: ledger::Path,
+}
+
+/// Whose address, and whether the device shows it.
+#[derive(Args, Debug)]
+pub struct AddressArgs {
+    #[command(flatten)]
+    wallet: WalletArgs,
+    /// Show the address on the Ledger too, and wait until it is confirmed there
+    #[arg(long, requires = "ledger", conflicts_with = "key")]
+    confirm: bool,
 }
 
 /// What `/auth/challenge` answers, as far as it is signed.
@@ -72,24 +104,24 @@ impl Auth {
                 let wallet = Wallet { address: read_key(&key)?.address().to_string() };
                 context.output.print(&wallet, |wallet| wallet.address.clone())?;
             }
-            Self::Address(KeyArg { key }) => {
-                let wallet = Wallet { address: read_key(&key)?.address().to_string() };
-                context.output.print(&wallet, |wallet| wallet.address.clone())?;
+            Self::Address(AddressArgs { wallet, confirm }) => {
+                let address = Signer::open(wallet)?.address(confirm)?.to_string();
+                context.output.print(&Wallet { address }, |wallet| wallet.address.clone())?;
             }
-            Self::Sign(KeyArg { key }) => {
-                let key = read_key(&key)?;
+            Self::Sign(wallet) => {
+                let mut signer = Signer::open(wallet)?;
                 let mut text = String::new();
                 io::stdin().lock().take(INPUT_BYTES_MAX).read_to_string(&mut text)?;
                 let challenge: Challenge = serde_json::from_str(&text).map_err(|error| {
                     Failure::usage(format!("standard input is no challenge: {error}"))
                 })?;
-                let address = key.address().to_string();
+                let address = signer.address(false)?.to_string();
                 if let Some(other) = challenge.address.filter(|other| *other != address) {
                     return Err(Failure::usage(format!(
                         "the challenge is for {other}, and the key is that of {address}"
                     )));
                 }
-                let signature = key.sign(&challenge.message).to_hex();
+                let signature = signer.sign(&challenge.message)?.to_hex();
                 let login = Login { address, signature, nonce: challenge.nonce };
                 // For the next program, whatever was asked for.
                 crate::output::Output { json: true }.print(&login, |_| String::new())?;
@@ -97,6 +129,64 @@ impl Auth {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What signs.
+enum Signer {
+    File(WalletKey),
+    Ledger(Ledger<Box<dyn Transport>>, ledger::Path),
+}
+
+impl Signer {
+    fn open(wallet: WalletArgs) -> Outcome<Self> {
+        match wallet.key {
+            Some(key) => read_key(&key).map(Self::File),
+            None => Ok(Self::Ledger(Ledger::new(open_ledger()?), wallet.path)),
+        }
+    }
+
+    fn address(&mut self, confirm: bool) -> Outcome<Address> {
+        match self {
+            Self::File(key) => Ok(key.address()),
+            Self::Ledger(ledger, path) => {
+                let address = ledger.address(path, false)?;
+                if !confirm {
+                    return Ok(address);
+                }
+                notice(&format!("confirm on the Ledger, where it shows {address}"));
+                Ok(ledger.address(path, true)?)
+            }
+        }
+    }
+
+    fn sign(&mut self, text: &str) -> Outcome<WalletSignature> {
+        match self {
+            Self::File(key) => Ok(key.sign(text)),
+            Self::Ledger(ledger, path) => {
+                let hash = hex::encode_upper(message::hash_v2(text));
+                notice(&format!(
+                    "confirm on the Ledger, where it shows the message hash {hash} (a Nano shows \
+                     {}...{})",
+                    &hash[..4],
+                    &hash[60..]
+                ));
+                Ok(ledger.sign(path, text)?)
+            }
+        }
+    }
+}
+
+#[cfg(feature = "ledger")]
+fn open_ledger() -> Outcome<Box<dyn Transport>> {
+    Ok(Box::new(ledger::device::Device::open()?))
+}
+
+#[cfg(not(feature = "ledger"))]
+fn open_ledger() -> Outcome<Box<dyn Transport>> {
+    Err(Failure::usage(
+        "this build has no Ledger support; one that has is built by \
+         `cargo build --release --features ledger`",
+    ))
 }
 
 fn read_key(path: &Path) -> Outcome<WalletKey> {

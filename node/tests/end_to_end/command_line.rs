@@ -90,11 +90,32 @@ fn what_is_no_command_is_a_mistake() {
     let words = ["", "nonsense", "ingest", "restore", "ledger", "list extra", "verify"];
     let services =
         ["run extra", "serve", "serve nonsense", "auth", "auth sign extra", "openapi extra"];
-    for words in words.into_iter().chain(services) {
+    // A wallet is a key file or a Ledger, one of them, and only a Ledger has paths.
+    let wallets = [
+        "auth address",
+        "auth sign",
+        "auth sign --key k --ledger",
+        "auth sign --key k --path 0",
+        "auth address --path 0",
+        "auth address --key k --confirm",
+        "auth address --ledger --path m/44'/195'",
+        "auth new --ledger",
+    ];
+    for words in words.into_iter().chain(services).chain(wallets) {
         let ran = node.run(words).ends(64);
         assert!(ran.stdout.is_empty() && !ran.stderr.is_empty(), "{words}");
     }
     assert!(!node.data().exists());
+}
+
+/// The option is there in every build, and says what to do where it cannot be served.
+#[test]
+#[cfg(not(feature = "ledger"))]
+fn a_build_without_ledger_support_says_so() {
+    let node = Node::new();
+    for words in ["auth address --ledger", "auth sign --ledger --path 44'/195'/1'/0/0"] {
+        node.run(words).ends(64).says(&["no Ledger support", "--features ledger"]);
+    }
 }
 
 /// A reader that goes away ends the command without a panic and without a claim.

@@ -1,8 +1,9 @@
 //! Sign-in with a TRON wallet, tokens and accounts.
 //!
-//! This crate owns what a signature proves, what a token says and when either ends. It leaves to
-//! others where accounts are kept ([`AccountStore`]), the clock and randomness of the pure parts (they
-//! are arguments), and HTTP. [`Service`] is an adapter: the `Authentication` port over these.
+//! This crate owns what a signature proves, how a Ledger is asked for one, what a token says and when
+//! either ends. It leaves to others where accounts are kept ([`AccountStore`]), the clock and randomness
+//! of the pure parts (they are arguments), and HTTP. [`Service`] is an adapter: the `Authentication` port
+//! over these.
 //!
 //! Invariants:
 //! - a nonce signs in once, and only the address it was given to;
@@ -16,6 +17,7 @@
 
 mod accounts;
 pub mod address;
+pub mod ledger;
 pub mod message;
 mod nonces;
 mod service;

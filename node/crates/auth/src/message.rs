@@ -57,6 +57,14 @@ impl WalletSignature {
         let digits = text.strip_prefix("0x").unwrap_or(text);
         let mut bytes = [0; 65];
         hex::decode_to_slice(digits, &mut bytes).map_err(|_| SignatureError)?;
+        Self::from_bytes(&bytes)
+    }
+
+    /// Reads a signature's bytes, r ‖ s ‖ v.
+    ///
+    /// # Errors
+    /// [`SignatureError`].
+    pub fn from_bytes(bytes: &[u8; 65]) -> Result<Self, SignatureError> {
         let (rs, v) = bytes.split_at(64);
         let signature = Signature::from_slice(rs).map_err(|_| SignatureError)?;
         if signature.normalize_s() != signature {
