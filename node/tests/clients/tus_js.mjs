@@ -104,7 +104,7 @@ async function leg(at, cut) {
   if (previous) prepared.upload.resumeFromPreviousUpload(previous);
   prepared.upload.start();
   assert(await Promise.race([isReached, prepared.ended]), "the upload ended before it was cut");
-  await cut(prepared.upload);
+  await cut(prepared);
   return prepared;
 }
 
@@ -129,9 +129,56 @@ async function isWhole(upload, expected, mediaType) {
 }
 
 const places = [10 * MIB + 1_000_000, 20 * MIB + 1_000_000, 31 * MIB + 1_000_000];
-const first = await leg(places[0], (upload) => upload.abort());
-const second = await leg(places[1], (upload) => upload.abort().then(kill));
+const first = await leg(places[0], ({ upload }) => upload.abort());
+const second = await leg(places[1], ({ upload }) => upload.abort().then(kill));
 goesOn("cut off", second.seen.begun[0], first.seen.acknowledged, places[0] + 65_536, second.seen.requests);
 let acknowledged;
-const third = await leg(places[2], () => ((acknowledged = third.seen.acknowledged), kill()));
+const third = await leg(places[2], ({ seen }) => {
+  acknowledged = seen.acknowledged;
+  return kill();
+});
 goesOn("cut off and killed", third.seen.begun[0], second.seen.acknowledged, places[1] + 65_536, third.seen.requests);
+await third.ended;
+goesOn("killed meanwhile", third.seen.begun.at(-1), acknowledged, places[2] + 65_536, third.seen.requests);
+assert(third.seen.begun.length >= 2, "the client noticed nothing of the kill");
+assert.equal(third.upload.url, first.upload.url);
+await isWhole(third.upload, content, "video/mp4");
+console.log(`${SIZE} bytes: what came back is what was sent`);
+
+/** Uploads it at one go, and gives the requests that it took. */
+async function uploads(what, source, options, expected, requests) {
+  const { upload, seen, ended } = prepare(source, { metadata: {}, chunkSize: 20_000, ...options });
+  upload.start();
+  await ended;
+  await isWhole(upload, expected, options.metadata?.filetype ?? "application/octet-stream");
+  assert.deepEqual(seen.requests, requests);
+  console.log(`${what}: ${requests.join(", ")}`);
+}
+
+const small = content.subarray(0, 50_000);
+const pieces = ["POST 201", "PATCH 204", "PATCH 204", "PATCH 204"];
+await uploads("a file of no bytes", Buffer.alloc(0), {}, Buffer.alloc(0), ["POST 201"]);
+await uploads("in pieces", small, {}, small, pieces);
+const early = { uploadDataDuringCreation: true };
+await uploads("the first piece with the creation", small, early, small, pieces.slice(0, 3));
+const override = { overridePatchMethod: true, metadata: { filetype: "text/plain" } };
+await uploads("POST for PATCH", small, override, small, ["POST 201", "POST 204", "POST 204", "POST 204"]);
+const stream = new PassThrough();
+stream.end(small);
+await uploads("a stream of unknown length", stream, { uploadLengthDeferred: true }, small, pieces);
+
+// Given up: the node has it no longer.
+const gone = prepare(small, { chunkSize: 20_000, onChunkComplete: () => gone.cut() });
+await new Promise((resolve) => {
+  gone.cut = resolve;
+  gone.upload.start();
+});
+await gone.upload.abort(true);
+assert.equal(gone.seen.requests.at(-1), "DELETE 204");
+const head = { method: "HEAD", headers: { ...headers, "Tus-Resumable": "1.0.0" } };
+assert.equal((await fetch(gone.upload.url, head)).status, 410);
+const session = new URL(gone.upload.url).pathname.replace(/\/upload$/, "");
+assert.equal((await (await fetch(url + session, { headers })).json()).state, "voided");
+console.log("given up: HEAD 410");
+console.log("tus-js-client: all as it should be");
+process.exit(0);
