@@ -137,10 +137,11 @@ const third = await leg(places[2], ({ seen }) => {
   acknowledged = seen.acknowledged;
   return kill();
 });
-goesOn("cut off and killed", third.seen.begun[0], second.seen.acknowledged, places[1] + 65_536, third.seen.requests);
 await third.ended;
-goesOn("killed meanwhile", third.seen.begun.at(-1), acknowledged, places[2] + 65_536, third.seen.requests);
-assert(third.seen.begun.length >= 2, "the client noticed nothing of the kill");
+const { begun, requests } = third.seen;
+goesOn("cut off and killed", begun[0], second.seen.acknowledged, places[1] + 65_536, requests);
+goesOn("killed meanwhile", begun.at(-1), acknowledged, places[2] + 65_536, requests);
+assert(begun.length >= 2, "the client noticed nothing of the kill");
 assert.equal(third.upload.url, first.upload.url);
 await isWhole(third.upload, content, "video/mp4");
 console.log(`${SIZE} bytes: what came back is what was sent`);

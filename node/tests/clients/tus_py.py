@@ -189,7 +189,8 @@ pid = read_pid()
 third.upload()
 assert read_pid() != pid, "it was not killed"
 is_whole(third, content, "video/mp4")
-with requests.get(session_of(third) + "/content", headers={"Range": "bytes=3000000-9000000", **headers}) as part:
+middle = {"Range": "bytes=3000000-9000000", **headers}
+with requests.get(session_of(third) + "/content", headers=middle) as part:
     assert part.status_code == 206 and part.content == content[3_000_000:9_000_001]
 print(f"killed again, and {len(content)} bytes: what came back is what was sent")
 
@@ -280,7 +281,8 @@ is_refused(400, "invalid_request", patch({"Upload-Offset": "-1"}))
 is_refused(401, "token_missing", patch({"Authorization": None}))
 is_refused(413, "too_large", patch({}, content[:70_001]))
 assert ask_offset(uploader.url) == 30_000, "something of it was taken"
-nowhere = requests.head(f"{url}/api/v1/sessions/{'0' * 8}-0000-4000-8000-{'0' * 12}/upload", headers=tus_headers)
+nothing = "00000000-0000-4000-8000-000000000000"
+nowhere = requests.head(f"{url}/api/v1/sessions/{nothing}/upload", headers=tus_headers)
 assert nowhere.status_code == 404 and "Upload-Offset" not in nowhere.headers, nowhere.headers
 uploader.upload()
 is_whole(uploader, content[:100_000])
