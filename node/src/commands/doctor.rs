@@ -7,6 +7,7 @@
 mod disk;
 mod folder;
 mod machine;
+mod services;
 
 use std::process::ExitCode;
 
@@ -81,8 +82,14 @@ impl Doctor {
         checks.push(disk::file_system(&config.data));
         if examined.is_ours {
             checks.push(disk::latency(&config.data));
+            checks.push(disk::rate(&config.data));
         }
         checks.push(machine::clock(now(), examined.last_entry));
+        checks.extend(machine::clock_source());
+        checks.push(services::port(config));
+        checks.extend(services::tls(config));
+        checks.extend(services::secret_files(config));
+        checks.extend(services::peers(config));
         let ok = checks.iter().all(|line| line.status != Status::Fail);
         context.output.print(&Report { ok, checks }, text)?;
         Ok(if ok { ExitCode::SUCCESS } else { Class::Check.into() })

@@ -141,8 +141,7 @@ fn text(status: &Status) -> String {
         ("failed proofs", status.proof_failures),
     ];
     rows.extend(counts.iter().filter_map(|(name, count)| Some((*name, (*count)?.to_string()))));
-    let sizes =
-        [("disk free", status.disk_free_bytes), ("memory", status.resident_memory_bytes)];
+    let sizes = [("disk free", status.disk_free_bytes), ("memory", status.resident_memory_bytes)];
     rows.extend(sizes.iter().filter_map(|(name, size)| Some((*name, human_bytes((*size)?)))));
     table(&rows)
 }

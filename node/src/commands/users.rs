@@ -39,6 +39,7 @@ pub enum Users {
         /// observer, user, operator or admin
         #[arg(value_name = "ROLE")]
         role: Role,
+        /// Where the accounts are
         #[command(flatten)]
         way: Way,
     },
@@ -47,6 +48,7 @@ pub enum Users {
         /// Its TRON address
         #[arg(value_name = "ADDRESS")]
         address: Owner,
+        /// Where the accounts are
         #[command(flatten)]
         way: Way,
     },

@@ -142,7 +142,7 @@ pub(super) fn authentication(
     let given = given.map(|secret| Zeroizing::new(secret.expose().as_bytes().to_vec()));
     let keys: Vec<_> = given.into_iter().chain([Zeroizing::new(own.to_vec())]).collect();
     let options = ServiceOptions {
-        name: config.services.public_name.clone().unwrap_or_else(|| format!("node {issuer}")),
+        name: config.services.public_name.clone().unwrap_or_else(|| "Lucid".to_owned()),
         issuer,
         admins: config.services.admins.clone(),
         keys: KeyRing::new(&keys),

@@ -77,7 +77,9 @@ pub enum ClientError {
         why: String,
     },
     /// This machine's own authorities cannot be read.
-    #[error("this machine has no certificate authorities: {0}; name yours with --ca-certificate FILE")]
+    #[error(
+        "this machine has no certificate authorities: {0}; name yours with --ca-certificate FILE"
+    )]
     NoAuthorities(String),
     /// A token would go where everybody can read it.
     #[error("a token is sent only over https or to this machine, and {0} is neither")]
@@ -171,7 +173,8 @@ impl Client {
         let reply = self.send(method, path, Some(token), body).await?;
         let nonsense = |why: String| ClientError::Nonsense { url: self.base.clone(), why };
         if reply.status.is_success() {
-            return serde_json::from_slice(&reply.body).map_err(|error| nonsense(error.to_string()));
+            return serde_json::from_slice(&reply.body)
+                .map_err(|error| nonsense(error.to_string()));
         }
         let told: Told = serde_json::from_slice(&reply.body)
             .map_err(|_| nonsense(format!("status {}", reply.status)))?;
@@ -223,10 +226,7 @@ impl Client {
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-async fn exchange(
-    stream: Box<dyn Stream>,
-    request: Request<Full<Bytes>>,
-) -> Result<Reply, String> {
+async fn exchange(stream: Box<dyn Stream>, request: Request<Full<Bytes>>) -> Result<Reply, String> {
     let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = shaken.map_err(|error| error.to_string())?;
     let answering = async {
@@ -313,7 +313,8 @@ mod tests {
             let client = client(url).unwrap();
             assert_eq!((client.host.as_str(), client.port), (host, port), "{url}");
         }
-        for url in ["", "node", "ftp://node", "http://", "http://a/b", "http://u:p@a", "http://a?b"] {
+        for url in ["", "node", "ftp://node", "http://", "http://a/b", "http://u:p@a", "http://a?b"]
+        {
             assert!(matches!(client(url), Err(ClientError::Url(_))), "{url}");
         }
         let missing = Trust::Authorities("/nonexistent.pem".into());

@@ -1,5 +1,7 @@
 //! The authentication service.
 
+mod changes;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,10 +12,10 @@ use lucid_api::{
 use lucid_core::{
     Owner, Timestamp,
     access::{Principal, Role},
-    entry::UserChanged,
 };
 use tokio::sync::Mutex;
 
+use self::changes::Why;
 use crate::{
     AccountRecord, AccountStore, Address, Family, KeyRing, StoreFailure,
     message::WalletSignature,
@@ -82,48 +84,6 @@ impl Service {
         let task = tokio::task::spawn_blocking(move || work(&parts));
         task.await.map_err(|error| internal(&error))?
     }
-
-    /// Changes an account: in the ledger first.
-    async fn change(
-        &self,
-        owner: &Owner,
-        by: &Owner,
-        decide: impl FnOnce(Option<&AccountRecord>) -> Answer<Option<(Role, bool)>> + Send,
-    ) -> Answer<AccountRecord> {
-        let _turn = self.changing.lock().await;
-        let of = owner.clone();
-        let before = self.run(move |parts| parts.store.account(&of).map_err(failed)).await?;
-        let Some((role, revoked)) = decide(before.as_ref())? else {
-            return before.ok_or_else(no_account);
-        };
-        let was_admin = before.as_ref().is_some_and(AccountRecord::is_admin);
-        if was_admin && (revoked || role != Role::Admin) {
-            let of = owner.clone();
-            let other = move |parts: &Parts| parts.store.has_other_admin(&of).map_err(failed);
-            if !self.run(other).await? {
-                let detail = "no other admin would be left: grant somebody else that role first";
-                return Err(Problem::new(Code::Conflict, detail));
-            }
-        }
-        let now = (self.parts.options.clock)();
-        let (kind, v) = Default::default();
-        let change =
-            UserChanged { at: now, by: by.clone(), kind, revoked, role, user: owner.clone(), v };
-        self.ledger.user_changed(change).await?;
-        let created_at = before.map_or(now, |before| before.created_at);
-        let after = AccountRecord { owner: owner.clone(), role, revoked, created_at };
-        let written = after.clone();
-        self.run(move |parts| {
-            parts.store.put_account(&written).map_err(failed)?;
-            match written.revoked {
-                true => parts.store.remove_families_of(&written.owner).map_err(failed),
-                false => Ok(()),
-            }
-        })
-        .await?;
-        tracing::info!(user = %owner, %by, %role, revoked, "an account changed");
-        Ok(after)
-    }
 }
 
 impl AccountRecord {
@@ -142,12 +102,16 @@ impl Parts {
         (self.options.clock)()
     }
 
+    /// What is signed: at most 225 bytes where the name has at most 64. That is what a Ledger takes in one
+    /// command; of more, versions of its TRON app before the end of 2025 sign something else.
     fn message(&self, address: Address, nonce: &str, issued: Timestamp) -> String {
-        let expires = later(issued, NONCE_SECONDS);
+        let expires = later(issued, NONCE_SECONDS).to_string();
+        // To the second: `2026-02-01T00:00:05.250Z`.
+        let expires = expires.get(..19).unwrap_or(&expires);
         let (name, node) = (&self.options.name, &self.options.issuer);
         format!(
-            "Sign in to {name} (Lucid node {node}).\n\nThis costs nothing and moves nothing.\n\n\
-             Address: {address}\nNonce: {nonce}\nIssued: {issued}\nExpires: {expires}"
+            "Sign in to {name}, node {node}.\n\nAddress: {address}\nNonce: {nonce}\n\
+             Expires: {expires}Z"
         )
     }
 
@@ -294,14 +258,19 @@ impl Authentication for Service {
             Some(account) if !first_admin || account.role == Role::Admin => account,
             Some(account) if account.revoked => account,
             // Named in the configuration since.
-            Some(_) => self.change(&owner, &operator(), |_| Ok(Some((Role::Admin, false)))).await?,
+            Some(_) => {
+                self.change(Why::SignedIn, &owner, &operator(), |_| Ok(Some((Role::Admin, false))))
+                    .await?
+            }
             None => {
                 let (role, by) = match first_admin {
                     true => (Role::Admin, operator()),
                     false => (Role::User, owner.clone()),
                 };
-                self.change(&owner, &by, |before| Ok(before.is_none().then_some((role, false))))
-                    .await?
+                self.change(Why::SignedIn, &owner, &by, |before| {
+                    Ok(before.is_none().then_some((role, false)))
+                })
+                .await?
             }
         };
         self.run(move |parts| parts.sign_in(&account)).await
@@ -346,7 +315,7 @@ impl Authentication for Service {
 
     async fn grant(&self, owner: &Owner, role: Role, by: &Owner) -> Answer<Account> {
         parse_address(owner.as_str())?;
-        let granted = self.change(owner, by, |before| {
+        let granted = self.change(Why::Asked, owner, by, |before| {
             let same = before.is_some_and(|before| before.role == role && !before.revoked);
             Ok((!same).then_some((role, false)))
         });
@@ -354,7 +323,7 @@ impl Authentication for Service {
     }
 
     async fn revoke(&self, owner: &Owner, by: &Owner) -> Answer<Account> {
-        let revoked = self.change(owner, by, |before| {
+        let revoked = self.change(Why::Asked, owner, by, |before| {
             let before = before.ok_or_else(no_account)?;
             Ok((!before.revoked).then_some((before.role, true)))
         });

@@ -10,7 +10,7 @@ use std::{
 use rustix::fs::{statfs, statvfs};
 
 use super::Line;
-use crate::output::human_bytes;
+use crate::output::{human_bytes, human_rate};
 
 /// The least that is kept back for the ledger, see `lucid_store::DataFolder`.
 const RESERVE_BYTES_MIN: u64 = 64 << 20;
@@ -20,6 +20,12 @@ const PROBES: usize = 5;
 const PROBE_BYTES: usize = 4096;
 /// An SD card takes 5 to 30 ms. Above this, each acknowledgement is felt.
 const SYNC_SLOW: Duration = Duration::from_millis(100);
+
+/// Bytes written to learn the disk's rate.
+const RATE_BYTES: u64 = 32 << 20;
+const BLOCK_BYTES: usize = 1 << 20;
+/// Bytes a second. The slowest class of SD cards that is of use writes 10 MB/s.
+const RATE_SLOW: f64 = 10e6;
 
 /// File systems that do not keep what they are given, or not as the node needs it, by the numbers
 /// of statfs(2).
@@ -102,6 +108,48 @@ pub(super) fn latency(folder: &Path) -> Line {
             }
         }
     }
+}
+
+/// Writes some more than caches of cards hold, syncs it, and removes it.
+pub(super) fn rate(folder: &Path) -> Line {
+    let check = "disk rate";
+    let path = folder.join("doctor.tmp");
+    let written = write_through(&path);
+    let removed = fs::remove_file(&path);
+    match written.and_then(|time| removed.map(|()| time)) {
+        Err(error) => {
+            let found = format!("{} cannot be written: {error}", path.display());
+            Line::fail(check, found, "see to the disk, and to who owns the folder")
+        }
+        Ok(time) => {
+            let rate = human_rate(RATE_BYTES, time.as_secs_f64());
+            let found = format!("{rate} ({} written and synced)", human_bytes(RATE_BYTES));
+            if RATE_BYTES as f64 / time.as_secs_f64() < RATE_SLOW {
+                let remedy = "one recorded screen may outrun it: use a faster disk or card";
+                return Line::warn(check, found, remedy);
+            }
+            Line::ok(check, found)
+        }
+    }
+}
+
+fn write_through(path: &Path) -> io::Result<Duration> {
+    // What compresses, or is all the same, some disks write faster than they are.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut block = Vec::with_capacity(BLOCK_BYTES);
+    while block.len() < BLOCK_BYTES {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        block.extend_from_slice(&state.to_le_bytes());
+    }
+    let mut file = File::create(path)?;
+    let started = Instant::now();
+    for _ in 0..RATE_BYTES / BLOCK_BYTES as u64 {
+        file.write_all(&block)?;
+    }
+    file.sync_data()?;
+    Ok(started.elapsed())
 }
 
 fn probe(path: &Path) -> io::Result<[Duration; PROBES]> {

@@ -1,6 +1,9 @@
 //! The machine: processor, memory, clock.
 
-use std::fs;
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
 
 use lucid_core::{Timestamp, chunk::Suite, counted};
 use lucid_hal::cpu;
@@ -106,6 +109,21 @@ pub(super) fn clock(now: Timestamp, last_entry: Option<Timestamp>) -> Line {
             Line::fail("clock", found, format!("{remedy}; if it is right, it was wrong then"))
         }
         _ => Line::ok("clock", format!("it says {now}")),
+    }
+}
+
+/// Whether something keeps the clock right, where systemd knows.
+pub(super) fn clock_source() -> Option<Line> {
+    let arguments = ["show", "--property=NTPSynchronized", "--value"];
+    let output = Command::new("timedatectl").args(arguments).stdin(Stdio::null()).output();
+    let output = output.ok().filter(|output| output.status.success())?;
+    match output.stdout.trim_ascii() {
+        b"yes" => Some(Line::ok("clock source", "the clock is kept right over the network")),
+        b"no" => {
+            let remedy = "timedatectl set-ntp true, or give the machine a clock of its own";
+            Some(Line::warn("clock source", "nothing keeps the clock right", remedy))
+        }
+        _ => None,
     }
 }
 

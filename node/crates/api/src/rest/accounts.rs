@@ -9,7 +9,7 @@ use super::{
     Api,
     extract::{Address, Body, Caller, Params, not_an_address},
     guard,
-    openapi::Problems,
+    openapi::{ChangingAccounts, ListingAccounts},
     views::{AccountView, RoleView},
 };
 use crate::{Code, Problem, ports::AccountFilter};
@@ -42,8 +42,8 @@ pub(super) struct GrantRequest {
 }
 
 /// All accounts, in order of their addresses.
-#[utoipa::path(get, path = "/api/v1/admin/users", tag = "admin", params(ListAccounts),
-    responses((status = 200, body = AccountPage), Problems))]
+#[utoipa::path(get, operation_id = "list_users", path = "/api/v1/admin/users", tag = "admin", params(ListAccounts),
+    responses((status = 200, description = "Accounts.", body = AccountPage), ListingAccounts))]
 pub(super) async fn list(
     State(api): State<Api>,
     Caller(caller): Caller,
@@ -59,9 +59,9 @@ pub(super) async fn list(
 }
 
 /// Give an account a role; makes the account, and lifts a revocation.
-#[utoipa::path(put, path = "/api/v1/admin/users/{address}", tag = "admin",
+#[utoipa::path(put, operation_id = "grant_role", path = "/api/v1/admin/users/{address}", tag = "admin",
     params(("address" = String, Path, description = "A TRON address")),
-    request_body = GrantRequest, responses((status = 200, body = AccountView), Problems))]
+    request_body = GrantRequest, responses((status = 200, description = "The account as it is now.", body = AccountView), ChangingAccounts))]
 pub(super) async fn grant(
     State(api): State<Api>,
     Caller(caller): Caller,
@@ -74,9 +74,9 @@ pub(super) async fn grant(
 }
 
 /// Revoke an account and all its tokens.
-#[utoipa::path(delete, path = "/api/v1/admin/users/{address}", tag = "admin",
+#[utoipa::path(delete, operation_id = "revoke_user", path = "/api/v1/admin/users/{address}", tag = "admin",
     params(("address" = String, Path, description = "A TRON address")),
-    responses((status = 200, body = AccountView), Problems))]
+    responses((status = 200, description = "The account as it is now.", body = AccountView), ChangingAccounts))]
 pub(super) async fn revoke(
     State(api): State<Api>,
     Caller(caller): Caller,

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::{
     Api,
     extract::{Body, Caller},
-    openapi::Problems,
+    openapi::SigningIn,
     views::AccountView,
 };
 use crate::{Problem, ports::Login};
@@ -78,7 +78,7 @@ impl From<crate::ports::Tokens> for TokenAnswer {
 
 /// Ask for a text to sign.
 #[utoipa::path(post, path = "/api/v1/auth/challenge", tag = "auth", security(()),
-    request_body = ChallengeRequest, responses((status = 200, body = ChallengeAnswer), Problems))]
+    request_body = ChallengeRequest, responses((status = 200, description = "What to sign.", body = ChallengeAnswer), SigningIn))]
 pub(super) async fn challenge(
     State(api): State<Api>,
     Body(ChallengeRequest { address }): Body<ChallengeRequest>,
@@ -91,7 +91,7 @@ pub(super) async fn challenge(
 
 /// Sign in with a signed challenge.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", security(()),
-    request_body = LoginRequest, responses((status = 200, body = TokenAnswer), Problems))]
+    request_body = LoginRequest, responses((status = 200, description = "Signed in.", body = TokenAnswer), SigningIn))]
 pub(super) async fn login(
     State(api): State<Api>,
     Body(LoginRequest { address, signature, nonce }): Body<LoginRequest>,
@@ -103,7 +103,7 @@ pub(super) async fn login(
 
 /// Exchange a refresh token for new tokens. It is then used up; using it again revokes all of the sign-in.
 #[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "auth", security(()),
-    request_body = RefreshRequest, responses((status = 200, body = TokenAnswer), Problems))]
+    request_body = RefreshRequest, responses((status = 200, description = "New tokens.", body = TokenAnswer), SigningIn))]
 pub(super) async fn refresh(
     State(api): State<Api>,
     Body(RefreshRequest { refresh_token }): Body<RefreshRequest>,
@@ -115,7 +115,7 @@ pub(super) async fn refresh(
 
 /// End a sign-in and all its tokens.
 #[utoipa::path(post, path = "/api/v1/auth/logout", tag = "auth", security(()),
-    request_body = RefreshRequest, responses((status = 204, description = "It is over."), Problems))]
+    request_body = RefreshRequest, responses((status = 204, description = "It is over."), SigningIn))]
 pub(super) async fn logout(
     State(api): State<Api>,
     Body(RefreshRequest { refresh_token }): Body<RefreshRequest>,
@@ -126,7 +126,7 @@ pub(super) async fn logout(
 
 /// The account of the caller.
 #[utoipa::path(get, path = "/api/v1/auth/me", tag = "auth",
-    responses((status = 200, body = AccountView), Problems))]
+    responses((status = 200, description = "The account.", body = AccountView), SigningIn))]
 pub(super) async fn me(
     State(api): State<Api>,
     Caller(caller): Caller,

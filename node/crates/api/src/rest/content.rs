@@ -19,7 +19,7 @@ use super::{
     Api,
     extract::{Caller, Id},
     guard,
-    openapi::Problems,
+    openapi::Reading,
 };
 use crate::{Code, Problem, ports::SessionState};
 
@@ -35,14 +35,16 @@ struct Piece {
 }
 
 /// The content of a sealed session, decrypted. Honours one byte range (RFC 9110 §14).
-#[utoipa::path(get, path = "/api/v1/sessions/{id}/content", tag = "sessions",
+#[utoipa::path(get, operation_id = "read_content", path = "/api/v1/sessions/{id}/content", tag = "sessions",
     params(("id" = String, Path, format = "uuid"),
         ("range" = Option<String>, Header, description = "such as bytes=0-99")),
     responses(
-        (status = 200, description = "All of it.", content_type = "application/octet-stream"),
-        (status = 206, description = "The range.", content_type = "application/octet-stream"),
+        (status = 200, description = "All of it, as its media type.", content_type = "*/*",
+            headers(("etag" = String, description = "Names the content"))),
+        (status = 206, description = "The range.", content_type = "*/*",
+            headers(("content-range" = String, description = "Which bytes, of how many"))),
         (status = 304, description = "The caller has it."),
-        Problems))]
+        Reading))]
 pub(super) async fn content(
     State(api): State<Api>,
     Caller(caller): Caller,

@@ -13,15 +13,16 @@ use super::{
     content::{CACHED, is_known},
     extract::{Caller, Id, Number},
     guard,
-    openapi::Problems,
+    openapi::Reading,
 };
 use crate::{Code, Problem};
 
 /// A sealed session's manifest, exactly the bytes that the ledger's entry has the hash of.
-#[utoipa::path(get, path = "/api/v1/sessions/{id}/manifest", tag = "proofs",
+#[utoipa::path(get, operation_id = "read_manifest", path = "/api/v1/sessions/{id}/manifest", tag = "proofs",
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, description = "RFC 8785 JSON.", content_type = "application/json"),
-        (status = 304, description = "The caller has it."), Problems))]
+    responses((status = 200, description = "RFC 8785 JSON.", content_type = "application/json",
+            headers(("etag" = String, description = "Its hash"))),
+        (status = 304, description = "The caller has it."), Reading))]
 pub(super) async fn manifest(
     State(api): State<Api>,
     Caller(caller): Caller,
@@ -40,9 +41,9 @@ pub(super) async fn manifest(
 }
 
 /// A chunk file as it is stored: sealed.
-#[utoipa::path(get, path = "/api/v1/sessions/{id}/chunks/{n}", tag = "proofs",
+#[utoipa::path(get, operation_id = "read_chunk", path = "/api/v1/sessions/{id}/chunks/{n}", tag = "proofs",
     params(("id" = String, Path, format = "uuid"), ("n" = u32, Path)),
-    responses((status = 200, description = "The file.", content_type = "application/octet-stream"), Problems))]
+    responses((status = 200, description = "The file.", content_type = "application/octet-stream"), Reading))]
 pub(super) async fn chunk(
     State(api): State<Api>,
     Caller(caller): Caller,

@@ -13,7 +13,7 @@ use futures_util::{StreamExt, future};
 use lucid_core::access::{Access, SessionAction};
 use serde_json::json;
 
-use super::{Api, extract::Caller, openapi::Problems};
+use super::{Api, extract::Caller, openapi::Plain};
 use crate::{
     Problem,
     ports::{Event, EventKind},
@@ -26,7 +26,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// listener that does not keep up is disconnected; there is no going back to earlier events.
 #[utoipa::path(get, path = "/api/v1/events", tag = "sessions",
     responses((status = 200, description = "Events `state` and `progress`.",
-        content_type = "text/event-stream"), Problems))]
+        content_type = "text/event-stream"), Plain))]
 pub(super) async fn events(
     State(api): State<Api>,
     Caller(caller): Caller,

@@ -9,7 +9,7 @@ use axum::{
 use http::{header, request::Parts};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use lucid_core::{Owner, SessionId, access::Principal};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::{Code, Problem};
 
@@ -151,6 +151,8 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let why = match error.classify() {
             serde_json::error::Category::Data => explained(&path, &error.to_string()),
             serde_json::error::Category::Eof => "it ends early".to_owned(),
+            // An enum's value of another type is an error of syntax to serde_json.
+            _ if serde_json::from_slice::<IgnoredAny>(bytes).is_ok() => explained(&path, ""),
             _ => "it is no JSON".to_owned(),
         };
         Problem::new(Code::InvalidRequest, format!("the body, line {line}, column {column}: {why}"))
@@ -204,7 +206,7 @@ mod tests {
     fn bodies_are_refused_by_name_and_without_their_values() {
         for (text, expected) in [
             (r#"{"kind":"secret, expected x"}"#, "kind is one of `one`, `two`, `three`"),
-            (r#"{"kind":7}"#, "kind is string or map"),
+            (r#"{"kind":7}"#, "kind is not what it should be"),
             (r#"{"kind":"one","count":"secret"}"#, "count is u32"),
             (r#"{"kind":"one","count":-1}"#, "count is u32"),
             (r#"{"kind":"one","flag":"secret"}"#, "flag is a boolean"),

@@ -93,6 +93,7 @@ fn described() -> OpenApiRouter<Api> {
 /// Never: the document is plain data.
 pub fn router(api: Api) -> Router {
     let (routes, document) = described().split_for_parts();
+    let document = openapi::finished(document);
     let json = serde_json::to_string_pretty(&document).expect("the document is plain data");
     let page = openapi::page(&document);
     routes
@@ -103,6 +104,39 @@ pub fn router(api: Api) -> Router {
 
 #[cfg(test)]
 mod tests {
+    /// In the repository for those who write clients. A change is deliberate, and a line in the changelog.
+    #[test]
+    fn the_description_changes_on_purpose_only() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+        let now = super::document().to_pretty_json().unwrap() + "\n";
+        let known = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            known == now,
+            "the API's description has changed; where that is meant: lucid-node openapi > {path}"
+        );
+    }
+
+    #[test]
+    fn the_description_is_openapi() {
+        let document = serde_json::to_value(super::document()).unwrap();
+        let mut ids = std::collections::BTreeSet::new();
+        for (path, methods) in document["paths"].as_object().unwrap() {
+            for (method, operation) in methods.as_object().unwrap() {
+                let id = operation["operationId"].as_str().unwrap();
+                assert!(ids.insert(id.to_owned()), "{method} {path}: {id} is there twice");
+                for (status, answer) in operation["responses"].as_object().unwrap() {
+                    let said = answer["description"].as_str().unwrap_or_default();
+                    assert!(!said.is_empty(), "{method} {path} {status} says nothing");
+                }
+            }
+        }
+        // Every code is some resource's.
+        let text = document.to_string();
+        for code in crate::Code::ALL {
+            assert!(text.contains(&format!("`{code}`")), "no resource answers {code}");
+        }
+    }
+
     #[test]
     fn what_is_public_is_described_as_such() {
         let document = serde_json::to_value(super::document()).unwrap();

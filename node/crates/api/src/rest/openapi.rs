@@ -8,7 +8,8 @@ use serde_json::Value;
 use utoipa::{
     IntoResponses, OpenApi,
     openapi::{
-        Content, OpenApi as Document, RefOr, Response as Described, ResponseBuilder,
+        Content, HeaderBuilder, OpenApi as Document, Ref, RefOr, Required, Response as Described,
+        ResponseBuilder,
         schema::{ObjectBuilder, Schema, Type},
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
@@ -16,26 +17,78 @@ use utoipa::{
 
 use crate::Code;
 
-/// Every problem that any resource can answer.
-pub(super) struct Problems;
+/// What every resource can answer: the gateway's refusals, and failures.
+const ANY: [Code; 11] = [
+    Code::InvalidRequest,
+    Code::TokenMissing,
+    Code::TokenInvalid,
+    Code::TokenExpired,
+    Code::AccountRevoked,
+    Code::RateLimited,
+    Code::HeadersTooLarge,
+    Code::Internal,
+    Code::BadGateway,
+    Code::Unavailable,
+    Code::ServiceTimeout,
+];
 
-impl IntoResponses for Problems {
-    fn responses() -> BTreeMap<String, RefOr<Described>> {
-        let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
-        for code in Code::ALL {
-            by_status.entry(code.status().as_u16()).or_default().push(*code);
+/// The problems of a group of resources, beside [`ANY`].
+macro_rules! problems {
+    ($($group:ident: $($code:ident)*;)*) => {$(
+        pub(super) struct $group;
+
+        impl IntoResponses for $group {
+            fn responses() -> BTreeMap<String, RefOr<Described>> {
+                described(&[$(Code::$code),*])
+            }
         }
-        let described = by_status.into_iter().map(|(status, codes)| {
-            let text: Vec<_> =
-                codes.iter().map(|code| format!("`{code}`: {}", code.meaning())).collect();
-            let response = ResponseBuilder::new()
-                .description(text.join(" "))
-                .content("application/problem+json", Content::new(Some(problem_schema())))
-                .build();
-            (status.to_string(), RefOr::T(response))
-        });
-        described.collect()
+    )*};
+}
+
+problems! {
+    Plain: ;
+    SigningIn: InvalidAddress SignatureInvalid NonceUnknown NonceExpired NonceUsed RefreshReused NotFound
+        Timeout TooLarge MediaType DiskFull;
+    ListingAccounts: InvalidAddress Forbidden NotFound;
+    ChangingAccounts: InvalidAddress Forbidden NotFound Conflict Timeout TooLarge MediaType DiskFull;
+    Minting: Forbidden TooManySessions Timeout TooLarge MediaType DiskFull;
+    Seeing: Forbidden NotFound Damaged;
+    Ending: Forbidden NotFound SessionState Gone UploadInUse Timeout TooLarge MediaType Damaged DiskFull;
+    Reading: Forbidden NotFound SessionState Gone RangeNotSatisfiable TooLarge Damaged;
+    TusCreating: Forbidden TooManySessions TusVersion TooLarge Timeout DiskFull;
+    TusLooking: Forbidden NotFound SessionState Gone TusVersion Damaged;
+    TusFilling: Forbidden NotFound SessionState UploadOffset Conflict Gone TusVersion TooLarge MediaType
+        Timeout UploadInUse ChecksumMismatch Damaged DiskFull;
+    TusOverriding: Forbidden NotFound MethodNotAllowed SessionState UploadOffset Conflict Gone TusVersion
+        TooLarge MediaType Timeout UploadInUse ChecksumMismatch Damaged DiskFull;
+}
+
+/// The answers with [`ANY`] code and these.
+fn described(codes: &[Code]) -> BTreeMap<String, RefOr<Described>> {
+    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
+    for code in ANY.iter().chain(codes) {
+        by_status.entry(code.status().as_u16()).or_default().push(*code);
     }
+    let described = by_status.into_iter().map(|(status, codes)| {
+        let text: Vec<_> =
+            codes.iter().map(|code| format!("`{code}`: {}", code.meaning())).collect();
+        let problem = RefOr::Ref(Ref::from_schema_name("Problem"));
+        let mut response = ResponseBuilder::new()
+            .description(text.join(" "))
+            .content("application/problem+json", Content::new(Some(problem)));
+        let text = |about: &str| {
+            let schema = ObjectBuilder::new().schema_type(Type::String).build();
+            HeaderBuilder::new().schema(Some(schema)).description(Some(about)).build()
+        };
+        if codes.iter().any(|code| code.retry_after().is_some()) {
+            response = response.header("retry-after", text("Seconds to wait"));
+        }
+        if status == 401 {
+            response = response.header("www-authenticate", text("Bearer"));
+        }
+        (status.to_string(), RefOr::T(response.build()))
+    });
+    described.collect()
 }
 
 fn problem_schema() -> RefOr<Schema> {
@@ -79,6 +132,7 @@ pub(super) fn head() -> Document {
     let token = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
     let mut components = document.components.take().unwrap_or_default();
     components.add_security_scheme("token", token);
+    components.schemas.insert("Problem".to_owned(), problem_schema());
     document.components = Some(components);
     document
 }
@@ -86,7 +140,26 @@ pub(super) fn head() -> Document {
 /// The whole document.
 #[must_use]
 pub fn document() -> Document {
-    super::described().split_for_parts().1
+    finished(super::described().split_for_parts().1)
+}
+
+/// Operations whose body may be left out: an empty one is an empty object, or no bytes.
+const WITHOUT_BODY: [&str; 5] =
+    ["create_upload", "mint_session", "override_upload_method", "seal_session", "void_session"];
+
+/// Says what the handlers' descriptions have no words for.
+pub(super) fn finished(mut document: Document) -> Document {
+    for item in document.paths.paths.values_mut() {
+        for operation in [&mut item.post, &mut item.put, &mut item.patch].into_iter().flatten() {
+            let named = operation.operation_id.as_deref().unwrap_or_default();
+            if let (true, Some(RefOr::T(body))) =
+                (WITHOUT_BODY.contains(&named), &mut operation.request_body)
+            {
+                body.required = Some(Required::False);
+            }
+        }
+    }
+    document
 }
 
 /// The document as an answer.

@@ -13,7 +13,7 @@ use super::{
     Api,
     extract::{Caller, Id, Params},
     guard,
-    openapi::Problems,
+    openapi::Reading,
 };
 use crate::{
     Code, Problem,
@@ -38,9 +38,9 @@ pub(super) struct ProofParams {
 }
 
 /// An evidence file about a sealed session. Check it with: lucid-node verify FILE
-#[utoipa::path(get, path = "/api/v1/sessions/{id}/proof", tag = "proofs",
+#[utoipa::path(get, operation_id = "prove", path = "/api/v1/sessions/{id}/proof", tag = "proofs",
     params(("id" = String, Path, format = "uuid"), ProofParams),
-    responses((status = 200, description = "The file.", content_type = "text/plain"), Problems))]
+    responses((status = 200, description = "The file.", content_type = "text/plain"), Reading))]
 pub(super) async fn proof(
     State(api): State<Api>,
     Caller(caller): Caller,

@@ -18,7 +18,7 @@ use super::{
     accounts::page_limit,
     extract::{Body, Caller, Id, Params},
     guard,
-    openapi::Problems,
+    openapi::{Ending, Minting, Seeing},
     views::{SessionView, StateView},
 };
 use crate::{
@@ -36,6 +36,7 @@ pub(super) struct MintRequest {
     /// The stream's media type; `application/octet-stream` where none is given.
     media_type: Option<String>,
     /// Bytes the whole upload will have, where that is known. Reaching it seals the session.
+    #[schema(maximum = 9007199254740991_f64)]
     length: Option<u64>,
 }
 
@@ -89,8 +90,9 @@ pub(super) struct VoidRequest {
 }
 
 /// Mint a session. Its id is in the ledger before it is answered.
-#[utoipa::path(post, path = "/api/v1/sessions", tag = "sessions", request_body = MintRequest,
-    responses((status = 201, body = SessionView), Problems))]
+#[utoipa::path(post, operation_id = "mint_session", path = "/api/v1/sessions", tag = "sessions", request_body = MintRequest,
+    responses((status = 201, description = "Minted.", body = SessionView,
+        headers(("location" = String, description = "The session"))), Minting))]
 pub(super) async fn mint(
     State(api): State<Api>,
     Caller(caller): Caller,
@@ -118,8 +120,8 @@ pub(super) fn media_type_of(text: &str) -> Result<MediaType, Problem> {
 }
 
 /// Sessions, the last one opened first.
-#[utoipa::path(get, path = "/api/v1/sessions", tag = "sessions", params(ListParams),
-    responses((status = 200, body = SessionPage), Problems))]
+#[utoipa::path(get, operation_id = "list_sessions", path = "/api/v1/sessions", tag = "sessions", params(ListParams),
+    responses((status = 200, description = "Sessions.", body = SessionPage), Seeing))]
 pub(super) async fn list(
     State(api): State<Api>,
     Caller(caller): Caller,
@@ -151,9 +153,9 @@ pub(super) async fn list(
 }
 
 /// A session.
-#[utoipa::path(get, path = "/api/v1/sessions/{id}", tag = "sessions",
+#[utoipa::path(get, operation_id = "show_session", path = "/api/v1/sessions/{id}", tag = "sessions",
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = SessionView), Problems))]
+    responses((status = 200, description = "The session.", body = SessionView), Seeing))]
 pub(super) async fn show(
     State(api): State<Api>,
     Caller(caller): Caller,
@@ -163,9 +165,9 @@ pub(super) async fn show(
 }
 
 /// Seal a session over what is acknowledged.
-#[utoipa::path(post, path = "/api/v1/sessions/{id}/seal", tag = "sessions",
+#[utoipa::path(post, operation_id = "seal_session", path = "/api/v1/sessions/{id}/seal", tag = "sessions",
     params(("id" = String, Path, format = "uuid")), request_body = SealRequest,
-    responses((status = 200, body = SessionView), Problems))]
+    responses((status = 200, description = "The session as it is now.", body = SessionView), Ending))]
 pub(super) async fn seal(
     State(api): State<Api>,
     Caller(caller): Caller,
@@ -177,9 +179,9 @@ pub(super) async fn seal(
 }
 
 /// Give an open session up: its keys and chunks are destroyed.
-#[utoipa::path(post, path = "/api/v1/sessions/{id}/void", tag = "sessions",
+#[utoipa::path(post, operation_id = "void_session", path = "/api/v1/sessions/{id}/void", tag = "sessions",
     params(("id" = String, Path, format = "uuid")), request_body = VoidRequest,
-    responses((status = 200, body = SessionView), Problems))]
+    responses((status = 200, description = "The session as it is now.", body = SessionView), Ending))]
 pub(super) async fn void(
     State(api): State<Api>,
     Caller(caller): Caller,
@@ -194,9 +196,9 @@ pub(super) async fn void(
 }
 
 /// Erase a sealed session: its keys and chunks are destroyed; that it was there stays provable.
-#[utoipa::path(post, path = "/api/v1/sessions/{id}/erase", tag = "sessions",
+#[utoipa::path(post, operation_id = "erase_session", path = "/api/v1/sessions/{id}/erase", tag = "sessions",
     params(("id" = String, Path, format = "uuid")),
-    responses((status = 200, body = SessionView), Problems))]
+    responses((status = 200, description = "The session as it is now.", body = SessionView), Ending))]
 pub(super) async fn erase(
     State(api): State<Api>,
     Caller(caller): Caller,

@@ -16,6 +16,7 @@ use lucid_api::{
     request::{self, RequestLayer},
     server::{self, ServerOptions},
 };
+use lucid_core::entry::UserChanged;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use zeroize::Zeroizing;
@@ -183,6 +184,8 @@ impl Place {
         let address = wallet.address().to_string();
         let challenge = self.service.challenge(&address).await.unwrap();
         assert!(challenge.message.contains(&address) && challenge.message.contains("Archive"));
+        // With the longest name, still one command to a Ledger.
+        assert!(challenge.message.len() + 64 - "Archive".len() <= 225, "{}", challenge.message);
         let signature = wallet.sign(&challenge.message).to_hex();
         Login { address, signature, nonce: challenge.nonce }
     }
@@ -314,6 +317,12 @@ async fn roles_change_at_once_and_an_admin_stays(reach: Reach) {
         "sign in anew"
     );
     service.revoke(&admin, &user).await.unwrap();
+    // Who is no admin any more undoes nothing of it, whatever a gateway still believes.
+    assert_eq!(code(service.grant(&admin, Role::Admin, &admin).await), Code::AccountRevoked);
+    let third = wallet(3).address().owner();
+    assert_eq!(code(service.grant(&third, Role::Admin, &admin).await), Code::AccountRevoked);
+    assert_eq!(code(service.revoke(&user, &admin).await), Code::AccountRevoked);
+    assert_eq!(code(service.grant(&third, Role::Admin, &third).await), Code::Forbidden);
     let nobody = wallet(9).address().owner();
     assert_eq!(code(service.revoke(&nobody, &user).await), Code::NotFound);
     assert_eq!(code(service.account(&nobody).await), Code::NotFound);

@@ -8,30 +8,35 @@ use http::{StatusCode, header};
 use lucid_core::access::Action;
 
 use super::{
-    UPLOAD_EXPIRES, UPLOAD_OFFSET, answer, capabilities, check_version, headers, put, resource,
+    Deferred, TusResumable, UPLOAD_EXPIRES, UPLOAD_OFFSET, answer, capabilities, check_version,
+    headers, put, resource,
 };
 use crate::{
     Problem,
     ports::NewSession,
-    rest::{Api, extract::Caller, guard, openapi::Problems, views::upload_url},
+    rest::{Api, extract::Caller, guard, openapi::TusCreating, views::upload_url},
 };
 
 /// What the server can do.
-#[utoipa::path(options, path = "/api/v1/uploads", tag = "tus", security(()),
+#[utoipa::path(options, operation_id = "upload_capabilities", path = "/api/v1/uploads", tag = "tus", security(()),
     responses((status = 204, description = "In headers.")))]
 pub(in crate::rest) async fn options() -> Response {
     capabilities()
 }
 
 /// Create an upload: mints a session. A body of `application/offset+octet-stream` is its beginning.
-#[utoipa::path(post, path = "/api/v1/uploads", tag = "tus",
+#[utoipa::path(post, operation_id = "create_upload", path = "/api/v1/uploads", tag = "tus",
     params(
-        ("tus-resumable" = String, Header, description = "1.0.0"),
-        ("upload-length" = Option<u64>, Header),
-        ("upload-defer-length" = Option<String>, Header, description = "1"),
+        ("tus-resumable" = inline(TusResumable), Header),
+        ("upload-length" = Option<u64>, Header, maximum = 9007199254740991_f64),
+        ("upload-defer-length" = inline(Option<Deferred>), Header),
         ("upload-metadata" = Option<String>, Header, description = "filetype becomes the media type")),
-    responses((status = 201, description = "Where it is: Location. With a body, Upload-Offset says how \
-        much of it was taken."), Problems))]
+    request_body(content_type = "application/offset+octet-stream"),
+    responses((status = 201, description = "Created.", headers(
+            ("location" = String, description = "The upload"),
+            ("upload-offset" = Option<u64>, description = "With a body: how much of it was taken"),
+            ("upload-expires" = Option<String>, description = "When it is closed unless more arrives"))),
+        TusCreating))]
 pub(in crate::rest) async fn create(
     State(api): State<Api>,
     Caller(caller): Caller,

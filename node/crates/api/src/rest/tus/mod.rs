@@ -13,6 +13,7 @@ pub(super) mod resource;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use utoipa::ToSchema;
 
 use crate::{Code, Problem};
 
@@ -23,6 +24,32 @@ pub(super) const UPLOAD_DEFER_LENGTH: HeaderName = HeaderName::from_static("uplo
 pub(super) const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
 pub(super) const UPLOAD_CHECKSUM: HeaderName = HeaderName::from_static("upload-checksum");
 pub(super) const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
+
+/// The protocol's version, in the API's description.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+enum TusResumable {
+    #[schema(rename = "1.0.0")]
+    V1,
+}
+
+/// That the length is not known yet, in the API's description.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+enum Deferred {
+    #[schema(rename = "1")]
+    Yes,
+}
+
+/// The method that a POST stands for, in the API's description.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only described")]
+enum Override {
+    #[schema(rename = "PATCH")]
+    Patch,
+    #[schema(rename = "DELETE")]
+    Delete,
+}
 
 const VERSION: &str = "1.0.0";
 const EXTENSIONS: &str =

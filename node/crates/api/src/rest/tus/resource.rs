@@ -16,8 +16,8 @@ use lucid_core::{
 };
 
 use super::{
-    UPLOAD_DEFER_LENGTH, UPLOAD_EXPIRES, UPLOAD_LENGTH, UPLOAD_OFFSET, answer, capabilities,
-    check_version, headers, put,
+    Override, TusResumable, UPLOAD_DEFER_LENGTH, UPLOAD_EXPIRES, UPLOAD_LENGTH, UPLOAD_OFFSET,
+    answer, capabilities, check_version, headers, put,
 };
 use crate::{
     Code, Problem,
@@ -26,7 +26,7 @@ use crate::{
         Api,
         extract::{Caller, Id},
         guard,
-        openapi::Problems,
+        openapi::{TusFilling, TusLooking, TusOverriding},
     },
 };
 
@@ -35,18 +35,23 @@ const BODY_IDLE: Duration = Duration::from_mins(1);
 const MEDIA_TYPE: &str = "application/offset+octet-stream";
 
 /// What the server can do.
-#[utoipa::path(options, path = "/api/v1/sessions/{id}/upload", tag = "tus", security(()),
-    params(("id" = String, Path, format = "uuid")),
+#[utoipa::path(options, operation_id = "session_upload_capabilities", path = "/api/v1/sessions/{id}/upload", tag = "tus", security(()),
+    params(("id" = String, Path)),
     responses((status = 204, description = "In headers.")))]
 pub(in crate::rest) async fn options() -> Response {
     capabilities()
 }
 
 /// Where an upload is: Upload-Offset, durable.
-#[utoipa::path(head, path = "/api/v1/sessions/{id}/upload", tag = "tus",
+#[utoipa::path(head, operation_id = "look_at_upload", path = "/api/v1/sessions/{id}/upload", tag = "tus",
     params(("id" = String, Path, format = "uuid"),
-        ("tus-resumable" = String, Header, description = "1.0.0")),
-    responses((status = 200, description = "In headers."), Problems))]
+        ("tus-resumable" = inline(TusResumable), Header)),
+    responses((status = 200, description = "Where it is.", headers(
+            ("upload-offset" = u64, description = "Bytes that are durable"),
+            ("upload-length" = Option<u64>, description = "Bytes of the whole, where that is known"),
+            ("upload-defer-length" = Option<String>, description = "1 where it is not"),
+            ("upload-expires" = Option<String>, description = "When it is closed unless more arrives"))),
+        TusLooking))]
 pub(in crate::rest) async fn head(
     State(api): State<Api>,
     Caller(caller): Caller,
@@ -104,14 +109,17 @@ async fn whole(api: &Api, id: SessionId) -> Result<(), Problem> {
 }
 
 /// More of an upload. All of the body is durable when this is answered.
-#[utoipa::path(patch, path = "/api/v1/sessions/{id}/upload", tag = "tus",
+#[utoipa::path(patch, operation_id = "fill_upload", path = "/api/v1/sessions/{id}/upload", tag = "tus",
     params(("id" = String, Path, format = "uuid"),
-        ("tus-resumable" = String, Header, description = "1.0.0"),
+        ("tus-resumable" = inline(TusResumable), Header),
         ("upload-offset" = u64, Header, description = "Where the body belongs"),
-        ("upload-length" = Option<u64>, Header, description = "Where it was deferred"),
+        ("upload-length" = Option<u64>, Header, maximum = 9007199254740991_f64, description = "Where it was deferred"),
         ("upload-checksum" = Option<String>, Header, description = "sha1, sha256 or crc32c, and the digest in base64")),
     request_body(content_type = "application/offset+octet-stream"),
-    responses((status = 204, description = "Upload-Offset says where it is now."), Problems))]
+    responses((status = 204, description = "All of it is durable.", headers(
+            ("upload-offset" = u64, description = "Where it is now"),
+            ("upload-expires" = Option<String>, description = "When it is closed unless more arrives"))),
+        TusFilling))]
 pub(in crate::rest) async fn patch(
     State(api): State<Api>,
     Caller(caller): Caller,
@@ -138,14 +146,19 @@ async fn fill(
     let checksum = headers::checksum(&parts.headers)?;
     let bytes = headers::number(&parts.headers, &header::CONTENT_LENGTH)?;
     let session = guard::session(api, caller, id, SessionAction::Fill).await?;
+    let length = headers::number(&parts.headers, &UPLOAD_LENGTH)?;
     let uploaded = match finished(&session, offset, bytes) {
         // The last request once more, from a client that lost the answer.
         Some(offset) => {
             whole(api, id).await?;
+            if length.is_some_and(|length| length != offset) {
+                let detail = format!("the upload is {offset} bytes long: that cannot be changed");
+                return Err(Problem::new(Code::Conflict, detail));
+            }
             Uploaded { offset, session }
         }
         None => {
-            if let Some(length) = headers::number(&parts.headers, &UPLOAD_LENGTH)? {
+            if let Some(length) = length {
                 api.sessions.set_length(id, length).await?;
             }
             upload(api, id, offset, checksum, bytes, body).await?
@@ -207,10 +220,10 @@ pub(super) fn is_upload(headers: &HeaderMap) -> bool {
 }
 
 /// Give an upload up: voids the session.
-#[utoipa::path(delete, path = "/api/v1/sessions/{id}/upload", tag = "tus",
+#[utoipa::path(delete, operation_id = "terminate_upload", path = "/api/v1/sessions/{id}/upload", tag = "tus",
     params(("id" = String, Path, format = "uuid"),
-        ("tus-resumable" = String, Header, description = "1.0.0")),
-    responses((status = 204, description = "It is gone."), Problems))]
+        ("tus-resumable" = inline(TusResumable), Header)),
+    responses((status = 204, description = "It is gone."), TusFilling))]
 pub(in crate::rest) async fn terminate(
     State(api): State<Api>,
     Caller(caller): Caller,
@@ -233,11 +246,16 @@ async fn end(
 }
 
 /// PATCH or DELETE for clients that can only POST: X-HTTP-Method-Override.
-#[utoipa::path(post, path = "/api/v1/sessions/{id}/upload", tag = "tus",
+#[utoipa::path(post, operation_id = "override_upload_method", path = "/api/v1/sessions/{id}/upload", tag = "tus",
     params(("id" = String, Path, format = "uuid"),
-        ("x-http-method-override" = String, Header, description = "PATCH or DELETE"),
-        ("tus-resumable" = String, Header, description = "1.0.0")),
-    responses((status = 204, description = "As the other method."), Problems))]
+        ("x-http-method-override" = inline(Override), Header),
+        ("tus-resumable" = inline(TusResumable), Header),
+        ("upload-offset" = Option<u64>, Header, description = "As PATCH"),
+        ("upload-length" = Option<u64>, Header, maximum = 9007199254740991_f64, description = "As PATCH"),
+        ("upload-checksum" = Option<String>, Header, description = "As PATCH")),
+    request_body(content_type = "application/offset+octet-stream"),
+    responses((status = 204, description = "As the other method.", headers(
+            ("upload-offset" = Option<u64>, description = "Where it is now"))), TusOverriding))]
 pub(in crate::rest) async fn override_method(
     State(api): State<Api>,
     Caller(caller): Caller,
