@@ -9,7 +9,9 @@
 mod client;
 mod endings;
 mod forms;
+mod hostile;
 mod life;
+mod operating;
 mod refusals;
 mod resume;
 mod server;
