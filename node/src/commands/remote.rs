@@ -28,7 +28,7 @@ const TOKEN_BYTES_MAX: u64 = 64 << 10;
 /// Which node.
 #[derive(Args, Debug)]
 pub struct NodeArg {
-    /// Where the node is, such as https://node.example [default: where this configuration listens]
+    /// Where the node is, such as `https://node.example` [default: where this configuration listens]
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
     pub url: Option<String>,
     /// Believe the certificate authorities in this file, instead of those of this machine

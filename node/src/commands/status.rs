@@ -86,11 +86,12 @@ fn not_there(error: &ClientError) -> Failure {
 
 impl Status {
     fn of(url: String, ready: bool, checks: Vec<Check>, metrics: &str) -> Self {
-        let whole = |name: &str| value(metrics, name).map(|value| value as u64);
+        let whole = |name: &str| value(metrics, name).map(not_negative);
         let build = metrics.lines().find(|line| line.starts_with("lucid_build_info{"));
         let version = build.and_then(|line| line.split_once("version=\"")?.1.split_once('"'));
         let started_at = value(metrics, "process_start_time_seconds");
-        let started_at = started_at.map(|at| Timestamp::from_unix_millis((at * 1000.0) as u64));
+        let started_at =
+            started_at.map(|at| Timestamp::from_unix_millis(not_negative(at * 1000.0)));
         Self {
             url,
             ready,
@@ -107,6 +108,11 @@ impl Status {
             resident_memory_bytes: whole("process_resident_memory_bytes"),
         }
     }
+}
+
+#[expect(clippy::cast_sign_loss, reason = "negative values are left out")]
+fn not_negative(value: f64) -> u64 {
+    value as u64
 }
 
 /// The value of a metric without labels.

@@ -182,7 +182,7 @@ fn every_metric_of_the_dashboard_is_measured() {
         };
         // Opened and sealed, beside what was written when the node and its first account came to be.
         assert!(value("lucid_log_entries") >= 3.0);
-        assert_eq!(value("lucid_sessions_open"), 0.0);
+        assert!(value("lucid_sessions_open") < 0.5);
         assert_eq!(all.iter().filter(|text| text.contains("lucid_plain_bytes_total 5")).count(), 1);
         assert!(value("lucid_disk_free_bytes") > 1e6);
         server.stop();

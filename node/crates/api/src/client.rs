@@ -130,7 +130,8 @@ impl Client {
         let wrong = || ClientError::Url(url.to_owned());
         let uri: Uri = url.parse().map_err(|_| wrong())?;
         let authority = uri.authority().ok_or_else(wrong)?;
-        let plain = matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("/" | ""));
+        let path = uri.path_and_query().map(http::uri::PathAndQuery::as_str);
+        let plain = matches!(path, None | Some("/" | ""));
         if !plain || authority.as_str().contains('@') {
             return Err(wrong());
         }

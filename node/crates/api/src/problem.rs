@@ -199,6 +199,11 @@ mod tests {
             assert!(code.status().is_client_error() || code.status().is_server_error(), "{code}");
             assert!(code.meaning().ends_with('.'), "{code}");
         }
+        let page = include_str!("../../../docs/http.md");
+        for code in Code::ALL {
+            let row = format!("| `{code}` | {} | {} |", code.status().as_u16(), code.meaning());
+            assert!(page.contains(&row), "docs/http.md lacks: {row}");
+        }
         texts.sort_unstable();
         texts.dedup();
         assert_eq!(texts.len(), Code::ALL.len());

@@ -26,8 +26,7 @@ use crate::{
 
 /// The header with a request's id.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Bytes of a request's target and headers. The connection itself reads no more than 64 KiB, and closes
-/// where a head goes on beyond that.
+/// Bytes of a request's target and headers. The connection itself reads no more than 256 KiB of a head.
 const HEAD_BYTES_MAX: usize = 32 << 10;
 /// Most characters of an id that is taken over.
 const ID_BYTES_MAX: usize = 64;

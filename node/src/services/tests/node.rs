@@ -143,7 +143,14 @@ impl Node {
                 Arc::new(RemoteMerkleBuilder(servers.serve("merkle-builder", router).await))
             }
         };
-        let _servers = stop.drop_guard();
-        Self { sessions, encryptor, chunker, merkle, orchestrator, _servers, _folder: folder }
+        Self {
+            sessions,
+            encryptor,
+            chunker,
+            merkle,
+            orchestrator,
+            _servers: stop.drop_guard(),
+            _folder: folder,
+        }
     }
 }

@@ -30,6 +30,10 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     HeaderName::from_static("keep-alive"),
 ];
 
+/// What stays here: who calls is said by the token, and each connection has its own host.
+const NOT_PASSED_ON: [HeaderName; 5] =
+    [header::AUTHORIZATION, header::HOST, header::COOKIE, header::FORWARDED, header::EXPECT];
+
 /// Everything that goes to the api-server.
 pub fn proxy(upstream: Caller) -> Router {
     Router::new()
@@ -50,11 +54,10 @@ async fn run(upstream: &Caller, mut request: Request) -> Result<Response, Proble
     let path = request.uri().path_and_query().map(|path| path.as_str().to_owned());
     let path = path.filter(|path| path.starts_with('/'));
     let path = path.ok_or_else(|| Problem::new(Code::InvalidRequest, "the path is malformed"))?;
-    use header::{AUTHORIZATION, COOKIE, EXPECT, FORWARDED, HOST};
     let principal = request.extensions_mut().remove::<Principal>();
     let id = request.extensions_mut().remove::<RequestId>();
     strip(request.headers_mut());
-    for name in [AUTHORIZATION, HOST, COOKIE, FORWARDED, EXPECT] {
+    for name in NOT_PASSED_ON {
         request.headers_mut().remove(name);
     }
     let foreign: Vec<HeaderName> = request

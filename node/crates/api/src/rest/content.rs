@@ -52,13 +52,12 @@ pub(super) async fn content(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let session = guard::session(&api, &caller, id, SessionAction::Read).await?;
-    let sealed = match (session.state, &session.sealed) {
-        (SessionState::Sealed | SessionState::Anchored, Some(sealed)) => sealed,
-        _ => {
-            guard::is_kept(&session)?;
-            let detail = "the session is not sealed: its content can be read once it is";
-            return Err(Problem::new(Code::SessionState, detail));
-        }
+    guard::is_kept(&session)?;
+    let (SessionState::Sealed | SessionState::Anchored, Some(sealed)) =
+        (session.state, &session.sealed)
+    else {
+        let detail = "the session is not sealed: its content can be read once it is";
+        return Err(Problem::new(Code::SessionState, detail));
     };
     let etag = format!("\"{}\"", sealed.merkle_root);
     if is_known(&headers, &etag) {

@@ -210,7 +210,7 @@ mod tests {
             (r#"{"kind":"one","count":"secret"}"#, "count is u32"),
             (r#"{"kind":"one","count":-1}"#, "count is u32"),
             (r#"{"kind":"one","flag":"secret"}"#, "flag is a boolean"),
-            (r#"{}"#, "missing field `kind`"),
+            ("{}", "missing field `kind`"),
             (r#"{"kind":"one","other":1}"#, "unknown field `other`, expected one of"),
             (r#"{"kind":"one"} x"#, "it is no JSON"),
             (r#"{"kind":"one"#, "it ends early"),

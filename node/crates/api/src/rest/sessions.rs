@@ -36,7 +36,7 @@ pub(super) struct MintRequest {
     /// The stream's media type; `application/octet-stream` where none is given.
     media_type: Option<String>,
     /// Bytes the whole upload will have, where that is known. Reaching it seals the session.
-    #[schema(maximum = 9007199254740991_f64)]
+    #[schema(maximum = 9_007_199_254_740_991_f64)]
     length: Option<u64>,
 }
 

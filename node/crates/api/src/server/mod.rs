@@ -29,9 +29,11 @@ use crate::request::Peer;
 const HEAD_TIME: Duration = Duration::from_secs(15);
 /// A TLS handshake is done in this time.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
-/// A request's head has at most so many bytes: hyper's read buffer, which also bounds what an idle
-/// upload holds.
-const HEAD_BYTES_MAX: usize = 64 << 10;
+/// A request's head is read up to so many bytes.
+const HEAD_BYTES_MAX: u32 = 64 << 10;
+/// What a connection reads at once at the most. It grows with what arrives: an upload that moves is read
+/// in few steps, and an idle one holds a few KiB.
+const READ_BYTES_MAX: usize = 256 << 10;
 /// Streams of an HTTP/2 connection at once.
 const STREAMS_MAX: u32 = 64;
 /// After an error of the listener itself (too many open files).
@@ -123,12 +125,12 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
-        .max_buf_size(HEAD_BYTES_MAX);
+        .max_buf_size(READ_BYTES_MAX);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        .max_header_list_size(HEAD_BYTES_MAX)
         .keep_alive_interval(Some(Duration::from_secs(30)));
     let served = builder.serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(served.into_owned()).await {

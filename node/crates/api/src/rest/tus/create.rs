@@ -28,7 +28,7 @@ pub(in crate::rest) async fn options() -> Response {
 #[utoipa::path(post, operation_id = "create_upload", path = "/api/v1/uploads", tag = "tus",
     params(
         ("tus-resumable" = inline(TusResumable), Header),
-        ("upload-length" = Option<u64>, Header, maximum = 9007199254740991_f64),
+        ("upload-length" = Option<u64>, Header, maximum = 9_007_199_254_740_991_f64),
         ("upload-defer-length" = inline(Option<Deferred>), Header),
         ("upload-metadata" = Option<String>, Header, description = "filetype becomes the media type")),
     request_body(content_type = "application/offset+octet-stream"),

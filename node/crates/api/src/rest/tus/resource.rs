@@ -113,7 +113,7 @@ async fn whole(api: &Api, id: SessionId) -> Result<(), Problem> {
     params(("id" = String, Path, format = "uuid"),
         ("tus-resumable" = inline(TusResumable), Header),
         ("upload-offset" = u64, Header, description = "Where the body belongs"),
-        ("upload-length" = Option<u64>, Header, maximum = 9007199254740991_f64, description = "Where it was deferred"),
+        ("upload-length" = Option<u64>, Header, maximum = 9_007_199_254_740_991_f64, description = "Where it was deferred"),
         ("upload-checksum" = Option<String>, Header, description = "sha1, sha256 or crc32c, and the digest in base64")),
     request_body(content_type = "application/offset+octet-stream"),
     responses((status = 204, description = "All of it is durable.", headers(
@@ -251,7 +251,7 @@ async fn end(
         ("x-http-method-override" = inline(Override), Header),
         ("tus-resumable" = inline(TusResumable), Header),
         ("upload-offset" = Option<u64>, Header, description = "As PATCH"),
-        ("upload-length" = Option<u64>, Header, maximum = 9007199254740991_f64, description = "As PATCH"),
+        ("upload-length" = Option<u64>, Header, maximum = 9_007_199_254_740_991_f64, description = "As PATCH"),
         ("upload-checksum" = Option<String>, Header, description = "As PATCH")),
     request_body(content_type = "application/offset+octet-stream"),
     responses((status = 204, description = "As the other method.", headers(
