@@ -117,7 +117,9 @@ fn secrets_are_masked_and_never_printed() {
     let place = Place::new();
     let key_file = place.write("kek", format!("{}\n", KEY.to_uppercase()));
     let toml = place.write("key.toml", format!("master_key = \"{KEY}\"\n"));
-    fs::set_permissions(&toml, fs::Permissions::from_mode(0o600)).unwrap();
+    for secret in [&key_file, &toml] {
+        fs::set_permissions(secret, fs::Permissions::from_mode(0o600)).unwrap();
+    }
     let loud = ["--log-level", "trace"];
     for environment in [
         ("LUCID_MASTER_KEY", KEY),

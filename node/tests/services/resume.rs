@@ -127,8 +127,8 @@ fn wait_until_held(server: &Server, client: &Client, session: &str) {
     let start = Instant::now();
     // Not before it is under way: what asks would be the first itself, and the other the one refused.
     let chunker = server.service(server.holder());
-    let active = || String::from_utf8(chunker.got("/metrics").body).unwrap();
-    while !active().contains("lucid_uploads_active 1") {
+    let metrics = || String::from_utf8(chunker.got("/metrics").body).unwrap();
+    while !metrics().contains("lucid_uploads_active{} 1\n") {
         assert!(start.elapsed() < Duration::from_secs(10));
         thread::sleep(Duration::from_millis(2));
     }

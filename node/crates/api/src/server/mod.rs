@@ -1,13 +1,16 @@
 //! Listening: connections, TLS, time limits, and an orderly end.
 //!
 //! Invariants: a connection that says nothing is closed; a request head has an end in time and in
-//! bytes; when the node stops, requests under way have a grace to finish in, then are cut.
+//! bytes; when the node stops, requests under way have a grace to finish in, then are cut; whoever is
+//! answered before it has said everything still reads the answer.
 
+mod linger;
 mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::Request};
+use http::{Version, header};
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -23,6 +26,7 @@ use tower::ServiceExt;
 
 pub use tls::{Tls, TlsError};
 
+use self::linger::Lingering;
 use crate::request::Peer;
 
 /// A request's head arrives in this time.
@@ -67,12 +71,13 @@ pub async fn serve(
         };
         let Some((stream, peer, place)) = accepted else { continue };
         let (router, tls, watcher) = (router.clone(), options.tls.clone(), graceful.watcher());
+        let stop = stop.clone();
         tasks.spawn(async move {
             let _place = place;
             match tls {
-                None => connection(stream, peer, router, watcher).await,
+                None => connection(stream, peer, router, watcher, stop).await,
                 Some(tls) => match tokio::time::timeout(HANDSHAKE_TIME, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => connection(stream, peer, router, watcher).await,
+                    Ok(Ok(stream)) => connection(stream, peer, router, watcher, stop).await,
                     Ok(Err(error)) => tracing::debug!(%peer, %error, "a handshake failed"),
                     Err(_) => tracing::debug!(%peer, "a handshake took too long"),
                 },
@@ -114,9 +119,16 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     peer: SocketAddr,
     router: Router,
     watcher: hyper_util::server::graceful::Watcher,
+    stop: CancellationToken,
 ) {
     let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
-        let mut request: Request = request.map(Body::new);
+        // HTTP/2 ends one request without the others; and who waits to be asked for a body is not asked.
+        let lingers =
+            request.version() < Version::HTTP_2 && !request.headers().contains_key(header::EXPECT);
+        let mut request: Request = match lingers {
+            true => request.map(|body| Body::new(Lingering::new(body, stop.clone()))),
+            false => request.map(Body::new),
+        };
         request.extensions_mut().insert(Peer(peer));
         router.clone().oneshot(request)
     });
