@@ -135,7 +135,7 @@ pub(super) fn authentication(
     ledger: Arc<dyn lucid_api::ports::Ledger>,
 ) -> Outcome<Service> {
     let disk = Disk::default();
-    let accounts = Accounts::open(&data.join("auth"), disk.clone())?;
+    let accounts = Accounts::open(&data.join("auth"), &disk)?;
     // The configured secret signs; the folder's own key still verifies what it signed before.
     let own = secrets::load_or_make(&data.join("secrets").join("jwt.key"), &disk)?;
     let given = config.services.jwt_secret.as_ref();

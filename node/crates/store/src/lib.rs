@@ -16,8 +16,10 @@ pub mod disk;
 pub mod error;
 pub mod keys;
 pub mod log;
+pub mod projection;
 pub mod secrets;
 pub mod sessions;
+mod sled_folder;
 pub mod store;
 #[cfg(test)]
 mod testing;
@@ -31,8 +33,10 @@ pub use disk::Disk;
 pub use error::{ErrorKind, StoreError};
 pub use keys::KeyFiles;
 pub use log::{Log, LogError, LogReader};
+pub use projection::Projection;
 pub use secrets::{KekSource, MasterKey, NodeKey, Secrets};
 pub use sessions::{IndexReader, ManifestFile, SessionFolders};
+pub use sled_folder::Rebuilt;
 pub use store::{
     Committed, CreateOptions, LedgerOptions, OpenOptions, Recovery, Repair, SealRequest, Sealed,
     Store,

@@ -11,24 +11,16 @@
 //! means signing in again. Everything written is on the disk when a call returns: sled's flush, then an
 //! fdatasync of our own. No token is here, only hashes of refresh tokens.
 
-use std::{
-    fs::{DirBuilder, File},
-    os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use lucid_core::{Owner, Timestamp, access::Role, json::base64_bytes};
 use serde::{Deserialize, Serialize};
 use sled::{Transactional, transaction::ConflictableTransactionError};
 
-use crate::{
-    disk::{Disk, parent},
-    error::{Doing, StoreError},
-};
+use crate::{disk::Disk, error::StoreError, sled_folder::SledFolder};
 
 /// sled's page cache. A board has thousands of accounts at most.
 const CACHE_BYTES: u64 = 4 << 20;
-const SEGMENT_BYTES: usize = 64 << 10;
 /// Expired sign-ins that one new sign-in removes.
 const PRUNED_EACH: usize = 8;
 
@@ -65,15 +57,11 @@ pub struct FamilyRow {
 
 /// The database.
 pub struct Accounts {
-    db: sled::Db,
+    files: SledFolder,
     rows: sled::Tree,
     families: sled::Tree,
     by_owner: sled::Tree,
     expiring: sled::Tree,
-    /// sled's file under a handle of our own, to sync it.
-    data: File,
-    path: PathBuf,
-    disk: Disk,
 }
 
 impl Accounts {
@@ -81,36 +69,15 @@ impl Accounts {
     ///
     /// # Errors
     /// [`StoreError::Database`], the operating system's.
-    pub fn open(folder: &Path, disk: Disk) -> Result<Self, StoreError> {
-        let failed = |source| StoreError::Database { path: folder.to_owned(), source };
-        DirBuilder::new().mode(0o700).recursive(true).create(folder).doing("create", folder)?;
-        let config = sled::Config::new()
-            .path(folder)
-            .mode(sled::Mode::LowSpace)
-            .segment_size(SEGMENT_BYTES)
-            .cache_capacity(CACHE_BYTES)
-            .flush_every_ms(None);
-        let db = config.open().map_err(failed)?;
-        let tree = |name: &str| db.open_tree(name).map_err(failed);
-        let file = folder.join("db");
-        let accounts = Self {
-            rows: tree("accounts")?,
-            families: tree("families")?,
-            by_owner: tree("by_owner")?,
-            expiring: tree("expiring")?,
-            data: File::open(&file).doing("open", &file)?,
-            path: folder.to_owned(),
-            disk,
-            db,
-        };
-        accounts.flush()?;
-        // sled syncs neither its settings nor the names of its files.
-        let settings = folder.join("conf");
-        let file = File::open(&settings).doing("open", &settings)?;
-        accounts.disk.sync_file(&file, &settings).doing("sync", &settings)?;
-        accounts.disk.sync_folder(folder).doing("sync", folder)?;
-        accounts.disk.sync_folder(parent(folder)).doing("sync", parent(folder))?;
-        Ok(accounts)
+    pub fn open(folder: &Path, disk: &Disk) -> Result<Self, StoreError> {
+        let files = SledFolder::open(folder, CACHE_BYTES, disk)?;
+        Ok(Self {
+            rows: files.tree("accounts")?,
+            families: files.tree("families")?,
+            by_owner: files.tree("by_owner")?,
+            expiring: files.tree("expiring")?,
+            files,
+        })
     }
 
     /// Whether no account is here: a database that was just made.
@@ -154,7 +121,7 @@ impl Accounts {
     /// [`StoreError::Database`], the disk's.
     pub fn put_account(&self, owner: &Owner, row: &AccountRow) -> Result<(), StoreError> {
         self.sled(self.rows.insert(owner.as_str(), to_json(row)))?;
-        self.flush()
+        self.files.flush()
     }
 
     /// A sign-in.
@@ -195,7 +162,7 @@ impl Accounts {
             let id = key.get(8..).and_then(|id| FamilyId::try_from(id).ok());
             self.remove_unsynced(id.ok_or_else(|| self.damaged("a sign-in's id"))?)?;
         }
-        self.flush()
+        self.files.flush()
     }
 
     /// Ends a sign-in; does nothing where there is none.
@@ -204,7 +171,7 @@ impl Accounts {
     /// [`StoreError::Database`], the disk's.
     pub fn remove_family(&self, id: FamilyId) -> Result<(), StoreError> {
         self.remove_unsynced(id)?;
-        self.flush()
+        self.files.flush()
     }
 
     /// Ends all sign-ins of an account.
@@ -218,7 +185,7 @@ impl Accounts {
             let id = key.get(prefix.len()..).and_then(|id| FamilyId::try_from(id).ok());
             self.remove_unsynced(id.ok_or_else(|| self.damaged("a sign-in's id"))?)?;
         }
-        self.flush()
+        self.files.flush()
     }
 
     fn remove_unsynced(&self, id: FamilyId) -> Result<(), StoreError> {
@@ -242,25 +209,18 @@ impl Accounts {
         }
     }
 
-    /// Brings everything to the disk. sled's own flush ends in the drive's cache.
-    fn flush(&self) -> Result<(), StoreError> {
-        self.sled(self.db.flush())?;
-        let path = self.path.join("db");
-        self.disk.sync_file(&self.data, &path).doing("sync", &path)
-    }
-
     fn parse<'a, T: Deserialize<'a>>(&self, bytes: &'a [u8]) -> Result<T, StoreError> {
         serde_json::from_slice(bytes).map_err(|_| self.damaged("a row"))
     }
 
     fn sled<T>(&self, result: sled::Result<T>) -> Result<T, StoreError> {
-        result.map_err(|source| StoreError::Database { path: self.path.clone(), source })
+        self.files.sled(result)
     }
 
     fn damaged(&self, what: &str) -> StoreError {
         let reason =
             format!("{what} in it is none; stop the node, remove the folder, and sign in anew");
-        crate::error::damaged(&self.path, reason)
+        crate::error::damaged(self.files.path(), reason)
     }
 }
 
@@ -298,7 +258,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("auth");
         let row = AccountRow { created_at: at(5), revoked: false, role: Role::Operator };
-        let accounts = Accounts::open(&path, Disk::default()).unwrap();
+        let accounts = Accounts::open(&path, &Disk::default()).unwrap();
         assert!(accounts.is_empty());
         for name in ["Tb", "Ta", "Tab", "Tc"] {
             accounts.put_account(&owner(name), &row).unwrap();
@@ -306,7 +266,7 @@ mod tests {
         accounts.put_family([1; 16], &family("Ta", 100), at(0)).unwrap();
         accounts.put_family([2; 16], &family("Tab", 100), at(0)).unwrap();
         drop(accounts);
-        let accounts = Accounts::open(&path, Disk::default()).unwrap();
+        let accounts = Accounts::open(&path, &Disk::default()).unwrap();
         assert_eq!(accounts.account(&owner("Tab")).unwrap(), Some(row));
         let names = |after: Option<&str>, limit| -> Vec<String> {
             let page = accounts.accounts(after.map(owner).as_ref(), limit).unwrap();
@@ -328,7 +288,7 @@ mod tests {
     #[test]
     fn expired_sign_ins_go_a_few_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
-        let accounts = Accounts::open(folder.path(), Disk::default()).unwrap();
+        let accounts = Accounts::open(folder.path(), &Disk::default()).unwrap();
         for id in 0..20 {
             accounts.put_family([id; 16], &family("Ta", u64::from(id)), at(0)).unwrap();
         }

@@ -32,7 +32,6 @@
 //! session), so changes are gathered. Its own flusher thread is off: it would sync behind our back
 //! and hide errors.
 
-mod aside;
 mod open;
 mod order;
 mod query;
@@ -41,8 +40,7 @@ mod row;
 
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map},
-    fs::File,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{PoisonError, RwLock, RwLockReadGuard},
 };
 
@@ -56,15 +54,12 @@ pub use self::{
     row::{SealedFacts, SessionRow, State},
 };
 use crate::{
-    disk::Disk,
-    error::{Doing, StoreError, damaged},
+    error::{StoreError, damaged},
+    sled_folder::{SledFolder, condemn},
 };
 
 /// The trees' layout; another one is made anew from the log.
 const VERSION: &[u8] = &[3];
-/// sled's I/O buffer and the unit it writes again at each start. A quarter of it holds a full page
-/// (16 rows of at most 320 bytes, or 256 keys of an index page).
-const SEGMENT_BYTES: usize = 64 << 10;
 /// Pages kept in memory. A Pi has 2 GiB for everything, and lookups are rare.
 const CACHE_BYTES: u64 = 16 << 20;
 /// Entries that the trees may be behind. So many are read at a start, 1.6 MB in some ten milliseconds,
@@ -91,9 +86,7 @@ pub(crate) trait Source {
 
 /// The open database.
 pub(crate) struct Database {
-    path: PathBuf,
-    disk: Disk,
-    db: sled::Db,
+    files: SledFolder,
     sessions: sled::Tree,
     by_order: sled::Tree,
     by_owner: sled::Tree,
@@ -101,9 +94,6 @@ pub(crate) struct Database {
     meta: sled::Tree,
     recent: RwLock<Recent>,
     lag_entries: u64,
-    /// sled's file under a handle of our own, to sync it.
-    data: File,
-    data_path: PathBuf,
 }
 
 /// What the trees stand for.
@@ -155,7 +145,7 @@ impl Database {
         }
         let (size, root) = (recent.size, log.root_at(recent.size)?);
         self.set_applied(Applied { size, root })?;
-        self.flush()?;
+        self.files.flush()?;
         recent.written();
         Ok(())
     }
@@ -232,12 +222,6 @@ impl Database {
         self.recent.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Brings everything applied so far to the disk. sled's own flush ends in the drive's cache.
-    fn flush(&self) -> Result<(), StoreError> {
-        self.sled(self.db.flush())?;
-        self.disk.sync_file(&self.data, &self.data_path).doing("sync", &self.data_path)
-    }
-
     fn applied(&self) -> Result<Applied, StoreError> {
         let Some(value) = self.sled(self.meta.get(b"applied"))? else {
             return Ok(Applied { size: 0, root: lucid_core::merkle::EMPTY_ROOT });
@@ -263,29 +247,29 @@ impl Database {
     /// What a row says of `session` is not what entry `index` of the log says: somebody altered the
     /// row. The database is made anew at the next start.
     pub(crate) fn disagrees(&self, session: SessionId, index: EntryIndex) -> StoreError {
-        open::condemn(&self.path);
+        condemn(self.files.path());
         let reason = format!(
             "its row of session {session} does not agree with entry {index} of the log; the log is \
              right, and makes it anew: lucid-node ledger rebuild"
         );
-        damaged(&self.path, reason)
+        damaged(self.files.path(), reason)
     }
 
     /// sled gave what nobody put there: the database is made anew at the next start.
     fn unsound(&self, reason: String) -> StoreError {
-        open::condemn(&self.path);
-        StoreError::Database { path: self.path.clone(), source: sled::Error::Unsupported(reason) }
+        condemn(self.files.path());
+        let path = self.files.path().to_owned();
+        StoreError::Database { path, source: sled::Error::Unsupported(reason) }
     }
 
     /// Gives sled's errors their place, and marks the database for being made anew where it turned
     /// out to be damaged.
     fn sled<T>(&self, result: sled::Result<T>) -> Result<T, StoreError> {
-        result.map_err(|source| {
-            if !matches!(source, sled::Error::Io(_)) {
-                open::condemn(&self.path);
+        self.files.sled(result.inspect_err(|error| {
+            if !matches!(error, sled::Error::Io(_)) {
+                condemn(self.files.path());
             }
-            StoreError::Database { path: self.path.clone(), source }
-        })
+        }))
     }
 }
 

@@ -111,7 +111,8 @@ fn open(folder: &Path, log: &Log) -> Opened {
 }
 
 fn open_lagging(folder: &Path, log: &Log, lag_entries: u64) -> Opened {
-    super::open::open_lagging(&folder.join("db"), &Disk::default(), log, lag_entries).unwrap()
+    super::open::open_lagging(&folder.join("db"), &crate::Disk::default(), log, lag_entries)
+        .unwrap()
 }
 
 fn seeds(database: &Database, filter: &SessionFilter) -> Vec<u8> {
@@ -340,10 +341,14 @@ fn what_cannot_be_trusted_is_made_anew() {
     assert_eq!(check_reopened(&lives(), |_| ()), None);
     let missing = check_reopened(&lives(), |db| fs::remove_dir_all(db).unwrap());
     assert!(missing.unwrap().contains("missing"));
-    let condemned = check_reopened(&lives(), super::open::condemn);
+    let condemned = check_reopened(&lives(), crate::sled_folder::condemn);
     assert!(condemned.unwrap().contains("found damaged"));
     let earlier = |db: &Path| {
-        let database = sled::Config::new().path(db).segment_size(SEGMENT_BYTES).open().unwrap();
+        let database = sled::Config::new()
+            .path(db)
+            .segment_size(crate::sled_folder::SEGMENT_BYTES)
+            .open()
+            .unwrap();
         database.open_tree("meta").unwrap().insert(b"version", &[2]).unwrap();
     };
     assert!(check_reopened(&lives(), earlier).unwrap().contains("another version's"));
@@ -354,7 +359,11 @@ fn what_cannot_be_trusted_is_made_anew() {
         ("unfinished", b"no id", b""),
     ] {
         let put = |db: &Path| {
-            let database = sled::Config::new().path(db).segment_size(SEGMENT_BYTES).open().unwrap();
+            let database = sled::Config::new()
+                .path(db)
+                .segment_size(crate::sled_folder::SEGMENT_BYTES)
+                .open()
+                .unwrap();
             database.open_tree(tree).unwrap().insert(key, value).unwrap();
         };
         let met = check_met(put);
