@@ -104,9 +104,8 @@ contract LucidAnchors {
         if (sessionOf[sessionId] != 0) revert AlreadyRegistered(sessionId);
         _count(logIndex);
         bytes32 ownerHash = _hashOwner(owner);
-        sessionOf[sessionId] = keccak256(
-            abi.encode(sessionId, merkleRoot, manifestHash, policyHash, ownerHash, plainBytes, chunkCount, logIndex)
-        );
+        sessionOf[sessionId] =
+            digestOf(sessionId, merkleRoot, manifestHash, policyHash, ownerHash, plainBytes, chunkCount, logIndex);
         emit SessionRegistered(
             sessionId, merkleRoot, ownerHash, manifestHash, policyHash, plainBytes, chunkCount, logIndex, owner
         );

@@ -143,12 +143,14 @@ test("anybody anchors, and the event says who", async () => {
   }
 });
 
-test("an anchor leaves nothing in storage", async () => {
-  const contract = await anchors(ethers.ZeroAddress);
-  const before = await contract.chain.storageRoot(contract.address);
+test("an anchor leaves nothing in storage, a session leaves two words", async () => {
+  const contract = await anchors();
   (await contract.send(STRANGER, "anchor", root("log"), 9n)).done();
-  assert.equal(before, EMPTY_STORAGE);
-  assert.equal(await contract.chain.storageRoot(contract.address), before);
+  assert.equal(await contract.chain.storageRoot(contract.address), EMPTY_STORAGE);
+  (await contract.send(REGISTRAR, "registerSession", ...session(1))).done();
+  const words = await contract.chain.storage(contract.address);
+  assert.equal(words.size, 2); // the digest, and the count with the last index
+  assert([...words.values()].includes(await contract.read("sessionOf", session(1)[0])));
 });
 
 test("where the registrar is zero nobody registers", async () => {

@@ -10,8 +10,8 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const HERE = resolve(dirname(fileURLToPath(import.meta.url)), "..");
-const packages = resolve(process.env.LUCID_CONTRACTS_MODULES ?? HERE);
-const require = createRequire(join(packages, "package.json"));
+export const PACKAGES = resolve(process.env.LUCID_CONTRACTS_MODULES ?? HERE);
+const require = createRequire(join(PACKAGES, "package.json"));
 
 export const { ethers } = require("ethers");
 const { createBlock } = require("@ethereumjs/block");
@@ -35,11 +35,11 @@ export const account = (number) => new ethers.Wallet(ethers.zeroPadValue(ethers.
 
 /** The error in what a call gave back, as any of the contracts declares it: its name and its values. */
 export function decodeError(data) {
-  for (const name of NAMES) {
+  for (const name of ethers.dataLength(data) < 4 ? [] : NAMES) {
     const error = ABIS[name].parseError(data);
     if (error !== null) return { name: error.name, args: plain(error.args) };
   }
-  return { name: `no contract declares ${data}`, args: [] };
+  return { name: data === "0x" ? "no reason" : `undeclared ${data}`, args: [] };
 }
 
 /** An ethers result as plain arrays. */
@@ -133,6 +133,13 @@ export class Chain {
     return ethers.hexlify(storageRoot);
   }
 
+  /** Every word of a contract's storage that is not zero, by the hash of its place. */
+  async storage(address) {
+    await this.vm.stateManager.flush();
+    const dump = await this.vm.stateManager.dumpStorage(createAddressFromString(address));
+    return new Map(Object.entries(dump).map(([at, rlp]) => [at, ethers.zeroPadValue(ethers.decodeRlp(rlp), 32)]));
+  }
+
   code(address) {
     return this.vm.stateManager.getCode(createAddressFromString(address)).then(ethers.hexlify);
   }
@@ -164,7 +171,8 @@ export class Contract {
   /** What a view gives: one value, or an array of them. */
   async read(method, ...args) {
     const { failure, returned } = await this.chain.call(this.address, this.data(method, ...args));
-    assert.equal(failure, undefined, `${this.name}.${method}: ${failure} ${JSON.stringify(decodeError(returned), bigints)}`);
+    const said = () => JSON.stringify(decodeError(returned), bigints);
+    if (failure !== undefined) assert.fail(`${this.name}.${method}: ${failure} ${said()}`);
     const values = plain(this.abi.decodeFunctionResult(method, returned));
     return values.length === 1 ? values[0] : values;
   }

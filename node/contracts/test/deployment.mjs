@@ -90,6 +90,12 @@ export class Proposal {
     this.id = BigInt(ethers.keccak256(coder.encode(types, [...this.calls, this.hash])));
   }
 
+  /** The timelock's operation for it, as the governor schedules it: its calls, no predecessor, its salt. */
+  get operation() {
+    const salt = (BigInt(this.net.governor.address) << 96n) ^ BigInt(this.hash);
+    return [...this.calls, ethers.ZeroHash, ethers.toBeHex(salt, 32)];
+  }
+
   propose(signer) {
     return this.net.governor.send(signer, "propose", ...this.calls, this.description);
   }

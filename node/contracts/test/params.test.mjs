@@ -10,7 +10,7 @@ import { declaration, DEPLOYER, key, PARAMETERS, STRANGER, UNITS } from "./deplo
 const TIMELOCK = account(31);
 const KEYS = PARAMETERS.map((parameter) => key(parameter.key));
 const DECLARED = PARAMETERS.map(declaration);
-const LARGEST = 2 ** 53 - 1;
+const LARGEST = 2n ** 53n - 1n;
 
 async function registry(keys = KEYS, parameters = DECLARED, timelock = TIMELOCK.address) {
   return (await Chain.create()).deploy(DEPLOYER, "ParamRegistry", timelock, keys, parameters);
@@ -116,7 +116,7 @@ test("declarations that could not work are refused", async () => {
   await bounds(2, 1, 2, false);
   await bounds(0, 0, 0, false);
   await bounds(0, 9, 0, true);
-  await bounds(1, LARGEST + 1, 1, false);
+  await bounds(1, LARGEST + 1n, 1, false);
   for (const [min, max, value] of [[2, 9, 1], [2, 9, 10], [2, 9, 0]]) {
     const declared = [[min, max, value, 0, false]];
     await check([key("a")], declared, "ParameterOutOfBounds", key("a"), ...[value, min, max].map(BigInt));
@@ -131,7 +131,7 @@ test("the longest name, the widest bounds and the most parameters work", async (
   const params = await registry([longest, ...names], [longest, ...names].map(() => [0, LARGEST, 5, 0, false]));
   params.receipt.done();
   (await params.send(TIMELOCK, "set", longest, LARGEST)).done();
-  assert.equal(await params.read("get", longest), BigInt(LARGEST));
+  assert.equal(await params.read("get", longest), LARGEST);
   (await params.send(TIMELOCK, "set", names[62], 0)).done();
   assert.equal((await params.read("all"))[0].length, 64);
 });
