@@ -138,30 +138,36 @@ contract LucidGovernor is
         return super._countVote(proposalId, account, support, weight, params);
     }
 
+    /// @dev Bounded above.
     function _setVotingDelay(uint48 duration) internal override {
         if (duration > DURATION_MAX) revert DurationTooLong(duration, DURATION_MAX);
         super._setVotingDelay(duration);
     }
 
+    /// @dev Bounded above; that it is not zero, OpenZeppelin checks.
     function _setVotingPeriod(uint32 duration) internal override {
         if (duration > DURATION_MAX) revert DurationTooLong(duration, DURATION_MAX);
         super._setVotingPeriod(duration);
     }
 
+    /// @dev One, always.
     function _setProposalThreshold(uint256 threshold) internal override {
         if (threshold != 1) revert ThresholdIsOne(threshold);
         super._setProposalThreshold(threshold);
     }
 
+    /// @dev At least one percent; that it is at most a hundred, OpenZeppelin checks.
     function _updateQuorumNumerator(uint256 percent) internal override {
         if (percent == 0) revert GovernorInvalidQuorumFraction(percent, quorumDenominator());
         super._updateQuorumNumerator(percent);
     }
 
+    /// @inheritdoc GovernorPreventLateQuorum
     function _tallyUpdated(uint256 proposalId) internal override(Governor, GovernorPreventLateQuorum) {
         super._tallyUpdated(proposalId);
     }
 
+    /// @inheritdoc GovernorTimelockControl
     function _queueOperations(
         uint256 proposalId,
         address[] memory targets,
@@ -172,6 +178,7 @@ contract LucidGovernor is
         return super._queueOperations(proposalId, targets, values, calldatas, descriptionHash);
     }
 
+    /// @inheritdoc GovernorTimelockControl
     function _executeOperations(
         uint256 proposalId,
         address[] memory targets,
@@ -182,6 +189,7 @@ contract LucidGovernor is
         super._executeOperations(proposalId, targets, values, calldatas, descriptionHash);
     }
 
+    /// @inheritdoc GovernorTimelockControl
     function _cancel(
         address[] memory targets,
         uint256[] memory values,
@@ -191,6 +199,7 @@ contract LucidGovernor is
         return super._cancel(targets, values, calldatas, descriptionHash);
     }
 
+    /// @inheritdoc GovernorTimelockControl
     function _executor() internal view override(Governor, GovernorTimelockControl) returns (address) {
         return super._executor();
     }

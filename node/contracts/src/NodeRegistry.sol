@@ -86,6 +86,7 @@ contract NodeRegistry is Votes {
         }
     }
 
+    /// @dev For what only decisions change.
     modifier onlyTimelock() {
         if (msg.sender != timelock) revert OnlyTimelock(msg.sender);
         _;
@@ -186,6 +187,7 @@ contract NodeRegistry is Votes {
         return isNode(account) ? 1 : 0;
     }
 
+    /// @dev The vote comes after the membership: `delegates` then names whose it is.
     function _admit(address account, bytes32 logKeyHash) private {
         if (account == address(0) || logKeyHash == 0) revert InvalidNode(account, logKeyHash);
         if (_accountOf[logKeyHash] != address(0)) revert LogKeyInUse(logKeyHash, _accountOf[logKeyHash]);

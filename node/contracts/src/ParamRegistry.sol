@@ -164,6 +164,7 @@ contract ParamRegistry {
         }
     }
 
+    /// @dev Adds a parameter that can work; only the constructor does.
     function _declare(bytes32 key, Parameter memory parameter) private {
         (uint64 min, uint64 max) = (parameter.min, parameter.max);
         if (!_isName(key)) revert InvalidKey(key);
@@ -178,11 +179,13 @@ contract ParamRegistry {
         emit ParameterDeclared(key, parameter.unit, min, max, parameter.zeroIsNone, parameter.value);
     }
 
+    /// @dev The parameter with this name, which there must be.
     function _known(bytes32 key) private view returns (Parameter storage parameter) {
         parameter = _parameters[key];
         if (parameter.max == 0) revert UnknownParameter(key);
     }
 
+    /// @dev That a parameter can have this value.
     function _checkBounds(bytes32 key, uint256 value, uint256 min, uint256 max, bool zeroIsNone) private pure {
         if (value == 0 && zeroIsNone) return;
         if (value < min || value > max) revert ParameterOutOfBounds(key, value, min, max);
