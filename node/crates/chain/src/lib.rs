@@ -1,0 +1,58 @@
+//! The EVM part of the node's chain: blocks, state and the virtual machine.
+//!
+//! This crate owns what a block is, how transactions are taken and executed, and what the state is after
+//! each block. It leaves to others the ledger log, in which the blocks are, every file, thread, socket and
+//! clock, and JSON-RPC's names and numbers: time and the log's position are arguments, and the database is a
+//! sled tree that is handed in.
+//!
+//! It is a *projection*: the blocks in the log are the truth, and replaying them into an empty tree gives
+//! every row again, byte for byte. So nothing here is synced. A crash loses whole blocks at the end, never
+//! part of one, and the next start replays them.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `rules` | the fork, fees and limits |
+//! | `block` | header, body, receipts, genesis, and their bytes |
+//! | `tx` | transactions: decoding, checking, signing |
+//! | `pool` | transactions that wait for a block |
+//! | `chain` | the head, proposing, applying, replaying |
+//! | `state` | accounts, slots, code; what they were; one batch a block |
+//! | `trie` | Ethereum's Merkle-Patricia trie, updated in place |
+//! | `machine` | revm over a state |
+//! | `read` | calls, estimates, logs, traces, blocks and transactions by hash |
+//!
+//! revm is pinned exactly, without its C libraries: BLS12-381 and KZG are arkworks', secp256k1 is k256. They
+//! are slower, but pure Rust that builds for every target the same way, and the precompiles that need them
+//! are not what the node's contracts call.
+
+mod block;
+mod chain;
+mod error;
+mod keys;
+mod machine;
+mod pool;
+mod read;
+mod rows;
+pub mod rules;
+mod state;
+#[cfg(test)]
+mod testing;
+mod trie;
+mod tx;
+#[cfg(test)]
+mod vectors;
+
+/// Addresses, words and hashes of the EVM.
+pub use alloy_primitives;
+/// Traces' types, in the form that geth's clients read.
+pub use alloy_rpc_types_trace;
+
+pub use block::{Block, BlockNumber, ChainId, Genesis, Header, LogPosition, Receipt, bloom_of};
+pub use chain::{Chain, HISTORY_BLOCKS, Head, Proposal};
+pub use error::{ChainError, Commitment};
+pub use pool::{Limits, Pool};
+pub use read::{
+    ALTERNATIVES_MAX, At, CALL_GAS_MAX, Call, CallError, Called, Included, LOG_BLOCKS_MAX,
+    LOGS_MAX, LogEntry, LogFilter, Revert, TRACE_BYTES_MAX, Tracer,
+};
+pub use tx::{SignError, Signer, Transaction, TxError, Unsigned};

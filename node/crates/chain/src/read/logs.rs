@@ -1,0 +1,159 @@
+//! Logs over ranges of blocks (`eth_getLogs`).
+
+use alloy_primitives::{Address, B256, Bloom, BloomInput, Log, keccak256};
+use lucid_core::Hash;
+
+use crate::{BlockNumber, Chain, ChainError, Head, error::damaged, keys, rows};
+
+/// Blocks that one query looks through: their blooms are 2.5 MB.
+pub const LOG_BLOCKS_MAX: u64 = 10_000;
+/// Logs that one query answers: some 5 MB of JSON.
+pub const LOGS_MAX: usize = 10_000;
+/// Addresses, and topics in one position, that a query may name.
+pub const ALTERNATIVES_MAX: usize = 1000;
+/// A log has at most four topics (Yellow Paper, appendix H, `LOG4`).
+const TOPICS_MAX: usize = 4;
+
+/// Which logs.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct LogFilter {
+    /// From any of these; empty: from anybody.
+    pub addresses: Vec<Address>,
+    /// By position: any of these topics; empty: any topic, but there must be one.
+    pub topics: Vec<Vec<B256>>,
+}
+
+/// A log, and where it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogEntry {
+    /// The block's hash.
+    pub block_hash: Hash,
+    /// The block's number.
+    pub number: BlockNumber,
+    /// The transaction's hash.
+    pub transaction_hash: B256,
+    /// The transaction's place in the block, from 0.
+    pub transaction_index: u32,
+    /// The log's place in the block, from 0.
+    pub log_index: u64,
+    /// The log.
+    pub log: Log,
+}
+
+impl LogFilter {
+    /// Whether a log is one of these.
+    #[must_use]
+    pub fn matches(&self, log: &Log) -> bool {
+        let topics = log.topics();
+        (self.addresses.is_empty() || self.addresses.contains(&log.address))
+            && self.topics.len() <= topics.len()
+            && self
+                .topics
+                .iter()
+                .zip(topics)
+                .all(|(any, topic)| any.is_empty() || any.contains(topic))
+    }
+
+    /// Whether a block with this bloom may have one.
+    fn may_match(&self, bloom: &Bloom) -> bool {
+        let has = |bytes: &[u8]| bloom.contains_input(BloomInput::Raw(bytes));
+        let topic =
+            |any: &Vec<B256>| any.is_empty() || any.iter().any(|topic| has(topic.as_slice()));
+        (self.addresses.is_empty() || self.addresses.iter().any(|address| has(address.as_slice())))
+            && self.topics.iter().all(topic)
+    }
+
+    fn check(&self) -> Result<(), ChainError> {
+        let too_large = |what, max| Err(ChainError::FilterTooLarge { what, max });
+        if self.addresses.len() > ALTERNATIVES_MAX {
+            return too_large("addresses", ALTERNATIVES_MAX);
+        }
+        if self.topics.len() > TOPICS_MAX {
+            return too_large("topic positions", TOPICS_MAX);
+        }
+        if self.topics.iter().any(|any| any.len() > ALTERNATIVES_MAX) {
+            return too_large("topics in one position", ALTERNATIVES_MAX);
+        }
+        Ok(())
+    }
+}
+
+impl Chain {
+    /// The logs that match `filter` in the blocks from `from` to `to`, both included, in order. A range may
+    /// end beyond the head.
+    ///
+    /// # Errors
+    /// [`ChainError::RangeBackwards`], [`ChainError::NoSuchBlock`] where it begins beyond the head,
+    /// [`ChainError::RangeTooWide`], [`ChainError::TooManyLogs`] and [`ChainError::FilterTooLarge`], which
+    /// say the bound, and the database's.
+    pub fn logs(
+        &self,
+        from: BlockNumber,
+        to: BlockNumber,
+        filter: &LogFilter,
+    ) -> Result<Vec<LogEntry>, ChainError> {
+        filter.check()?;
+        if from > to {
+            return Err(ChainError::RangeBackwards { from, to });
+        }
+        let head = self.read();
+        let last = head.header.number;
+        if from > last {
+            return Err(ChainError::NoSuchBlock { number: from, head: last });
+        }
+        let to = to.min(last);
+        let blocks = to.0 - from.0 + 1;
+        if blocks > LOG_BLOCKS_MAX {
+            return Err(ChainError::RangeTooWide { blocks, blocks_max: LOG_BLOCKS_MAX });
+        }
+        let mut found = Vec::new();
+        for row in self.tree.range(keys::bloom(from)..=keys::bloom(to)) {
+            let (key, bloom) = row?;
+            let number = rows::number(key.get(1..).unwrap_or_default())?;
+            let bloom: [u8; 256] = bloom
+                .as_ref()
+                .try_into()
+                .map_err(|_| damaged(format!("the bloom of block {number}")))?;
+            if filter.may_match(&Bloom::from(bloom)) {
+                self.logs_of(&head, number, filter, &mut found)?;
+            }
+            if found.len() > LOGS_MAX {
+                return Err(ChainError::TooManyLogs { logs_max: LOGS_MAX, number });
+            }
+        }
+        Ok(found)
+    }
+
+    fn logs_of(
+        &self,
+        head: &Head,
+        number: BlockNumber,
+        filter: &LogFilter,
+        found: &mut Vec<LogEntry>,
+    ) -> Result<(), ChainError> {
+        let (block_hash, _) = self.header_below(head, number)?;
+        let receipts = self.receipts_of(number)?;
+        // A transaction's hash is Keccak-256 of its bytes, whatever its type (EIP-2718).
+        let hashes: Vec<_> = self.body_of(number)?.iter().map(keccak256).collect();
+        let mut log_index = 0;
+        for (transaction_index, receipt) in (0_u32..).zip(receipts) {
+            for log in receipt.logs {
+                if filter.matches(&log) {
+                    let transaction_hash = *hashes
+                        .get(transaction_index as usize)
+                        .ok_or_else(|| damaged(format!("the transactions of block {number}")))?;
+                    found.push(LogEntry {
+                        block_hash,
+                        number,
+                        transaction_hash,
+                        transaction_index,
+                        log_index,
+                        log,
+                    });
+                }
+                log_index += 1;
+            }
+        }
+        Ok(())
+    }
+}
