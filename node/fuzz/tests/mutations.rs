@@ -146,7 +146,7 @@ fn entries() -> Vec<Vec<u8>> {
         kind: Default::default(),
         v: Default::default(),
     };
-    let other = br#"{"at":"1970-01-01T00:00:00.001Z","kind":"evm.block","n":[5,{}],"v":1}"#;
+    let other = br#"{"at":"1970-01-01T00:00:00.001Z","kind":"moon.phase","n":[5,{}],"v":1}"#;
     let entries =
         [Entry::SessionSealed(sealed), Entry::SessionOpened(opened), Entry::NodeEvent(event)];
     let mut bytes: Vec<_> = entries.iter().map(|entry| entry.to_bytes().unwrap()).collect();

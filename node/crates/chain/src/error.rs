@@ -112,6 +112,18 @@ pub enum ChainError {
         /// Why not.
         error: Box<TxError>,
     },
+    /// A compiled contract of this build is none.
+    #[error("the artefact of the contract {name} in this build is damaged: build it anew")]
+    Artefact {
+        /// Which.
+        name: &'static str,
+    },
+    /// A contract of the chain answered what its ABI does not allow.
+    #[error("the contract {contract} answered what is not of its ABI's form")]
+    Answer {
+        /// Where it is.
+        contract: alloy_primitives::Address,
+    },
     /// A header or a body is not in the one form it has.
     #[error("{what} is malformed: {why}")]
     Malformed {

@@ -19,6 +19,8 @@
 //! | `state` | accounts, slots, code; what they were; one batch a block |
 //! | `trie` | Ethereum's Merkle-Patricia trie, updated in place |
 //! | `machine` | revm over a state |
+//! | `contracts` | those that every chain begins with, and what the node says to them |
+//! | `logged` | blocks as entries of the log, and back |
 //! | `read` | calls, estimates, logs, traces, blocks and transactions by hash |
 //!
 //! revm is pinned exactly, without its C libraries: BLS12-381 and KZG are arkworks', secp256k1 is k256. They
@@ -27,8 +29,10 @@
 
 mod block;
 mod chain;
+pub mod contracts;
 mod error;
 mod keys;
+pub mod logged;
 mod machine;
 mod pool;
 mod read;

@@ -24,6 +24,9 @@ pub enum JsonError {
         /// Where the first difference is.
         offset: usize,
     },
+    /// A number above 2^53 - 1.
+    #[error("a number in it is not exact in JSON: it is above 2^53 - 1")]
+    NotExact,
 }
 
 /// The canonical bytes of `value`.

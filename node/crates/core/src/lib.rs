@@ -12,6 +12,7 @@
 //! - no type that holds a key implements `Debug` with its content, and each is zeroized when dropped.
 
 pub mod access;
+pub mod block;
 pub mod chunk;
 mod counted;
 pub mod entry;

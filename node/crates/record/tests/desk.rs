@@ -130,16 +130,28 @@ fn recorder_process() {
     raise(signal_hook::consts::SIGTERM).unwrap();
 }
 
-/// Starts [`recorder_process`] and returns when its recording has begun.
-fn recorder(file: &Path, desk: &Desk, prelude: &str) -> Child {
+/// A process that is killed where a test ends before it does.
+struct Recorder(Child);
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // Where it has ended there is nothing to kill.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Starts [`recorder_process`] by the words in `exec`, and returns when its recording has begun.
+fn recorder(file: &Path, desk: &Desk, exec: &str) -> Recorder {
     let recorder = Command::new("/bin/sh")
-        .args(["-c", &format!("{prelude} exec \"$0\" \"$@\"")])
+        .args(["-c", &format!("{exec} \"$0\" \"$@\"")])
         .arg(std::env::current_exe().unwrap())
         .args(["recorder_process", "--exact", "--nocapture"])
         .env("LUCID_RECORD_TEST_FILE", file)
         .stdin(desk.terminal.try_clone().unwrap())
         .stdout(Stdio::null())
         .spawn()
+        .map(Recorder)
         .unwrap();
     wait_until("the recording has begun", || {
         std::fs::read_to_string(file).is_ok_and(|stream| stream.contains("\"ready\\r"))
@@ -147,16 +159,17 @@ fn recorder(file: &Path, desk: &Desk, prelude: &str) -> Child {
     recorder
 }
 
-fn check_signals(prelude: &str, signals: &[Signal], name: &str) {
+fn check_signals(exec: &str, signals: &[Signal], name: &str) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("cast");
     let desk = Desk::new(80, 24);
-    let mut recorder = recorder(&file, &desk, prelude);
+    let mut recorder = recorder(&file, &desk, exec);
     assert!(desk.is_raw());
     for signal in signals {
-        kill_process(Pid::from_child(&recorder), *signal).unwrap();
+        kill_process(Pid::from_child(&recorder.0), *signal).unwrap();
     }
-    let ended = recorder.wait().unwrap();
+    wait_until("the recording has ended", || recorder.0.try_wait().unwrap().is_some());
+    let ended = recorder.0.wait().unwrap();
     assert_eq!(ended.signal(), Some(Signal::TERM.as_raw()), "{ended}");
     assert!(!desk.is_raw());
     let cast = Cast::decode(&std::fs::read(&file).unwrap());
@@ -167,12 +180,14 @@ fn check_signals(prelude: &str, signals: &[Signal], name: &str) {
 
 #[test]
 fn signals_end_a_recording_in_order() {
-    check_signals("", &[Signal::TERM], "SIGTERM");
-    check_signals("", &[Signal::INT], "SIGINT");
-    check_signals("", &[Signal::HUP], "SIGHUP");
+    // Whatever these tests themselves were started to ignore, as by nohup.
+    let exec = "exec env --default-signal=HUP,INT,TERM";
+    check_signals(exec, &[Signal::TERM], "SIGTERM");
+    check_signals(exec, &[Signal::INT], "SIGINT");
+    check_signals(exec, &[Signal::HUP], "SIGHUP");
 }
 
 #[test]
 fn a_signal_that_was_ignored_stays_ignored() {
-    check_signals("trap '' HUP;", &[Signal::HUP, Signal::TERM], "SIGTERM");
+    check_signals("trap '' HUP; exec", &[Signal::HUP, Signal::TERM], "SIGTERM");
 }

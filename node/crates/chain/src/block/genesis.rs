@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{Address, U256};
 use lucid_core::{Hash, Timestamp, json};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{BlockNumber, ChainId, Header};
 use crate::{ChainError, rules};
@@ -24,16 +24,22 @@ pub struct Genesis {
 }
 
 /// The form that is hashed and kept: texts, because a balance is no JSON number.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Canonical {
     allocations: BTreeMap<String, String>,
     base_fee: u64,
     block_gas_max: u64,
     chain_id: ChainId,
     coinbase: String,
-    fork: &'static str,
+    fork: String,
     time: Timestamp,
     v: u8,
+}
+
+fn fork() -> String {
+    let name: &str = rules::FORK.into();
+    name.to_owned()
 }
 
 fn hex(address: Address) -> String {
@@ -52,10 +58,38 @@ impl Genesis {
             block_gas_max: rules::BLOCK_GAS_MAX,
             chain_id: self.chain_id,
             coinbase: hex(self.coinbase),
-            fork: rules::FORK.into(),
+            fork: fork(),
             time: self.time,
             v: 1,
         })
+    }
+
+    /// Reads [`to_bytes`](Self::to_bytes), of a chain whose rules are those of this version.
+    ///
+    /// # Errors
+    /// [`ChainError::Malformed`], [`ChainError::Genesis`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ChainError> {
+        let malformed = |why: String| ChainError::Malformed { what: "a genesis document", why };
+        let read: Canonical =
+            json::from_canonical(bytes).map_err(|error| malformed(error.to_string()))?;
+        let rules = (read.base_fee, read.block_gas_max, read.fork.as_str(), read.v);
+        if rules != (rules::BASE_FEE, rules::BLOCK_GAS_MAX, fork().as_str(), 1) {
+            let what = "its fork, fees or limits are not those of this version".to_owned();
+            return Err(ChainError::Genesis { what });
+        }
+        let address = |text: &str| text.parse::<Address>().ok();
+        let allocations = read
+            .allocations
+            .iter()
+            .map(|(to, wei)| Some((address(to)?, U256::from_str_radix(wei, 10).ok()?)));
+        let allocations: Option<BTreeMap<_, _>> = allocations.collect();
+        let genesis = allocations.zip(address(&read.coinbase)).map(|(allocations, coinbase)| {
+            Self { allocations, chain_id: read.chain_id, coinbase, time: read.time }
+        });
+        let genesis = genesis.filter(|genesis| genesis.to_bytes() == bytes);
+        let genesis = genesis.ok_or_else(|| malformed("an address or a balance".to_owned()))?;
+        genesis.check()?;
+        Ok(genesis)
     }
 
     /// SHA-256 of [`to_bytes`](Self::to_bytes).
@@ -91,6 +125,36 @@ impl Genesis {
             state_root,
             time: self.time,
             tx_root: empty,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn comes_back_from_its_one_form() {
+        let genesis = testing::genesis();
+        let bytes = genesis.to_bytes();
+        assert_eq!(Genesis::from_bytes(&bytes).unwrap(), genesis);
+        let text = String::from_utf8(bytes).unwrap();
+        for bad in [
+            text.replace(&fork(), "Frontier"),
+            text.replace("\"base_fee\":1000000000", "\"base_fee\":1"),
+            text.replace("\"v\":1", "\"v\":2"),
+            text.replace("\"chain_id\":7197", "\"chain_id\":0"),
+            text.replace("\"1000000000000000000000\"", "\"01\""),
+            text.replace("\"1000000000000000000000\"", "\"-1\""),
+            text.replace("0x", "0X"),
+            text.replacen("0x", "", 1),
+            text.to_uppercase(),
+            text.replacen('{', "{ ", 1),
+            String::new(),
+        ] {
+            assert_ne!(bad, text);
+            assert!(Genesis::from_bytes(bad.as_bytes()).is_err(), "{bad}");
         }
     }
 }

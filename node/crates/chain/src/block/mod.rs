@@ -4,16 +4,18 @@
 //! log proves a transaction or a receipt in a block.
 
 mod genesis;
-mod header;
+mod position;
 mod receipt;
 
 use alloy_primitives::Bytes;
 use alloy_rlp::{Decodable, Encodable};
 use lucid_core::{Hash, merkle};
 
+pub use lucid_core::block::{BlockNumber, Header};
+
 pub use self::{
     genesis::Genesis,
-    header::{BlockNumber, ChainId, Header, LogPosition},
+    position::{ChainId, LogPosition},
     receipt::{Receipt, bloom_of},
 };
 use crate::{

@@ -29,6 +29,21 @@ impl Chain {
         Self::open_over(tree, genesis, changes, history_blocks)
     }
 
+    /// Opens the chain that `tree` holds, as [`open`](Self::open) does; nothing where the tree is empty.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub fn reopen(tree: Tree, history_blocks: u64) -> Result<Option<Self>, ChainError> {
+        if tree.is_empty() {
+            return Ok(None);
+        }
+        if tree.get(keys::VERSION)?.as_deref() != Some(&[keys::LAYOUT]) {
+            return Err(damaged("its layout version is another"));
+        }
+        let genesis = Genesis::from_bytes(&rows::long(&tree, keys::GENESIS)?)?;
+        Self::open(tree, genesis, history_blocks).map(Some)
+    }
+
     /// [`open`](Self::open), with what the genesis block changes.
     pub(super) fn open_over(
         tree: Tree,

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+use super::evm::{EvmBlock, EvmBody};
 use crate::{Hash, MediaType, Owner, Policy, SessionId, Timestamp, access::Role};
 
 /// A field with one possible text: the entry's kind.
@@ -58,6 +59,8 @@ kind!(VoidedKind, SessionVoided, "session.voided");
 kind!(ErasedKind, SessionErased, "session.erased");
 kind!(UserKind, UserChanged, "user.changed");
 kind!(EventKind, NodeEvent, "node.event");
+kind!(BodyKind, EvmBody, "evm.body");
+kind!(BlockKind, EvmBlock, "evm.block");
 
 /// A session id was minted. In the log before the id is answered to anyone.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -5,9 +5,11 @@
 //! ([`Entry::Other`]): a log written by a newer node stays whole under an older one. Of an entry of
 //! another `v` only `at`, `kind` and `v` are looked at, and none is appended.
 
+mod evm;
 mod kinds;
 mod other;
 
+pub use evm::{BODY_PART_BYTES_MAX, BODY_PARTS_MAX, EvmBlock, EvmBody};
 pub use kinds::{
     NodeEvent, SessionErased, SessionOpened, SessionSealed, SessionVoided, UserChanged,
 };
@@ -68,6 +70,10 @@ pub enum Entry {
     UserChanged(UserChanged),
     /// `node.event`: something about the node itself.
     NodeEvent(NodeEvent),
+    /// `evm.body`: part of what is in a block of the node's chain.
+    EvmBody(EvmBody),
+    /// `evm.block`: a block of the node's chain.
+    EvmBlock(EvmBlock),
     /// A kind or a version that is not interpreted here.
     Other(OtherEntry),
 }
@@ -100,6 +106,8 @@ impl Entry {
             SessionErased::KIND => Self::SessionErased(json::from_canonical(bytes)?),
             UserChanged::KIND => Self::UserChanged(json::from_canonical(bytes)?),
             NodeEvent::KIND => Self::NodeEvent(json::from_canonical(bytes)?),
+            EvmBody::KIND => Self::EvmBody(json::from_canonical(bytes)?),
+            EvmBlock::KIND => Self::EvmBlock(json::from_canonical(bytes)?),
             _ => Self::Other(OtherEntry::parse(&kind, at, bytes)?),
         };
         entry.check()?;
@@ -130,6 +138,8 @@ impl Entry {
                 text("event", &entry.event, 64)?;
                 text("detail", &entry.detail, 1024)
             }
+            Self::EvmBody(entry) => entry.check(),
+            Self::EvmBlock(entry) => entry.check(),
             // A JSON number holds no larger integer exactly.
             Self::SessionSealed(entry) if entry.plain_bytes > json::INTEGER_MAX => {
                 Err(EntryError::Form("plain_bytes".into()))
@@ -154,6 +164,8 @@ impl Entry {
             Self::SessionErased(entry) => json::to_canonical(entry),
             Self::UserChanged(entry) => json::to_canonical(entry),
             Self::NodeEvent(entry) => json::to_canonical(entry),
+            Self::EvmBody(entry) => json::to_canonical(entry),
+            Self::EvmBlock(entry) => json::to_canonical(entry),
             Self::Other(entry) => entry.bytes().to_vec(),
         })
     }
@@ -166,7 +178,11 @@ impl Entry {
             Self::SessionSealed(entry) => Some(entry.session_id),
             Self::SessionVoided(entry) => Some(entry.session_id),
             Self::SessionErased(entry) => Some(entry.session_id),
-            Self::UserChanged(_) | Self::NodeEvent(_) | Self::Other(_) => None,
+            Self::UserChanged(_)
+            | Self::NodeEvent(_)
+            | Self::EvmBody(_)
+            | Self::EvmBlock(_)
+            | Self::Other(_) => None,
         }
     }
 
@@ -180,6 +196,8 @@ impl Entry {
             Self::SessionErased(_) => SessionErased::KIND,
             Self::UserChanged(_) => UserChanged::KIND,
             Self::NodeEvent(_) => NodeEvent::KIND,
+            Self::EvmBody(_) => EvmBody::KIND,
+            Self::EvmBlock(_) => EvmBlock::KIND,
             Self::Other(entry) => entry.kind(),
         }
     }
@@ -194,6 +212,8 @@ impl Entry {
             Self::SessionErased(entry) => entry.at,
             Self::UserChanged(entry) => entry.at,
             Self::NodeEvent(entry) => entry.at,
+            Self::EvmBody(entry) => entry.at,
+            Self::EvmBlock(entry) => entry.at,
             Self::Other(entry) => entry.at(),
         }
     }

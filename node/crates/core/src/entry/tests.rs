@@ -1,5 +1,9 @@
 use super::*;
-use crate::{Hash, Policy, chunk::Suite};
+use crate::{
+    Hash, Policy,
+    block::{BlockNumber, Header},
+    chunk::Suite,
+};
 
 fn session() -> SessionId {
     SessionId::from_random([1; 16])
@@ -60,7 +64,62 @@ fn samples() -> Vec<Entry> {
             kind: Default::default(),
             v: Default::default(),
         }),
+        Entry::EvmBody(EvmBody {
+            at,
+            data: vec![0xc0, 0xff, 0xfe],
+            kind: Default::default(),
+            number: BlockNumber(7),
+            part: 1,
+            v: Default::default(),
+        }),
+        Entry::EvmBlock(block(2)),
     ]
+}
+
+fn block(parts: u32) -> EvmBlock {
+    let at = Timestamp::from_unix_millis(1);
+    let header = Header {
+        gas_used: 21_000,
+        log_root: Hash::of(b"log"),
+        log_size: 7,
+        number: BlockNumber(7),
+        parent: Hash::of(b"parent"),
+        receipts_root: Hash::of(b"receipts"),
+        state_root: Hash::of(b"state"),
+        time: at,
+        tx_root: Hash::of(b"tx"),
+    };
+    let hash = header.hash();
+    EvmBlock { at, hash, header, kind: Default::default(), parts, v: Default::default() }
+}
+
+#[test]
+fn blocks_and_their_bodies_have_bounds() {
+    let body = |bytes: usize, part, number| {
+        Entry::EvmBody(EvmBody {
+            at: Timestamp::from_unix_millis(1),
+            data: vec![0; bytes],
+            kind: Default::default(),
+            number: BlockNumber(number),
+            part,
+            v: Default::default(),
+        })
+    };
+    let largest = body(BODY_PART_BYTES_MAX, BODY_PARTS_MAX - 1, json::INTEGER_MAX).to_bytes();
+    assert!(
+        largest.is_ok_and(|bytes| bytes.len() < ENTRY_BYTES_MAX && Entry::parse(&bytes).is_ok())
+    );
+    for bad in [
+        body(0, 0, 0),
+        body(BODY_PART_BYTES_MAX + 1, 0, 0),
+        body(1, BODY_PARTS_MAX, 0),
+        body(1, 0, json::INTEGER_MAX + 1),
+        Entry::EvmBlock(block(0)),
+        Entry::EvmBlock(block(BODY_PARTS_MAX + 1)),
+        Entry::EvmBlock(EvmBlock { hash: Hash::of(b"another"), ..block(1) }),
+    ] {
+        assert!(bad.to_bytes().is_err(), "{bad:?}");
+    }
 }
 
 #[test]
@@ -95,9 +154,9 @@ fn no_altered_byte_gives_the_same_entry() {
 
 #[test]
 fn unknown_kinds_are_kept() {
-    let text = r#"{"at":"1970-01-01T00:00:00.001Z","hash":"00","kind":"evm.block","n":5,"v":1}"#;
+    let text = r#"{"at":"1970-01-01T00:00:00.001Z","hash":"00","kind":"moon.phase","n":5,"v":1}"#;
     let entry = Entry::parse(text.as_bytes()).unwrap();
-    assert_eq!((entry.kind(), entry.at().unix_millis()), ("evm.block", 1));
+    assert_eq!((entry.kind(), entry.at().unix_millis()), ("moon.phase", 1));
     assert_eq!(entry.to_bytes().unwrap(), text.as_bytes());
     assert_eq!(entry.session(), None);
 }

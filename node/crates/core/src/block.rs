@@ -1,11 +1,13 @@
-//! What a block commits to.
+//! What a block of the node's chain commits to.
 
 use core::fmt;
 
-use lucid_core::{Hash, Timestamp, json};
 use serde::{Deserialize, Serialize};
 
-use crate::{ChainError, rules::NUMBER_MAX};
+use crate::{
+    Hash, Timestamp,
+    json::{self, INTEGER_MAX, JsonError},
+};
 
 /// A block's place in the chain; the genesis is 0.
 #[derive(
@@ -28,26 +30,6 @@ impl fmt::Display for BlockNumber {
     }
 }
 
-/// Which chain a transaction is for (EIP-155).
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct ChainId(pub u64);
-
-impl fmt::Display for ChainId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// A state of the ledger log: its size and the root over so many entries.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct LogPosition {
-    /// Entries.
-    pub size: u64,
-    /// The RFC 6962 root over them.
-    pub root: Hash,
-}
-
 /// A block's header. Its bytes are JSON in the form of RFC 8785, and its hash is their SHA-256: an auditor
 /// who has the text of a header needs no library of Ethereum's, and no RLP, to see that it is the one
 /// that the log's `evm.block` entry names.
@@ -64,7 +46,7 @@ pub struct Header {
     pub log_size: u64,
     /// The block's place in the chain.
     pub number: BlockNumber,
-    /// Hash of the block before it; of the genesis, the hash of [`Genesis`](super::Genesis).
+    /// Hash of the block before it; of the genesis, of the document that fixes the chain.
     pub parent: Hash,
     /// Root over the receipts (RFC 6962); a leaf is a receipt's EIP-2718 bytes.
     pub receipts_root: Hash,
@@ -86,15 +68,19 @@ impl Header {
     /// Reads the one form of a header.
     ///
     /// # Errors
-    /// [`ChainError::Malformed`].
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ChainError> {
-        let malformed = |why: String| ChainError::Malformed { what: "a block's header", why };
-        let header: Self =
-            json::from_canonical(bytes).map_err(|error| malformed(error.to_string()))?;
-        if [header.gas_used, header.log_size, header.number.0].iter().any(|n| *n > NUMBER_MAX) {
-            return Err(malformed("a number is not exact in JSON".to_owned()));
+    /// [`JsonError`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, JsonError> {
+        let header: Self = json::from_canonical(bytes)?;
+        match header.is_exact() {
+            true => Ok(header),
+            false => Err(JsonError::NotExact),
         }
-        Ok(header)
+    }
+
+    /// Whether each of its numbers is one that JSON holds exactly.
+    #[must_use]
+    pub fn is_exact(&self) -> bool {
+        [self.gas_used, self.log_size, self.number.0].iter().all(|n| *n <= INTEGER_MAX)
     }
 
     /// SHA-256 of the header's bytes: what names the block.
@@ -146,10 +132,7 @@ mod tests {
             text.to_uppercase(),
             String::new(),
         ] {
-            assert!(
-                matches!(Header::from_bytes(bad.as_bytes()), Err(ChainError::Malformed { .. })),
-                "{bad}"
-            );
+            assert!(Header::from_bytes(bad.as_bytes()).is_err(), "{bad}");
         }
     }
 }

@@ -1,0 +1,37 @@
+//! The compiled contracts, as `node/contracts/build` wrote them.
+
+use alloy_primitives::{Bytes, hex};
+use serde::Deserialize;
+
+use crate::ChainError;
+
+macro_rules! artefact {
+    ($constant:ident, $name:literal) => {
+        pub(super) const $constant: (&str, &str) =
+            ($name, include_str!(concat!("../../../../contracts/artefacts/", $name, ".json")));
+    };
+}
+
+artefact!(ANCHORS, "LucidAnchors");
+artefact!(NODES, "NodeRegistry");
+artefact!(TIMELOCK, "TimelockController");
+artefact!(PARAMETERS, "ParamRegistry");
+artefact!(GOVERNOR, "LucidGovernor");
+
+/// What is read of an artefact.
+#[derive(Deserialize)]
+struct Artefact<'a> {
+    bytecode: &'a str,
+}
+
+/// A contract's init code with its constructor's arguments behind it.
+pub(super) fn creation(
+    (name, text): (&'static str, &str),
+    arguments: &[u8],
+) -> Result<Bytes, ChainError> {
+    let wrong = || ChainError::Artefact { name };
+    let artefact: Artefact<'_> = serde_json::from_str(text).map_err(|_| wrong())?;
+    let mut code = hex::decode(artefact.bytecode).map_err(|_| wrong())?;
+    code.extend_from_slice(arguments);
+    Ok(code.into())
+}

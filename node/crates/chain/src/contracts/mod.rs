@@ -1,0 +1,220 @@
+//! The contracts that every chain begins with: where they are, how they are created, and what the node
+//! itself says to them and asks of them.
+//!
+//! Their sources and artefacts are in `node/contracts`, and the order of creation is written down there.
+//! This module encodes by their ABIs, and owns no rule of theirs.
+
+mod artefact;
+mod parameters;
+
+use alloy_primitives::{Address, B256, Bytes, FixedBytes};
+use alloy_sol_types::{SolCall, SolConstructor, sol};
+use lucid_core::{EntryIndex, Hash, entry::SessionSealed};
+
+pub use self::parameters::{PARAMETERS, Parameter, Unit};
+use crate::{At, Call, CallError, Chain, ChainError, Unsigned};
+
+/// Most gas that a registration asks for. It takes 58,471 with the longest name of an owner, 75,440 where
+/// it is the first (`node/contracts/README.md`).
+pub const REGISTER_GAS_MAX: u64 = 100_000;
+/// Most registrations in one block: what a block's gas is enough for.
+pub const REGISTRATIONS_MAX: usize = 1000;
+
+sol! {
+    struct Node {
+        address account;
+        bytes32 logKeyHash;
+    }
+
+    struct Declared {
+        uint64 min;
+        uint64 max;
+        uint64 value;
+        uint8 unit;
+        bool zeroIsNone;
+    }
+
+    contract LucidAnchors {
+        constructor(address registrar);
+        function registerSession(
+            bytes16 sessionId, bytes32 merkleRoot, bytes32 manifestHash, bytes32 policyHash,
+            string owner, uint64 plainBytes, uint32 chunkCount, uint64 logIndex
+        ) external;
+        function sessionCount() external view returns (uint64);
+    }
+
+    contract NodeRegistry {
+        constructor(address timelock, Node[] nodes);
+    }
+
+    contract TimelockController {
+        constructor(uint256 delay, address[] proposers, address[] executors, address admin);
+    }
+
+    contract ParamRegistry {
+        constructor(address timelock, bytes32[] keys, Declared[] parameters);
+        function get(bytes32 key) external view returns (uint256);
+    }
+
+    contract LucidGovernor {
+        constructor(
+            address registry, address timelock, uint48 votingDelay, uint32 votingPeriod,
+            uint48 voteExtension, uint256 quorumPercent
+        );
+    }
+}
+
+/// Where a chain's contracts are: at the addresses that follow from who created them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Contracts {
+    /// `LucidAnchors`: the sealed sessions.
+    pub anchors: Address,
+    /// `NodeRegistry`: who votes.
+    pub nodes: Address,
+    /// `TimelockController`: carries decisions out.
+    pub timelock: Address,
+    /// `ParamRegistry`: what is decided on.
+    pub parameters: Address,
+    /// `LucidGovernor`: how.
+    pub governor: Address,
+}
+
+/// How decisions are made on a chain, fixed when it begins; times in seconds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Governance {
+    /// Who votes from the beginning: accounts, and SHA-256 of the Ed25519 keys that sign their logs.
+    pub nodes: Vec<(Address, Hash)>,
+    /// From a proposal to the beginning of its vote.
+    pub voting_delay: u32,
+    /// How long a vote is open.
+    pub voting_period: u32,
+    /// How long it stays open after a quorum that came late.
+    pub vote_extension: u32,
+    /// Per cent of the nodes, 1 to 100.
+    pub quorum_percent: u8,
+    /// From a decision to when it can be carried out.
+    pub timelock_delay: u32,
+}
+
+impl Contracts {
+    /// The contracts that `creator` creates with its first five transactions.
+    #[must_use]
+    pub fn of(creator: Address) -> Self {
+        Self {
+            anchors: creator.create(0),
+            nodes: creator.create(1),
+            timelock: creator.create(2),
+            parameters: creator.create(3),
+            governor: creator.create(4),
+        }
+    }
+
+    /// What creates them, in order: the creator's transactions with nonces 0 to 4.
+    ///
+    /// # Errors
+    /// [`ChainError::Artefact`] where an artefact is none, which a build's tests rule out.
+    pub fn creations(
+        &self,
+        creator: Address,
+        governance: &Governance,
+    ) -> Result<Vec<Bytes>, ChainError> {
+        let nodes = governance.nodes.iter();
+        let nodes =
+            nodes.map(|(account, key)| Node { account: *account, logKeyHash: B256::from(key.0) });
+        let (keys, parameters) = PARAMETERS.iter().map(Parameter::declared).unzip();
+        let seconds = alloy_primitives::Uint::<48, 1>::from::<u32>;
+        Ok(vec![
+            artefact::creation(
+                artefact::ANCHORS,
+                &LucidAnchors::constructorCall { registrar: creator }.abi_encode(),
+            )?,
+            artefact::creation(
+                artefact::NODES,
+                &NodeRegistry::constructorCall { timelock: self.timelock, nodes: nodes.collect() }
+                    .abi_encode(),
+            )?,
+            artefact::creation(
+                artefact::TIMELOCK,
+                &TimelockController::constructorCall {
+                    delay: alloy_primitives::U256::from(governance.timelock_delay),
+                    proposers: vec![self.governor],
+                    executors: vec![Address::ZERO],
+                    admin: Address::ZERO,
+                }
+                .abi_encode(),
+            )?,
+            artefact::creation(
+                artefact::PARAMETERS,
+                &ParamRegistry::constructorCall { timelock: self.timelock, keys, parameters }
+                    .abi_encode(),
+            )?,
+            artefact::creation(
+                artefact::GOVERNOR,
+                &LucidGovernor::constructorCall {
+                    registry: self.nodes,
+                    timelock: self.timelock,
+                    votingDelay: seconds(governance.voting_delay),
+                    votingPeriod: governance.voting_period,
+                    voteExtension: seconds(governance.vote_extension),
+                    quorumPercent: alloy_primitives::U256::from(governance.quorum_percent),
+                }
+                .abi_encode(),
+            )?,
+        ])
+    }
+
+    /// The registration of a sealed session, whose entry is at `index` of the log, as the registrar's
+    /// transaction number `nonce`.
+    #[must_use]
+    pub fn registration(
+        &self,
+        chain: &Chain,
+        nonce: u64,
+        index: EntryIndex,
+        sealed: &SessionSealed,
+    ) -> Unsigned {
+        let call = LucidAnchors::registerSessionCall {
+            sessionId: FixedBytes(*sealed.session_id.as_bytes()),
+            merkleRoot: B256::from(sealed.merkle_root.0),
+            manifestHash: B256::from(sealed.manifest_hash.0),
+            policyHash: B256::from(sealed.policy_hash.0),
+            owner: sealed.owner.to_string(),
+            plainBytes: sealed.plain_bytes,
+            chunkCount: sealed.chunk_count,
+            logIndex: index.0,
+        };
+        let input = call.abi_encode().into();
+        let call = Unsigned::call(chain.chain_id(), nonce, self.anchors, input);
+        Unsigned { gas_limit: REGISTER_GAS_MAX, ..call }
+    }
+
+    /// How many sessions are registered, as of the head.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn session_count(&self, chain: &Chain) -> Result<u64, CallError> {
+        ask(chain, self.anchors, &LucidAnchors::sessionCountCall {})
+    }
+
+    /// A parameter's value in force, as of the head.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub fn parameter(&self, chain: &Chain, parameter: &Parameter) -> Result<u64, CallError> {
+        let value = ask(chain, self.parameters, &ParamRegistry::getCall { key: parameter.name() })?;
+        value
+            .try_into()
+            .map_err(|_| CallError::from(ChainError::Answer { contract: self.parameters }))
+    }
+}
+
+/// Asks a contract something, as of the head.
+fn ask<C: SolCall>(chain: &Chain, to: Address, call: &C) -> Result<C::Return, CallError> {
+    let call = Call { to: Some(to), input: call.abi_encode().into(), ..Call::default() };
+    let called = chain.call(&call, At::Latest)?;
+    C::abi_decode_returns(&called.output)
+        .map_err(|_| CallError::from(ChainError::Answer { contract: to }))
+}
+
+#[cfg(test)]
+mod tests;
