@@ -22,6 +22,7 @@ pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod vault;
+pub mod witness;
 
 pub use accounts::Accounts;
 pub use chunks::{ChunkFiles, ChunkPrefix, ChunkWriter};
@@ -41,3 +42,4 @@ pub use vault::{
     Ciphers, CommittedChunk, FolderVault, Lease, NoCiphers, Presence, RemoteVault, Transport,
     Vault, VaultCall, VaultFailure, VaultOptions, VaultReply, Verdict, dispatch,
 };
+pub use witness::{Witness, WitnessError};
