@@ -115,8 +115,7 @@ impl Chain {
 
     fn measure(&self, folder: &Path) -> Result<Measured> {
         let turn = Duration::from_secs_f64(self.seconds);
-        let data = folder.join("data");
-        let store = make(&data)?;
+        let store = make(&folder.join("rates"))?;
         let mut file = Bare::make(&folder.join("bare"))?;
         let [mut bare, mut one] =
             ["append the bytes and fdatasync", "one writer"].map(Taken::named);
@@ -126,6 +125,10 @@ impl Chain {
             writers(&store, 1, turn, &mut one)?;
             writers(&store, self.writers, turn, &mut many)?;
         }
+        drop(store);
+        // Another log, which is as long as its rows say.
+        let data = folder.join("data");
+        let store = make(&data)?;
         let mut sizes = Vec::new();
         for power in 3.. {
             let entries = 10_u64.pow(power).min(self.entries);
