@@ -68,6 +68,7 @@ fn modules(service: ServiceName) -> &'static str {
         ServiceName::MerkleBuilder => "lucid_node::services::merkle_builder",
         ServiceName::SessionOrchestrator => "lucid_node::services::orchestrator",
         ServiceName::Authentication => "lucid_auth",
+        ServiceName::BlockchainLedger => "lucid_node::services::ledger",
     }
 }
 

@@ -98,25 +98,53 @@ struct Head {
     log_size: u64,
     root: Hash,
     checkpoint: String,
+    /// Entries of the latest checkpoint that witnesses have cosigned.
+    cosigned_size: Option<u64>,
+    /// Those of the configured witnesses that did.
+    cosigned_by: Vec<String>,
+    /// How many of them make it count; 0 where none is configured.
+    witness_quorum: u32,
+    /// Whether so many have.
+    witnessed: bool,
 }
 
 fn head(context: &Context) -> Outcome<ExitCode> {
     let locked = Locked::open(context)?;
     let log = locked.log()?;
+    let services = &context.config.services;
+    let keys: Vec<_> = services.witnesses.iter().map(|witness| witness.key.clone()).collect();
+    let by = log.cosigned().map(|cosigned| cosigned.witnesses(&keys)).unwrap_or_default();
+    let quorum = services.quorum();
     let head = Head {
         node_id: locked.secrets.node_id(),
         log_key: locked.secrets.log_key().verifier_key().to_string(),
         log_size: log.size(),
         root: log.root(),
-        checkpoint: log.checkpoint_text().to_owned(),
+        checkpoint: log.published(),
+        cosigned_size: log.cosigned().map(|cosigned| cosigned.checkpoint().size),
+        cosigned_by: by.iter().map(|key| key.name().to_string()).collect(),
+        witness_quorum: quorum,
+        witnessed: quorum > 0 && by.len() >= quorum as usize,
     };
     context.output.print(&head, |head| {
-        let rows = table(&[
+        let mut rows = vec![
             ("node", head.node_id.to_string()),
             ("log key", head.log_key.clone()),
             ("size", head.log_size.to_string()),
             ("root", head.root.to_string()),
-        ]);
+        ];
+        if let Some(size) = head.cosigned_size {
+            let by = match head.cosigned_by.as_slice() {
+                [] => "none of the configured witnesses".to_owned(),
+                names => names.join(", "),
+            };
+            rows.push(("cosigned", format!("{} by {by}", counted(size, "entry"))));
+        }
+        if head.witness_quorum > 0 {
+            let enough = if head.witnessed { "yes" } else { "no" };
+            rows.push(("witnessed", format!("{enough}: {} are asked for", head.witness_quorum)));
+        }
+        let rows = table(&rows);
         format!("{rows}\n{}", head.checkpoint)
     })?;
     Ok(ExitCode::SUCCESS)

@@ -71,7 +71,7 @@ pub fn prove_session(store: &Store, session: SessionId, path: &Path) -> Outcome 
         return Err(Failure::usage(format!("session {session} is not sealed")));
     };
     let key = store.log_key().verifier_key().clone();
-    let read = |log: &LogReader| Ok((log.entry(sealed.entry)?, log.tlog_proof(sealed.entry)?));
+    let read = |log: &LogReader| Ok((log.entry(sealed.entry)?, log.witnessed_proof(sealed.entry)?));
     let (entry, proof) = store.with_log(read)?;
     let manifest = Some(store.manifest(session)?.bytes);
     let evidence = Evidence { key: key.clone(), entry, manifest, chunks: Vec::new(), proof };
@@ -114,7 +114,7 @@ impl Prove {
         let log_index = sealed.entry;
         let key = store.log_key().verifier_key().clone();
         let (entry, proof) =
-            store.with_log(|log| Ok((log.entry(log_index)?, log.tlog_proof(log_index)?)))?;
+            store.with_log(|log| Ok((log.entry(log_index)?, log.witnessed_proof(log_index)?)))?;
         let checkpoint = proof.verify(merkle::leaf_hash(&entry), &key)?;
         let (text, chunks, disclosed) = if self.tlog_proof {
             (proof.with_extra(entry)?.to_text(), Vec::new(), false)

@@ -48,6 +48,7 @@ struct Status {
     queue_depth: Option<u64>,
     log_entries: Option<u64>,
     log_lag_entries: Option<u64>,
+    log_witnessed_entries: Option<u64>,
     proof_failures: Option<u64>,
     disk_free_bytes: Option<u64>,
     resident_memory_bytes: Option<u64>,
@@ -103,6 +104,7 @@ impl Status {
             queue_depth: whole("lucid_queue_depth"),
             log_entries: whole("lucid_log_entries"),
             log_lag_entries: whole("lucid_log_lag_entries"),
+            log_witnessed_entries: whole("lucid_log_witnessed_entries"),
             proof_failures: whole("lucid_proof_failures_total"),
             disk_free_bytes: whole("lucid_disk_free_bytes"),
             resident_memory_bytes: whole("process_resident_memory_bytes"),
@@ -144,6 +146,7 @@ fn text(status: &Status) -> String {
         ("waiting jobs", status.queue_depth),
         ("log entries", status.log_entries),
         ("database lag", status.log_lag_entries),
+        ("witnessed entries", status.log_witnessed_entries),
         ("failed proofs", status.proof_failures),
     ];
     rows.extend(counts.iter().filter_map(|(name, count)| Some((*name, (*count)?.to_string()))));

@@ -217,7 +217,8 @@ fn check_entry(
     findings: &mut Vec<String>,
 ) -> Outcome<Option<SessionSealed>> {
     let Some(sealed) = &row.sealed else { return Ok(None) };
-    let read = store.with_log(|log| Ok((log.entry(sealed.entry)?, log.tlog_proof(sealed.entry)?)));
+    let read =
+        store.with_log(|log| Ok((log.entry(sealed.entry)?, log.witnessed_proof(sealed.entry)?)));
     let Some((bytes, proof)) = found(read, findings)? else { return Ok(None) };
     let key = store.log_key().verifier_key();
     if let Err(error) = proof.verify(merkle::leaf_hash(&bytes), key) {

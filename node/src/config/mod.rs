@@ -9,7 +9,7 @@ mod load;
 mod services;
 
 pub use load::{ConfigError, Origin, Overrides, Setting};
-pub use services::{LogFormat, SecretText, ServiceConfig, ServiceName};
+pub use services::{LogFormat, SecretText, ServiceConfig, ServiceName, WitnessAddress};
 
 /// The configuration in force, validated.
 #[derive(Clone)]

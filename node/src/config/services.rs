@@ -3,7 +3,7 @@
 use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
 
 use ipnet::IpNet;
-use lucid_core::Owner;
+use lucid_core::{Owner, note::VerifierKey};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -42,8 +42,33 @@ pub struct ServiceConfig {
     pub shutdown_grace: Duration,
     /// How log lines look.
     pub log_format: LogFormat,
+    /// Whether the log is for everybody to read.
+    pub public_log: bool,
+    /// Who is asked for cosignatures of the log's checkpoints.
+    pub witnesses: Vec<WitnessAddress>,
+    /// How many of them make a checkpoint count; all where it is not said.
+    pub witness_quorum: Option<u32>,
+    /// How long between two times of asking them at the least.
+    pub witness_interval: Duration,
+    /// Logs of other nodes that this one witnesses, by their keys.
+    pub witnessed_logs: Vec<VerifierKey>,
     /// Where the other services are.
     pub urls: Vec<(ServiceName, String)>,
+}
+
+/// A witness: the key it cosigns with, and where it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WitnessAddress {
+    /// Of type 0x04 (C2SP tlog-cosignature).
+    pub key: VerifierKey,
+    /// Its submission prefix, without a slash at its end.
+    pub url: String,
+}
+
+impl fmt::Display for WitnessAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.key, self.url)
+    }
 }
 
 impl ServiceConfig {
@@ -52,6 +77,13 @@ impl ServiceConfig {
     pub fn url(&self, service: ServiceName) -> &str {
         let found = self.urls.iter().find(|(name, _)| *name == service);
         found.map_or("", |(_, url)| url)
+    }
+
+    /// How many witnesses make a checkpoint count; 0 where none is asked.
+    #[must_use]
+    pub fn quorum(&self) -> u32 {
+        let all = u32::try_from(self.witnesses.len()).unwrap_or(u32::MAX);
+        self.witness_quorum.unwrap_or(all).min(all)
     }
 }
 
@@ -100,16 +132,19 @@ pub enum ServiceName {
     SessionOrchestrator,
     /// Wallet sign-in, tokens, accounts.
     Authentication,
+    /// The log as others see it, and witnesses.
+    BlockchainLedger,
 }
 
 impl ServiceName {
     /// All of them, those that others need first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::SessionEncryptor,
         Self::SessionOrchestrator,
         Self::SessionChunker,
         Self::MerkleBuilder,
         Self::Authentication,
+        Self::BlockchainLedger,
         Self::ApiServer,
         Self::ApiGateway,
     ];
@@ -125,6 +160,7 @@ impl ServiceName {
             Self::MerkleBuilder => "merkle-builder",
             Self::SessionOrchestrator => "session-orchestrator",
             Self::Authentication => "authentication",
+            Self::BlockchainLedger => "blockchain-ledger",
         }
     }
 
@@ -139,6 +175,7 @@ impl ServiceName {
             Self::SessionEncryptor => 8092,
             Self::SessionOrchestrator => 8093,
             Self::Authentication => 8094,
+            Self::BlockchainLedger => 8104,
         }
     }
 }

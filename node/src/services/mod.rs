@@ -9,6 +9,7 @@ pub mod buffers;
 pub mod chunker;
 pub mod cpu;
 pub mod encryptor;
+pub mod ledger;
 pub mod merkle_builder;
 pub mod orchestrator;
 pub mod problem;

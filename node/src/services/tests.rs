@@ -1,6 +1,7 @@
 //! The services together, over a real store in one folder: one suite for the ports, run in one process
 //! and over HTTP.
 
+mod log;
 mod node;
 
 use std::time::Duration;
@@ -16,7 +17,10 @@ use lucid_api::{
 };
 use lucid_core::{ChunkIndex, SegmentIndex, SessionId, chunk::Codec, evidence::Evidence};
 
-use self::node::{CHUNK, Node, Reach};
+use self::{
+    log::{the_log_is_read_and_proved, witnesses_say_what_they_saw},
+    node::{CHUNK, Node, Reach},
+};
 
 macro_rules! suite {
     ($($test:ident)*) => {
@@ -43,6 +47,8 @@ suite! {
     an_owner_has_few_open_sessions_and_sees_them_newest_first
     the_completer_closes_what_rests_and_leaves_what_is_held
     events_tell_what_happens
+    the_log_is_read_and_proved
+    witnesses_say_what_they_saw
 }
 
 fn new(length: Option<u64>) -> NewSession {

@@ -1,22 +1,23 @@
 //! All services in one process.
 
-use std::{num::NonZeroUsize, path::Path, sync::Arc};
+use std::{num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use lucid_api::{
+    client::{Client, Trust},
     gateway::{GatewayOptions, RateLimits},
     health::{Check, Readiness},
     metrics::{Measured, Metrics},
-    ports::{Authentication, Chunker, Encryptor, MerkleBuilder},
+    ports::{Authentication, Chunker, Encryptor, MerkleBuilder, TransparencyLog},
     rest::Api,
 };
 use lucid_auth::{KeyRing, Service, ServiceOptions};
-use lucid_store::{Accounts, Disk, Figures, FolderVault, Store, StoreError, secrets};
+use lucid_store::{Accounts, Disk, Figures, FolderVault, Store, StoreError, Witness, secrets};
 use zeroize::Zeroizing;
 
 use super::Running;
 use crate::{
-    config::Config,
+    config::{Config, WitnessAddress},
     context::{Context, now},
     failure::{Failure, Outcome},
     services::{
@@ -24,6 +25,10 @@ use crate::{
         chunker::{ChunkerOptions, LocalChunker},
         cpu::Pool,
         encryptor::LocalEncryptor,
+        ledger::{
+            LocalWitness,
+            asking::{Asked, Asking, AskingOptions, HttpWitness},
+        },
         merkle_builder::LocalMerkleBuilder,
         orchestrator::{Orchestrator, OrchestratorOptions},
     },
@@ -31,6 +36,9 @@ use crate::{
 
 /// Threads for what reads and writes the store: more than there are processors, because they wait.
 pub(super) const STORE_THREADS: NonZeroUsize = NonZeroUsize::new(16).expect("it is not 0");
+
+/// A witness answers in this time, or is asked again later.
+const WITNESS_TIME: Duration = Duration::from_secs(15);
 
 /// The services.
 pub(super) struct Local {
@@ -41,6 +49,8 @@ pub(super) struct Local {
     encryptor: Arc<dyn Encryptor>,
     chunker: Arc<LocalChunker>,
     merkle_builder: Arc<dyn MerkleBuilder>,
+    witness: Arc<LocalWitness>,
+    public_log: bool,
 }
 
 impl Local {
@@ -66,7 +76,10 @@ impl Local {
         let issuer = store.node_id().to_string();
         let authentication =
             authentication(config, store.path(), issuer, Arc::clone(&sessions) as Arc<_>)?;
+        let witness = witness(config, store.path(), Arc::clone(&sessions) as Arc<_>, running)?;
         Ok(Self {
+            witness,
+            public_log: config.services.public_log,
             store,
             cpu,
             sessions,
@@ -85,6 +98,9 @@ impl Local {
             chunker: Arc::clone(&self.chunker) as Arc<dyn Chunker>,
             encryptor: self.encryptor.clone(),
             merkle_builder: self.merkle_builder.clone(),
+            log: self.sessions.clone(),
+            witness: self.witness.clone(),
+            public_log: self.public_log,
             metrics: metrics.clone(),
         }
     }
@@ -149,6 +165,34 @@ pub(super) fn authentication(
         clock: Arc::new(now),
     };
     Ok(Service::new(Arc::new(StoredAccounts(accounts)), ledger, options)?)
+}
+
+/// The witness that `data` is the folder of, and the task that asks other witnesses about `log`.
+pub(super) fn witness(
+    config: &Config,
+    data: &Path,
+    log: Arc<dyn TransparencyLog>,
+    running: &Running,
+) -> Outcome<Arc<LocalWitness>> {
+    let services = &config.services;
+    let witnesses = services.witnesses.iter().map(asked).collect::<Outcome<_>>()?;
+    let (quorum, interval) = (services.quorum(), services.witness_interval);
+    let options = AskingOptions { witnesses, quorum, interval };
+    let asking = Arc::new(Asking::new(log, options, running.metrics.clone()));
+    let memory = Witness::open(data, &services.witnessed_logs, &Disk::default())?;
+    running.tasks.spawn(Arc::clone(&asking).run(running.stop.clone()));
+    Ok(Arc::new(LocalWitness::new(memory, Pool::new(STORE_THREADS), asking)))
+}
+
+/// The way to a witness.
+fn asked(WitnessAddress { key, url }: &WitnessAddress) -> Outcome<Asked> {
+    let host = url.find("://").map_or(0, |scheme| scheme + "://".len());
+    let end = url[host..].find('/').map_or(url.len(), |path| host + path);
+    let (base, prefix) = url.split_at(end);
+    let client = Client::new(base, &Trust::System, WITNESS_TIME)
+        .map_err(|error| Failure::usage(format!("the witness {}: {error}", key.name())))?;
+    let prefix = prefix.to_owned();
+    Ok(Asked { key: key.clone(), reach: Box::new(HttpWitness { client, prefix }) })
 }
 
 /// Refuses a vault that cannot read: each request of an upload unwraps the session's key anew.

@@ -23,7 +23,7 @@ use super::{
     late::{Joined, Late, Missing},
     local::{
         STORE_THREADS, authentication, check_reads, chunker_options, figures, gateway_options,
-        orchestrator_options, room,
+        orchestrator_options, room, witness,
     },
     peers::Peers,
     vault::{self, HttpTransport},
@@ -48,8 +48,8 @@ pub(super) async fn join(
     late: &Late,
 ) -> Outcome<Joined> {
     use ServiceName::{
-        ApiGateway, ApiServer, Authentication, MerkleBuilder, SessionChunker, SessionEncryptor,
-        SessionOrchestrator,
+        ApiGateway, ApiServer, Authentication, BlockchainLedger, MerkleBuilder, SessionChunker,
+        SessionEncryptor, SessionOrchestrator,
     };
     let cpu = || Pool::new(context.config.workers);
     let metrics = &running.metrics;
@@ -70,6 +70,9 @@ pub(super) async fn join(
                 chunker: peers.chunker(),
                 encryptor: peers.encryptor(),
                 merkle_builder: peers.merkle_builder(),
+                log: peers.log(BlockchainLedger),
+                witness: peers.witness(),
+                public_log: context.config.services.public_log,
                 metrics: metrics.clone(),
             };
             let asked = [
@@ -78,6 +81,7 @@ pub(super) async fn join(
                 SessionChunker,
                 SessionEncryptor,
                 MerkleBuilder,
+                BlockchainLedger,
             ];
             (rest::router(api), peers.readiness(&asked, None))
         }
@@ -118,19 +122,29 @@ pub(super) async fn join(
             let sessions = Orchestrator::new(store.clone(), pool, options, metrics.clone());
             let sessions = Arc::new(sessions);
             completer(context, &sessions, running);
-            let router = internal::sessions(sessions.clone()).merge(internal::ledger(sessions));
+            let router = internal::sessions(sessions.clone())
+                .merge(internal::ledger(sessions.clone()))
+                .merge(internal::log(sessions));
             let own = Arc::new(LedgerReadiness(store));
             (router, peers.readiness(&[SessionEncryptor], Some(own)))
         }
         Authentication => {
-            let folder = open_accounts(context)?;
+            let folder = open_folder(context, FolderKind::Accounts, "the key of its tokens is")?;
             let ledger = peers.sessions();
             let issuer = issuer(&*ledger, late).await;
             let service =
                 authentication(&context.config, folder.path(), issuer.to_string(), ledger)?;
-            let own = Arc::new(AccountsReadiness(folder));
+            let own = Arc::new(FolderReadiness(folder));
             let readiness = peers.readiness(&[SessionOrchestrator], Some(own));
             (internal::authentication(Arc::new(service)), readiness)
+        }
+        BlockchainLedger => {
+            let folder = open_folder(context, FolderKind::Witness, "its witness key is")?;
+            let log = peers.log(SessionOrchestrator);
+            let witness = witness(&context.config, folder.path(), log.clone(), running)?;
+            let router = internal::log(log).merge(internal::witness(witness));
+            let own = Arc::new(FolderReadiness(folder));
+            (router, peers.readiness(&[SessionOrchestrator], Some(own)))
         }
     };
     Ok(Joined { router: guarded(router, peers.key(), service.as_str()), readiness })
@@ -213,13 +227,13 @@ fn open_or_create_ledger(
     }
 }
 
-/// Opens the folder of authentication, and makes it first where nothing is there.
-fn open_accounts(context: &Context) -> Outcome<Arc<DataFolder>> {
+/// Opens a service's folder that is no store, and makes it first where nothing is there.
+fn open_folder(context: &Context, kind: FolderKind, key: &str) -> Outcome<Arc<DataFolder>> {
     let path = &context.config.data;
-    let folder = match DataFolder::open(path, FolderKind::Accounts) {
+    let folder = match DataFolder::open(path, kind) {
         Err(error) if is_to_be_made(&error) => {
-            let folder = DataFolder::create(path, FolderKind::Accounts, &Disk::default())?;
-            made(path, Some("the key of its tokens is"));
+            let folder = DataFolder::create(path, kind, &Disk::default())?;
+            made(path, Some(key));
             folder
         }
         opened => opened?,
@@ -299,10 +313,10 @@ impl Readiness for LedgerReadiness {
     }
 }
 
-struct AccountsReadiness(Arc<DataFolder>);
+struct FolderReadiness(Arc<DataFolder>);
 
 #[async_trait]
-impl Readiness for AccountsReadiness {
+impl Readiness for FolderReadiness {
     async fn checks(&self) -> Vec<Check> {
         let folder = Arc::clone(&self.0);
         vec![room(move || folder.free_bytes().map(drop)).await]

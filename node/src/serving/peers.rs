@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use lucid_api::{
     health::{Check, Readiness},
     internal::{
-        Caller, RemoteAuthentication, RemoteChunker, RemoteEncryptor, RemoteMerkleBuilder,
-        RemoteSessions, ServiceKey,
+        Caller, RemoteAuthentication, RemoteChunker, RemoteEncryptor, RemoteLog,
+        RemoteMerkleBuilder, RemoteSessions, RemoteWitness, ServiceKey,
     },
     metrics::Measured,
 };
@@ -66,6 +66,15 @@ impl<'a> Peers<'a> {
 
     pub(super) fn merkle_builder(&self) -> Arc<RemoteMerkleBuilder> {
         Arc::new(RemoteMerkleBuilder(self.caller(ServiceName::MerkleBuilder)))
+    }
+
+    /// The log, with who writes it (session-orchestrator) or who serves it (blockchain-ledger).
+    pub(super) fn log(&self, from: ServiceName) -> Arc<RemoteLog> {
+        Arc::new(RemoteLog(self.caller(from)))
+    }
+
+    pub(super) fn witness(&self) -> Arc<RemoteWitness> {
+        Arc::new(RemoteWitness(self.caller(ServiceName::BlockchainLedger)))
     }
 
     /// Whether a service is ready: what it needs itself, and that each of the others that it asks is

@@ -25,7 +25,7 @@ fn internal_ports_are_not_to_be_had_through_the_gateway() {
 #[test]
 fn services_answer_nobody_without_their_token() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(Form::Seven, folder.path());
+    let server = Server::start(Form::Each, folder.path());
     let owner = server.client().sign_in(&Wallet::new(1));
     for (name, setting) in SERVICES {
         // All but the gateway.
@@ -49,7 +49,7 @@ fn services_answer_nobody_without_their_token() {
 #[test]
 fn services_with_different_secrets_say_so() {
     let folder = tempfile::tempdir().unwrap();
-    let mut server = Server::start(Form::Seven, folder.path());
+    let mut server = Server::start(Form::Each, folder.path());
     let owner = server.client().sign_in(&Wallet::new(1));
     server.restart_one("session-chunker", &[("LUCID_SERVICE_SECRET", &"other".repeat(9))]);
     let session = owner.mint(&json!({}));
@@ -63,7 +63,7 @@ fn services_with_different_secrets_say_so() {
 #[test]
 fn a_service_waits_for_the_one_it_needs() {
     let folder = tempfile::tempdir().unwrap();
-    let mut server = Server::start(Form::Seven, folder.path());
+    let mut server = Server::start(Form::Each, folder.path());
     let owner = server.client().sign_in(&Wallet::new(1));
     let session = owner.mint(&json!({}));
     owner.patch(&session, 0, b"some bytes").unwrap();
@@ -161,7 +161,7 @@ fn every_metric_of_the_dashboard_is_measured() {
         stranger.got("/api/v1/auth/me").problem(401, "token_invalid");
         let services: Vec<_> = match form {
             Form::One => vec!["run"],
-            Form::Seven => SERVICES.iter().map(|(name, _)| *name).collect(),
+            Form::Each => SERVICES.iter().map(|(name, _)| *name).collect(),
         };
         let text =
             |name: &&str| String::from_utf8(server.service(name).got("/metrics").body).unwrap();

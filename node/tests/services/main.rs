@@ -10,6 +10,7 @@ mod client;
 mod endings;
 mod forms;
 mod hostile;
+mod ledger;
 mod life;
 mod operating;
 mod refusals;

@@ -70,7 +70,7 @@ fn the_status_of_a_node_is_what_it_says_of_itself() {
 #[test]
 fn a_health_check_tells_life_from_work() {
     let folder = tempfile::tempdir().unwrap();
-    let mut server = Server::start(Form::Seven, folder.path());
+    let mut server = Server::start(Form::Each, folder.path());
     let listen = |name: &str| server.service(name).address().to_string();
     let places: Vec<_> = SERVICES.iter().map(|(name, _)| (*name, listen(name))).collect();
     for (name, listen) in &places {

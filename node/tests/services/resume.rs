@@ -68,7 +68,7 @@ fn a_cut_upload_goes_on_where_it_was() {
 
 #[test]
 fn killed_at_any_moment_an_upload_goes_on_and_is_whole() {
-    for (form, kills) in [(Form::One, 12), (Form::Seven, 5)] {
+    for (form, kills) in [(Form::One, 12), (Form::Each, 5)] {
         let folder = tempfile::tempdir().unwrap();
         let mut server = Server::start(form, folder.path());
         let owner = server.client().sign_in(&Wallet::new(1));

@@ -23,21 +23,22 @@ const SERVICE_SECRET: &str = "service-secret-of-the-tests-0123456789";
 pub(crate) enum Form {
     /// `run`
     One,
-    /// Seven times `serve`.
-    Seven,
+    /// `serve`, once for each service.
+    Each,
 }
 
 impl Form {
-    pub(crate) const BOTH: [Self; 2] = [Self::One, Self::Seven];
+    pub(crate) const BOTH: [Self; 2] = [Self::One, Self::Each];
 }
 
 /// Every service, the gateway last, with the setting that says where it is.
-pub(crate) const SERVICES: [(&str, Option<&str>); 7] = [
+pub(crate) const SERVICES: [(&str, Option<&str>); 8] = [
     ("session-encryptor", Some("LUCID_SESSION_ENCRYPTOR_URL")),
     ("session-orchestrator", Some("LUCID_SESSION_ORCHESTRATOR_URL")),
     ("session-chunker", Some("LUCID_SESSION_CHUNKER_URL")),
     ("merkle-builder", Some("LUCID_MERKLE_BUILDER_URL")),
     ("authentication", Some("LUCID_AUTHENTICATION_URL")),
+    ("blockchain-ledger", Some("LUCID_BLOCKCHAIN_LEDGER_URL")),
     ("api-server", Some("LUCID_API_SERVER_URL")),
     ("api-gateway", None),
 ];
@@ -72,7 +73,7 @@ impl Server {
     pub(crate) fn start_with(form: Form, folder: &Path, settings: &[(&str, &str)]) -> Self {
         let names: Vec<_> = match form {
             Form::One => vec![("run", None)],
-            Form::Seven => SERVICES.to_vec(),
+            Form::Each => SERVICES.to_vec(),
         };
         let places: Vec<_> = names.iter().map(|_| free()).collect();
         let mut environment: Vec<_> = settings
@@ -103,7 +104,7 @@ impl Server {
         command.env_clear().envs(self.settings.iter().map(|(name, value)| (name, value)));
         match self.form {
             Form::One => command.arg("run").arg("--data").arg(self.data.join("data")),
-            Form::Seven => command.args(["serve", name]).arg("--data").arg(self.data.join(name)),
+            Form::Each => command.args(["serve", name]).arg("--data").arg(self.data.join(name)),
         };
         command.arg("--listen").arg(place.to_string());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -142,6 +143,14 @@ impl Server {
         Client::new(self.gateway)
     }
 
+    /// The process that is a witness, and asks others.
+    pub(crate) fn ledger(&self) -> &'static str {
+        match self.form {
+            Form::One => "run",
+            Form::Each => "blockchain-ledger",
+        }
+    }
+
     /// A client of one service, past the gateway.
     pub(crate) fn service(&self, name: &str) -> Client {
         let found = self.services.iter().find(|(service, ..)| service == name);
@@ -152,7 +161,7 @@ impl Server {
     pub(crate) fn holder(&self) -> &'static str {
         match self.form {
             Form::One => "run",
-            Form::Seven => "session-chunker",
+            Form::Each => "session-chunker",
         }
     }
 

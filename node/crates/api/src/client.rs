@@ -183,6 +183,22 @@ impl Client {
         Err(ClientError::Refused { url, status, code: told.code, detail: told.detail })
     }
 
+    /// Posts a text without a token, and gives the answer whatever its status, if it has at most
+    /// `bytes_max` bytes.
+    ///
+    /// # Errors
+    /// [`ClientError::NoAnswer`].
+    pub async fn post_text(
+        &self,
+        path: &str,
+        body: String,
+        bytes_max: usize,
+    ) -> Result<Reply, ClientError> {
+        let request = self.request(Method::POST, path);
+        let request = request.header(header::CONTENT_TYPE, "text/plain; charset=utf-8");
+        self.exchange(path, request, body.into_bytes(), bytes_max).await
+    }
+
     async fn send(
         &self,
         method: Method,
@@ -195,23 +211,36 @@ impl Client {
         if token.is_some() && self.tls.is_none() && !here {
             return Err(ClientError::InTheOpen(self.base.clone()));
         }
-        let mut request = Request::builder().method(method).uri(path);
-        // The authority, as it was given.
-        let host = self.base.split_once("://").map_or("", |(_, host)| host);
-        request = request.header(header::HOST, host);
+        let mut request = self.request(method, path);
         if let Some(token) = token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
+        self.exchange(path, request, body.unwrap_or_default(), ANSWER_BYTES_MAX).await
+    }
+
+    fn request(&self, method: Method, path: &str) -> http::request::Builder {
+        // The authority, as it was given.
+        let host = self.base.split_once("://").map_or("", |(_, host)| host);
+        Request::builder().method(method).uri(path).header(header::HOST, host)
+    }
+
+    async fn exchange(
+        &self,
+        path: &str,
+        request: http::request::Builder,
+        body: Vec<u8>,
+        bytes_max: usize,
+    ) -> Result<Reply, ClientError> {
         let no_answer = |why: String| ClientError::NoAnswer { url: self.base.clone(), why };
-        let request = request.body(Full::new(Bytes::from(body.unwrap_or_default())));
+        let request = request.body(Full::new(Bytes::from(body)));
         let request = request.map_err(|_| ClientError::Url(format!("{}{path}", self.base)))?;
         let connecting = tokio::time::timeout(CONNECT_TIME, self.connect()).await;
         let stream = connecting.map_err(|_| no_answer("no connection in time".to_owned()))?;
         let stream = stream.map_err(|error| no_answer(error.to_string()))?;
-        let answered = tokio::time::timeout(self.time, exchange(stream, request)).await;
+        let answered = tokio::time::timeout(self.time, exchange(stream, request, bytes_max)).await;
         answered.map_err(|_| no_answer("no answer in time".to_owned()))?.map_err(no_answer)
     }
 
@@ -227,13 +256,17 @@ impl Client {
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-async fn exchange(stream: Box<dyn Stream>, request: Request<Full<Bytes>>) -> Result<Reply, String> {
+async fn exchange(
+    stream: Box<dyn Stream>,
+    request: Request<Full<Bytes>>,
+    bytes_max: usize,
+) -> Result<Reply, String> {
     let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = shaken.map_err(|error| error.to_string())?;
     let answering = async {
         let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+        let body = Limited::new(body, bytes_max).collect().await;
         let body = body.map_err(|error| error.to_string())?.to_bytes();
         Ok(Reply { status: head.status, body })
     };

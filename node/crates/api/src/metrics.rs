@@ -44,6 +44,11 @@ struct StateLabel {
     state: String,
 }
 
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: String,
+}
+
 /// A family with one member, which is there once it was set.
 type Known<N, A> = Family<[(String, String); 0], Gauge<N, A>>;
 type Whole = Known<i64, std::sync::atomic::AtomicI64>;
@@ -103,6 +108,8 @@ struct Inner {
     open_sessions: Whole,
     log_entries: Whole,
     lag_entries: Whole,
+    witnessed_entries: Whole,
+    witness_requests: Family<OutcomeLabel, Counter>,
     started: Real,
     cpu: Family<[(String, String); 0], Counter<f64, AtomicU64>>,
     resident: Real,
@@ -141,6 +148,8 @@ impl Metrics {
             open_sessions: Known::default(),
             log_entries: Known::default(),
             lag_entries: Known::default(),
+            witnessed_entries: Known::default(),
+            witness_requests: Family::default(),
             started: Known::default(),
             cpu: Family::default(),
             resident: Known::default(),
@@ -207,6 +216,20 @@ impl Metrics {
     /// Counts a proof that did not hold.
     pub fn proof_failure(&self) {
         self.0.proof_failures.inc();
+    }
+
+    /// Counts a witness that was asked, by whether it cosigned.
+    pub fn witness_asked(&self, cosigned: bool) {
+        let outcome = if cosigned { "cosigned" } else { "failed" };
+        self.0.witness_requests.get_or_create(&OutcomeLabel { outcome: outcome.to_owned() }).inc();
+    }
+
+    /// Sets how many entries the latest checkpoint has that a quorum of witnesses cosigned.
+    pub fn witnessed(&self, entries: Option<u64>) {
+        if let Some(entries) = entries {
+            let gauge = self.0.witnessed_entries.get_or_create(&[]);
+            gauge.set(i64::try_from(entries).unwrap_or(i64::MAX));
+        }
     }
 
     /// Counts acknowledged chunks, and their bytes before and after compression.
@@ -284,6 +307,10 @@ impl Inner {
         put.plain("log_entries", "Entries of the log", &self.log_entries);
         let help = "Entries of the log that the database's trees do not have yet";
         put.plain("log_lag_entries", help, &self.lag_entries);
+        let help = "Entries of the latest checkpoint that a quorum of witnesses cosigned";
+        put.plain("log_witnessed_entries", help, &self.witnessed_entries);
+        let help = "Witnesses asked for a cosignature, by what came of it";
+        put.plain("witness_requests", help, &self.witness_requests);
         let mut put = Names(registry.sub_registry_with_prefix("process"));
         let help = "When the process began, since 1970";
         put.unit("start_time", help, Unit::Seconds, &self.started);

@@ -80,6 +80,7 @@ codes! {
     TooLarge = "too_large", 413, "The body or the upload is larger than allowed.";
     MediaType = "media_type", 415, "The body is not of the media type this resource takes.";
     RangeNotSatisfiable = "range_not_satisfiable", 416, "The range is not within the content.";
+    Inconsistent = "inconsistent", 422, "The checkpoint does not follow from the one that was cosigned last.";
     UploadInUse = "upload_in_use", 423, "Another request is uploading to this session.";
     RateLimited = "rate_limited", 429, "Too many requests: wait as Retry-After says.";
     TooManySessions = "too_many_sessions", 429, "The account has as many open sessions as it may.";

@@ -82,6 +82,10 @@ pub enum Action {
     ManageAccounts,
     /// See the node's state.
     SeeNode,
+    /// See the log's checkpoints, hashes and proofs, which say nothing about anybody.
+    SeeLogHead,
+    /// See the log's entries, which name owners.
+    SeeEntries,
 }
 
 /// What is done to a session.
@@ -116,7 +120,8 @@ impl Principal {
     pub fn may(&self, action: Action) -> Access {
         let allowed = match action {
             Action::MintSession => self.role != Role::Observer,
-            Action::ListAllSessions => self.role != Role::User,
+            Action::SeeLogHead => true,
+            Action::ListAllSessions | Action::SeeEntries => self.role != Role::User,
             Action::SeeNode => self.role >= Role::Operator,
             Action::ManageAccounts => self.role == Role::Admin,
         };
@@ -194,6 +199,8 @@ mod tests {
             (Action::MintSession, [false, true, true, true]),
             (Action::ListAllSessions, [true, false, true, true]),
             (Action::SeeNode, [false, false, true, true]),
+            (Action::SeeLogHead, [true, true, true, true]),
+            (Action::SeeEntries, [true, false, true, true]),
             (Action::ManageAccounts, [false, false, false, true]),
         ];
         for (action, allowed) in rows {

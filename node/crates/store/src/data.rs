@@ -10,7 +10,7 @@
 //! Where keys and chunks are another process's, there are two folders with a lock each ([`FolderKind`]):
 //! the vault's ("lucid-vault 1\n") has `secrets/ keys/ chunks/`, the ledger's ("lucid-ledger 1\n") has
 //! `secrets/ sessions/ log/ db/ opening/`. Accounts where they are a process's own ("lucid-accounts 1\n")
-//! have `secrets/ auth/`.
+//! have `secrets/ auth/`, a witness's memory ("lucid-witness 1\n") `secrets/ witness/`.
 //!
 //! The mark is written first when a folder is made, so that an interrupted creation is recognised
 //! and finished by a second one. Nothing is touched in a folder without it.
@@ -46,10 +46,12 @@ pub enum FolderKind {
     Ledger,
     /// Accounts and sign-ins: authentication's.
     Accounts,
+    /// What a witness has cosigned: blockchain-ledger's.
+    Witness,
 }
 
 impl FolderKind {
-    const ALL: [Self; 4] = [Self::Node, Self::Vault, Self::Ledger, Self::Accounts];
+    const ALL: [Self; 5] = [Self::Node, Self::Vault, Self::Ledger, Self::Accounts, Self::Witness];
 
     /// The first word of the folder's `format`.
     fn word(self) -> &'static str {
@@ -58,6 +60,7 @@ impl FolderKind {
             Self::Vault => "lucid-vault",
             Self::Ledger => "lucid-ledger",
             Self::Accounts => "lucid-accounts",
+            Self::Witness => "lucid-witness",
         }
     }
 
@@ -71,7 +74,7 @@ impl FolderKind {
             Self::Node => &["secrets", "keys", "chunks", "sessions", "log", "opening"],
             Self::Vault => &["secrets", "keys", "chunks"],
             Self::Ledger => &["secrets", "sessions", "log", "opening"],
-            Self::Accounts => &["secrets"],
+            Self::Accounts | Self::Witness => &["secrets"],
         }
     }
 }
@@ -83,6 +86,7 @@ impl fmt::Display for FolderKind {
             Self::Vault => "a vault's (keys and chunks, for session-encryptor)",
             Self::Ledger => "a ledger's (without keys and chunks, for session-orchestrator)",
             Self::Accounts => "one of accounts (for authentication)",
+            Self::Witness => "a witness's (for blockchain-ledger)",
         })
     }
 }

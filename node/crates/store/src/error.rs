@@ -5,6 +5,7 @@ use std::{
     fmt::Display,
     io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use lucid_core::{ChunkIndex, SessionId, entry::EntryError, keys::KeyError};
@@ -266,6 +267,9 @@ pub enum StoreError {
     /// The ledger log.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// What was to be appended together with entries of others failed, for all of them alike.
+    #[error(transparent)]
+    Group(Arc<StoreError>),
     /// The database. It is a projection of the log: nothing is lost.
     #[error("the database {path} failed; nothing in it is lost, it can be made anew from the log")]
     Database {
@@ -291,6 +295,7 @@ impl StoreError {
             Self::InUse { .. } => ErrorKind::InUse,
             Self::LeaseLost { .. } => ErrorKind::LeaseLost,
             Self::Remote { kind, .. } => *kind,
+            Self::Group(error) => error.kind(),
             Self::NotADataFolder { .. }
             | Self::OtherFolder { .. }
             | Self::NewKey { .. }
@@ -360,7 +365,7 @@ fn kind_of_log(error: &LogError) -> ErrorKind {
         | LogError::Occupied { .. }
         | LogError::ExportFolder { .. } => ErrorKind::Config,
         LogError::Beyond { .. } | LogError::Proof { .. } => ErrorKind::NotFound,
-        LogError::Refused { .. } => ErrorKind::Conflict,
+        LogError::Refused { .. } | LogError::NotOurs => ErrorKind::Conflict,
         _ => ErrorKind::Damaged,
     }
 }

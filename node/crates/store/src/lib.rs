@@ -24,6 +24,7 @@ pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod vault;
+pub mod witness;
 
 pub use accounts::Accounts;
 pub use chunks::{ChunkFiles, ChunkPrefix, ChunkWriter};
@@ -45,3 +46,4 @@ pub use vault::{
     Ciphers, CommittedChunk, FolderVault, Lease, NoCiphers, Presence, RemoteVault, Transport,
     Vault, VaultCall, VaultFailure, VaultOptions, VaultReply, Verdict, dispatch,
 };
+pub use witness::{Witness, WitnessError};

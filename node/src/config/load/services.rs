@@ -13,6 +13,10 @@ const UPLOAD_EXPIRES_AFTER: Duration = Duration::from_hours(24);
 /// Shorter would close what a browser's tab in the background still goes on with.
 const UPLOAD_EXPIRES_MIN: Duration = Duration::from_secs(1);
 const UPLOAD_EXPIRES_MAX: Duration = Duration::from_hours(24 * 30);
+/// Witnesses are asked about a log that grows this often.
+const WITNESS_MS: u64 = 10_000;
+const WITNESS_MS_MIN: u64 = 50;
+const WITNESS_MS_MAX: u64 = 86_400_000;
 const GRACE_MS: u64 = 10_000;
 const GRACE_MS_MAX: u64 = 600_000;
 
@@ -55,7 +59,21 @@ impl Loader {
             };
             Some(name.to_owned())
         });
+        let public_log = self.take("public_log", false, values::flag, some);
+        let form = "it is a witness's key and where it is, such as \
+             witness.example/w1+…+… https://witness.example/";
+        let witnesses = self.list("witnesses", form, values::witness);
+        let witness_quorum = self.quorum(witnesses.len());
+        let interval = |text: &str| values::number(text, WITNESS_MS_MIN..=WITNESS_MS_MAX);
+        let interval = self.take("witness_interval_ms", WITNESS_MS, interval, some);
+        let form = "it is the key of a log, such as lucid/0123456789abcdef+…+…";
+        let witnessed_logs = self.list("witnessed_logs", form, values::log_key);
         ServiceConfig {
+            public_log,
+            witnesses,
+            witness_quorum,
+            witness_interval: Duration::from_millis(interval),
+            witnessed_logs,
             listen,
             tls_certificate,
             tls_key,
@@ -76,6 +94,16 @@ impl Loader {
         }
     }
 
+    /// How many of the witnesses make a checkpoint count.
+    fn quorum(&mut self, witnesses: usize) -> Option<u32> {
+        let quorum = |text: &str| match values::number(text, 1..=witnesses as u64) {
+            Ok(quorum) => Ok(u32::try_from(quorum).ok()),
+            Err(_) if witnesses == 0 => Err("is given, and there are no witnesses".to_owned()),
+            Err(why) => Err(why),
+        };
+        self.take("witness_quorum", None, quorum, |quorum| quorum.map(|quorum| quorum.to_string()))
+    }
+
     /// Where each service is: by default under its name, as in the Layer 1 stack.
     fn urls(&mut self) -> Vec<(ServiceName, String)> {
         [
@@ -85,6 +113,7 @@ impl Loader {
             (ServiceName::SessionEncryptor, "session_encryptor_url"),
             (ServiceName::MerkleBuilder, "merkle_builder_url"),
             (ServiceName::SessionOrchestrator, "session_orchestrator_url"),
+            (ServiceName::BlockchainLedger, "blockchain_ledger_url"),
         ]
         .into_iter()
         .map(|(service, setting)| {

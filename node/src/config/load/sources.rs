@@ -20,7 +20,7 @@ pub(super) type Environment = Vec<(OsString, OsString)>;
 
 /// Every setting's name: the key in the file and, in upper case after [`PREFIX`], the variable. A
 /// secret can also be given by the name of a file ([`SECRETS`]).
-const NAMES: [&str; 37] = [
+const NAMES: [&str; 43] = [
     "data",
     "owner",
     "chunk_bytes",
@@ -52,12 +52,18 @@ const NAMES: [&str; 37] = [
     "open_sessions_max",
     "upload_expires_after",
     "shutdown_grace_ms",
+    "public_log",
+    "witnesses",
+    "witness_quorum",
+    "witness_interval_ms",
+    "witnessed_logs",
     "api_server_url",
     "authentication_url",
     "session_chunker_url",
     "session_encryptor_url",
     "merkle_builder_url",
     "session_orchestrator_url",
+    "blockchain_ledger_url",
 ];
 /// Secrets: each with the setting that names a file it is in.
 pub(super) const SECRETS: [(&str, &str); 3] = [
@@ -66,9 +72,10 @@ pub(super) const SECRETS: [(&str, &str); 3] = [
     ("service_secret", "service_secret_file"),
 ];
 /// Settings that are lists of texts.
-const LISTS: [&str; 4] = ["age_recipients", "admins", "trusted_proxies", "cors_origins"];
+const LISTS: [&str; 6] =
+    ["age_recipients", "admins", "trusted_proxies", "cors_origins", "witnesses", "witnessed_logs"];
 /// Settings that are true or false.
-const FLAGS: [&str; 1] = ["write_only"];
+const FLAGS: [&str; 2] = ["write_only", "public_log"];
 
 const PREFIX: &str = "LUCID_";
 /// The variable that names the configuration file. Not a setting: a file cannot name itself.
@@ -305,6 +312,8 @@ fn list_form(name: &str) -> String {
         "age_recipients" => "age1…",
         "admins" => "T…",
         "trusted_proxies" => "127.0.0.1/32",
+        "witnesses" => "witness.example/w1+…+… https://witness.example",
+        "witnessed_logs" => "lucid/0123456789abcdef+…+…",
         _ => "https://console.example",
     };
     format!("is a list of texts: [\"{example}\"]")

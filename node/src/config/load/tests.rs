@@ -128,7 +128,7 @@ fn every_setting_can_be_given_everywhere() {
             (format!("LUCID_{}", name.to_uppercase()), value)
         })
         .collect();
-    assert_eq!(variables.len(), 26);
+    assert_eq!(variables.len(), 29);
     let variables: Vec<_> = variables.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     let (by_variables, errors) = Place::new("").examine(&variables, &Overrides::default());
     assert_eq!(errors, [""; 0]);
@@ -191,6 +191,50 @@ fn settings_of_services() {
         ("log_format = \"xml\"", "text or json"),
     ] {
         let (_, errors) = Place::new(toml).examine(&[], &Overrides::default());
+        assert!(errors.len() == 1 && errors[0].contains(says), "{toml}: {errors:?}");
+    }
+}
+
+#[test]
+fn witnesses_and_witnessed_logs() {
+    use lucid_core::note::{CosigningKey, SigningKey};
+    let name = |text: &str| text.parse().unwrap();
+    let witness = CosigningKey::from_seed(name("witness.example/w1"), &[1; 32]);
+    let witness = witness.verifier_key().to_string();
+    let log = SigningKey::from_seed(name("example.com/log"), &[2; 32]);
+    let log = log.verifier_key().to_string();
+    let toml = format!(
+        "public_log = true\nwitnesses = [\"{witness} https://witness.example/a/\", \"{witness} \
+         http://127.0.0.1:9\"]\nwitness_quorum = 1\nwitness_interval_ms = 250\n\
+         witnessed_logs = [\"{log}\"]\n"
+    );
+    let (config, errors) = Place::new(&toml).examine(&[], &Overrides::default());
+    assert_eq!(errors, [""; 0]);
+    let services = &config.services;
+    let found: Vec<_> = services.witnesses.iter().map(ToString::to_string).collect();
+    let expected = ["https://witness.example/a", "http://127.0.0.1:9"];
+    assert_eq!(found, expected.map(|url| format!("{witness} {url}")));
+    assert_eq!((services.public_log, services.quorum()), (true, 1));
+    assert_eq!(services.witness_interval, Duration::from_millis(250));
+    assert_eq!(services.witnessed_logs[0].to_string(), log);
+    let all = toml.replace("witness_quorum = 1\n", "");
+    let (config, _) = Place::new(&all).examine(&[], &Overrides::default());
+    assert_eq!(config.services.quorum(), 2, "all of them, unless it is said");
+    let one = |text: &str| format!("witnesses = [\"{text}\"]");
+    for (toml, says) in [
+        (one(&witness), "where it is"),
+        (one(&format!("{log} https://a")), "where it is"),
+        (one(&format!("{witness} ftp://a")), "where it is"),
+        (one(&format!("{witness} https://")), "where it is"),
+        (one(&format!("{witness} https://user@a")), "where it is"),
+        (one("x https://a"), "where it is"),
+        (one(&format!("{witness} https://a")) + "\nwitness_quorum = 2", "1 to 1"),
+        ("witness_quorum = 1".to_owned(), "there are no witnesses"),
+        ("witness_interval_ms = 1".to_owned(), "50 to"),
+        (format!("witnessed_logs = [\"{witness}\"]"), "the key of a log"),
+        ("public_log = \"maybe\"".to_owned(), "true or false"),
+    ] {
+        let (_, errors) = Place::new(&toml).examine(&[], &Overrides::default());
         assert!(errors.len() == 1 && errors[0].contains(says), "{toml}: {errors:?}");
     }
 }

@@ -13,11 +13,16 @@ use std::{
 };
 
 use ipnet::IpNet;
-use lucid_core::{Owner, chunk::Suite, keys::Kek};
+use lucid_core::{
+    Owner,
+    chunk::Suite,
+    keys::Kek,
+    note::{SignatureType, VerifierKey},
+};
 use lucid_pipeline::wraps::Recipient;
 use zeroize::Zeroizing;
 
-use crate::config::SecretText;
+use crate::config::{SecretText, WitnessAddress};
 
 /// The names of suites; the first leaves the choice to the machine.
 pub(super) const SUITES: [&str; 3] = ["auto", "aes-256-gcm", "chacha20-poly1305"];
@@ -212,6 +217,23 @@ pub(super) fn list<T>(
     let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
     let item = |item: &str| parse(item).ok_or_else(|| format!("has {item:?}: {form}"));
     items.map(item).collect()
+}
+
+/// A witness's key, white space, and its submission prefix.
+pub(super) fn witness(text: &str) -> Option<WitnessAddress> {
+    let (key, url) = text.split_once(char::is_whitespace)?;
+    let key: VerifierKey = key.parse().ok()?;
+    let url = url.trim();
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
+    let allowed = |c: u8| c.is_ascii_alphanumeric() || b".-_~:[]/".contains(&c);
+    let sound = !rest.starts_with('/') && !rest.is_empty() && rest.bytes().all(allowed);
+    let url = url.trim_end_matches('/').to_owned();
+    (sound && key.kind() == SignatureType::CosignatureV1).then_some(WitnessAddress { key, url })
+}
+
+/// The key of a log.
+pub(super) fn log_key(text: &str) -> Option<VerifierKey> {
+    text.parse().ok().filter(|key: &VerifierKey| key.kind() == SignatureType::Ed25519)
 }
 
 /// A network, or a single address as one.

@@ -10,6 +10,7 @@
 
 mod completer;
 mod holds;
+mod log;
 mod view;
 
 use std::{sync::Arc, time::Duration};
@@ -243,7 +244,8 @@ impl Parts {
 
     fn ledger_proof(&self, session: SessionId) -> Answer<LedgerProof> {
         let index = self.sealed_entry(session)?;
-        let read = |log: &lucid_store::LogReader| Ok((log.entry(index)?, log.tlog_proof(index)?));
+        let read =
+            |log: &lucid_store::LogReader| Ok((log.entry(index)?, log.witnessed_proof(index)?));
         let (entry, proof) = self.store.with_log(read).map_err(of_store)?;
         let key = self.store.log_key().verifier_key().to_string();
         let entry = String::from_utf8(entry).map_err(|error| problem::internal(&error))?;

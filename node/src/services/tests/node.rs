@@ -2,19 +2,22 @@
 
 use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use axum::{Router, middleware};
 use lucid_api::{
     internal::{
-        self, Caller, RemoteChunker, RemoteEncryptor, RemoteMerkleBuilder, RemoteSessions,
-        ServiceKey, guarded,
+        self, Caller, RemoteChunker, RemoteEncryptor, RemoteLog, RemoteMerkleBuilder,
+        RemoteSessions, RemoteWitness, ServiceKey, guarded,
     },
     metrics::Metrics,
-    ports::{Chunker, Encryptor, MerkleBuilder, Sessions},
+    ports::{Chunker, Encryptor, MerkleBuilder, Sessions, TransparencyLog, Witness},
     request::{self, RequestLayer},
     server::{self, ServerOptions},
 };
 use lucid_core::{Policy, chunk::Suite};
-use lucid_store::{CreateOptions, Disk, KekSource, Store};
+use lucid_store::{
+    CreateOptions, DataFolder, Disk, FolderKind, KekSource, Store, Witness as Memory,
+};
 use tokio::net::TcpListener;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -25,6 +28,10 @@ use super::super::{
     chunker::{ChunkerOptions, LocalChunker},
     cpu::Pool,
     encryptor::LocalEncryptor,
+    ledger::{
+        LocalWitness,
+        asking::{Asked, Asking, AskingOptions, Reach as Reaching},
+    },
     merkle_builder::LocalMerkleBuilder,
     orchestrator::{Orchestrator, OrchestratorOptions},
 };
@@ -45,6 +52,10 @@ pub(super) struct Node {
     pub(super) encryptor: Arc<dyn Encryptor>,
     pub(super) chunker: Arc<dyn Chunker>,
     pub(super) merkle: Arc<dyn MerkleBuilder>,
+    pub(super) log: Arc<dyn TransparencyLog>,
+    pub(super) witness: Arc<dyn Witness>,
+    /// Asks the node's own witness about its own log, when it is told to.
+    pub(super) asking: Arc<Asking>,
     pub(super) orchestrator: Arc<Orchestrator>,
     _servers: DropGuard,
     _folder: tempfile::TempDir,
@@ -115,6 +126,14 @@ impl Node {
                 Arc::new(RemoteSessions(servers.serve("session-orchestrator", router).await))
             }
         };
+        let log: Arc<dyn TransparencyLog> = match reach {
+            Reach::Local => orchestrator.clone(),
+            Reach::Http => {
+                let router = internal::log(orchestrator.clone());
+                Arc::new(RemoteLog(servers.serve("blockchain-ledger", router).await))
+            }
+        };
+        let (witness, asking) = Self::witnessed(&folder, log.clone(), reach, &servers).await;
         let chunking = ChunkerOptions {
             workers,
             chunk_bytes: CHUNK as u32,
@@ -148,9 +167,51 @@ impl Node {
             encryptor,
             chunker,
             merkle,
+            log,
+            witness,
+            asking,
             orchestrator,
             _servers: stop.drop_guard(),
             _folder: folder,
         }
+    }
+
+    /// A witness of the node's own log, and what asks it.
+    async fn witnessed(
+        folder: &tempfile::TempDir,
+        log: Arc<dyn TransparencyLog>,
+        reach: Reach,
+        servers: &Servers,
+    ) -> (Arc<dyn Witness>, Arc<Asking>) {
+        let own = log.head().await.unwrap().key.parse().unwrap();
+        let place = folder.path().join("witness");
+        DataFolder::create(&place, FolderKind::Witness, &Disk::default()).unwrap();
+        let memory = Memory::open(&place, &[own], &Disk::default()).unwrap();
+        let (key, metrics) = (memory.key().clone(), Metrics::new("test", String::new()));
+        let nobody = AskingOptions { witnesses: vec![], quorum: 0, interval: Duration::ZERO };
+        let nobody = Arc::new(Asking::new(log.clone(), nobody, metrics.clone()));
+        let pool = Pool::new(NonZeroUsize::MIN);
+        let local = Arc::new(LocalWitness::new(memory, pool, nobody));
+        let witness: Arc<dyn Witness> = match reach {
+            Reach::Local => local,
+            Reach::Http => {
+                let router = internal::witness(local);
+                Arc::new(RemoteWitness(servers.serve("blockchain-ledger", router).await))
+            }
+        };
+        let asked = Asked { key, reach: Box::new(ByPort(witness.clone())) };
+        let options = AskingOptions { witnesses: vec![asked], quorum: 1, interval: Duration::ZERO };
+        (witness, Arc::new(Asking::new(log, options, metrics)))
+    }
+}
+
+/// A witness that is asked through its port.
+struct ByPort(Arc<dyn Witness>);
+
+#[async_trait]
+impl Reaching for ByPort {
+    async fn add_checkpoint(&self, body: String) -> Result<(u16, String), String> {
+        let reply = self.0.add_checkpoint(body.into()).await.map_err(|problem| problem.detail)?;
+        Ok((reply.status, reply.body))
     }
 }

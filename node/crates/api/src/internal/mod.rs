@@ -12,6 +12,7 @@ mod authentication;
 mod caller;
 mod chunker;
 mod encryptor;
+mod log;
 mod merkle_builder;
 mod proxy;
 mod serving;
@@ -23,6 +24,7 @@ pub use self::{
     caller::Caller,
     chunker::{RemoteChunker, chunker},
     encryptor::{RemoteEncryptor, encryptor},
+    log::{RemoteLog, RemoteWitness, log, witness},
     merkle_builder::{RemoteMerkleBuilder, merkle_builder},
     proxy::proxy,
     serving::{answer, guarded, method},

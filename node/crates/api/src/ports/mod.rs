@@ -8,7 +8,9 @@
 //! | --- | --- | --- |
 //! | [`Authentication`] | authentication | api-gateway, api-server |
 //! | [`Sessions`] | session-orchestrator | api-server, session-chunker, merkle-builder |
-//! | [`Ledger`] | session-orchestrator (later blockchain-ledger) | authentication |
+//! | [`Ledger`] | session-orchestrator | authentication |
+//! | [`TransparencyLog`] | session-orchestrator, and through it blockchain-ledger | blockchain-ledger, api-server |
+//! | [`Witness`] | blockchain-ledger | api-server |
 //! | [`Chunker`] | session-chunker | api-server |
 //! | [`Encryptor`] | session-encryptor | session-chunker, api-server, merkle-builder |
 //! | [`MerkleBuilder`] | merkle-builder | api-server |
@@ -18,6 +20,7 @@
 
 mod authentication;
 mod encryptor;
+mod log;
 mod merkle_builder;
 mod sessions;
 mod summary;
@@ -25,6 +28,10 @@ mod upload;
 
 pub use authentication::{Account, AccountFilter, Authentication, Challenge, Login, Tokens};
 pub use encryptor::{Encryptor, Payload, SealJob, SealedChunk};
+pub use log::{
+    ConsistencyProof, ENTRIES_MAX, InclusionProof, LogEntry, LogHead, TransparencyLog, Witness,
+    WitnessReply, WitnessState, WitnessedLog, Witnessing,
+};
 pub use merkle_builder::{MerkleBuilder, Proof, ProofRequest, Subject};
 pub use sessions::{
     Event, EventKind, Lease, LeaseId, LedgerProof, ListSessions, NewSession, SealedSession,

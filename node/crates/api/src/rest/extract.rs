@@ -16,7 +16,7 @@ use crate::{Code, Problem};
 /// Bytes of a body that is no upload.
 const BODY_BYTES_MAX: usize = 1 << 20;
 /// It arrives in this time.
-const BODY_TIME: Duration = Duration::from_secs(30);
+pub(super) const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// Who calls.
 pub(super) struct Caller(pub(super) Principal);
@@ -25,10 +25,13 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let missing =
-            || Problem::new(Code::TokenMissing, "sign in, and send: Authorization: Bearer TOKEN");
-        parts.extensions.get().cloned().map(Self).ok_or_else(missing)
+        parts.extensions.get().cloned().map(Self).ok_or_else(missing_token)
     }
+}
+
+/// That the caller has not said who it is.
+pub(super) fn missing_token() -> Problem {
+    Problem::new(Code::TokenMissing, "sign in, and send: Authorization: Bearer TOKEN")
 }
 
 /// A session in the path.

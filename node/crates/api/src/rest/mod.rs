@@ -10,6 +10,7 @@ mod documents;
 mod events;
 mod extract;
 mod guard;
+mod log;
 mod openapi;
 mod proof;
 mod sessions;
@@ -24,7 +25,9 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 pub use openapi::document;
 pub(crate) use tus::{is_upload, resumable};
 
-use crate::ports::{Authentication, Chunker, Encryptor, MerkleBuilder, Sessions};
+use crate::ports::{
+    Authentication, Chunker, Encryptor, MerkleBuilder, Sessions, TransparencyLog, Witness,
+};
 
 /// The ports the API works with.
 #[derive(Clone)]
@@ -39,6 +42,12 @@ pub struct Api {
     pub encryptor: Arc<dyn Encryptor>,
     /// merkle-builder
     pub merkle_builder: Arc<dyn MerkleBuilder>,
+    /// blockchain-ledger: the log
+    pub log: Arc<dyn TransparencyLog>,
+    /// blockchain-ledger: witnesses
+    pub witness: Arc<dyn Witness>,
+    /// Whether anybody may read the log.
+    pub public_log: bool,
     /// Counts proofs that do not hold and the like.
     pub metrics: crate::metrics::Metrics,
 }
@@ -77,6 +86,15 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(documents::chunk))
         .routes(routes!(proof::proof))
         .routes(routes!(events::events))
+        .routes(routes!(log::checkpoint))
+        .routes(routes!(log::cosigned))
+        .routes(routes!(log::tile))
+        .routes(routes!(log::entries))
+        .routes(routes!(log::inclusion))
+        .routes(routes!(log::consistency))
+        .routes(routes!(log::witnesses))
+        .routes(routes!(log::add_checkpoint))
+        .routes(routes!(log::witnessed))
         .routes(routes!(tus::create::create, tus::create::options))
         .routes(routes!(
             tus::resource::head,

@@ -55,6 +55,8 @@ problems! {
     Seeing: Forbidden NotFound Damaged;
     Ending: Forbidden NotFound SessionState Gone UploadInUse Timeout TooLarge MediaType Damaged DiskFull;
     Reading: Forbidden NotFound SessionState Gone RangeNotSatisfiable TooLarge Damaged;
+    LogReading: Forbidden NotFound Damaged;
+    Witnessed: Forbidden NotFound Conflict Inconsistent Timeout TooLarge DiskFull;
     TusCreating: Forbidden TooManySessions TusVersion TooLarge Timeout DiskFull;
     TusLooking: Forbidden NotFound SessionState Gone TusVersion Damaged;
     TusFilling: Forbidden NotFound SessionState UploadOffset Conflict Gone TusVersion TooLarge MediaType
@@ -120,6 +122,7 @@ fn problem_schema() -> RefOr<Schema> {
         (name = "auth", description = "Signing in with a TRON wallet"),
         (name = "sessions", description = "Sessions and their content"),
         (name = "tus", description = "Uploads: tus 1.0"),
+        (name = "log", description = "The ledger log and its witnesses: C2SP tlog-tiles, tlog-witness"),
         (name = "proofs", description = "What shows others that it is so"),
         (name = "admin", description = "Accounts"),
     )
@@ -149,6 +152,10 @@ const WITHOUT_BODY: [&str; 5] =
 
 /// Says what the handlers' descriptions have no words for.
 pub(super) fn finished(mut document: Document) -> Document {
+    // The router's word for a parameter that goes on to the path's end is none of OpenAPI's.
+    let paths = std::mem::take(&mut document.paths.paths);
+    let named = paths.into_iter().map(|(path, item)| (path.replace("{*", "{"), item));
+    document.paths.paths = named.collect();
     for item in document.paths.paths.values_mut() {
         for operation in [&mut item.post, &mut item.put, &mut item.patch].into_iter().flatten() {
             let named = operation.operation_id.as_deref().unwrap_or_default();

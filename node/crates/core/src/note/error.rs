@@ -138,6 +138,9 @@ pub enum NoteError {
     /// A proof's path is longer than any tree is high.
     #[error("a log proof's path has at most {PROOF_PATH_MAX} hashes")]
     ProofPath,
+    /// A request to a witness does not begin with the size it last cosigned.
+    #[error("a request to a witness begins with a line `old <decimal number>`")]
+    WitnessOldSize,
     /// A proof's path is well-formed, and does not lead from the leaf to the checkpoint's root.
     #[error("the log proof does not prove the leaf")]
     Inclusion(#[from] ProofError),

@@ -2,7 +2,8 @@
 //!
 //! This module owns the text formats: key names and verifier keys, signed notes
 //! (c2sp.org/signed-note), checkpoints (c2sp.org/tlog-checkpoint), Ed25519 cosignatures
-//! (c2sp.org/tlog-cosignature) and proofs (c2sp.org/tlog-proof). It leaves to others where keys come
+//! (c2sp.org/tlog-cosignature), proofs (c2sp.org/tlog-proof), and what a log asks of a witness and a
+//! witness decides (c2sp.org/tlog-witness). It leaves to others where keys come
 //! from, what time it is, and which witnesses are enough.
 //!
 //! Invariants:
@@ -18,6 +19,7 @@ mod key;
 mod line;
 mod proof;
 mod signed;
+mod witness;
 
 pub use self::{
     checkpoint::Checkpoint,
@@ -26,6 +28,7 @@ pub use self::{
     key::{KeyId, KeyName, SignatureType, SigningKey, VerifierKey},
     proof::{PROOF_BYTES_MAX, PROOF_PATH_MAX, TlogProof},
     signed::{NOTE_BYTES_MAX, NOTE_SIGNATURES_MAX, NoteSignature, SignedNote, Verified},
+    witness::{ADD_CHECKPOINT_BYTES_MAX, AddCheckpoint, WITNESS_PROOF_MAX, WitnessRefusal},
 };
 
 #[cfg(test)]

@@ -176,6 +176,15 @@ impl SignedNote {
         self.add(key.cosign(&checkpoint, seconds)?)
     }
 
+    /// The note with those of its signatures alone that carry the name and id of one of `keys`; nothing
+    /// where there are none. Whether they verify is another matter.
+    #[must_use]
+    pub fn signed_by(&self, keys: &[&VerifierKey]) -> Option<Self> {
+        let named = |signature: &&NoteSignature| keys.iter().any(|key| key.is_named_by(signature));
+        let signatures: Vec<_> = self.signatures.iter().filter(named).cloned().collect();
+        (!signatures.is_empty()).then(|| Self { text: self.text.clone(), signatures })
+    }
+
     /// The text, its last newline included. Nobody has vouched for it before
     /// [`verify`](Self::verify).
     #[must_use]

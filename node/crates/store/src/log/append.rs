@@ -1,6 +1,7 @@
 //! Appending: what is durable before what is signed before what is answered.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashSet},
     fs, io,
     ops::Range,
@@ -23,6 +24,46 @@ use super::{
 };
 use crate::disk::{Disk, parent};
 
+/// Entries that may go into a log, with all that can be made of them without it: whoever waits for the
+/// log has this done already.
+pub struct Prepared {
+    records: Vec<u8>,
+    /// Length and leaf hash of each.
+    leaves: Vec<(usize, Hash)>,
+}
+
+impl Prepared {
+    /// Checks `entries` and makes their records.
+    ///
+    /// # Errors
+    /// [`LogError::Refused`] where one is no entry.
+    pub fn new<E: AsRef<[u8]>>(entries: &[E]) -> Result<Self, LogError> {
+        let mut records = Vec::new();
+        let mut leaves = Vec::with_capacity(entries.len());
+        for (position, entry) in entries.iter().enumerate() {
+            let entry = entry.as_ref();
+            Entry::parse(entry)
+                .and_then(Entry::of_this_version)
+                .map_err(|source| LogError::Refused { position, source })?;
+            tail::encode_record(&mut records, entry);
+            leaves.push((entry.len(), leaf_hash(entry)));
+        }
+        Ok(Self { records, leaves })
+    }
+
+    /// Number of entries.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.leaves.len()
+    }
+
+    /// Bytes that they take in the tail.
+    #[must_use]
+    pub fn tail_bytes(&self) -> usize {
+        self.records.len()
+    }
+}
+
 impl Log {
     /// Appends `entries`, in order, and gives their indexes. When it returns, they and the checkpoint
     /// that covers them survive a power cut. One checkpoint is made however many entries there are, so
@@ -36,23 +77,26 @@ impl Log {
     /// entries may turn out to be in the log, all of them or none, when it is opened again, and until
     /// then every append gives [`LogError::Poisoned`].
     pub fn append<E: AsRef<[u8]>>(&mut self, entries: &[E]) -> Result<Range<EntryIndex>, LogError> {
-        if let Some(cause) = &self.poisoned {
-            return Err(LogError::Poisoned { cause: cause.clone() });
-        }
+        self.check_open()?;
+        self.append_group(&[&Prepared::new(entries)?])
+    }
+
+    /// [`Log::append`] for the entries of several writers, one after the other: one write, one sync and
+    /// one checkpoint for all of them. They are in the log together or not at all.
+    ///
+    /// # Errors
+    /// [`LogError::Io`] and [`LogError::Poisoned`], as there.
+    pub fn append_group(&mut self, group: &[&Prepared]) -> Result<Range<EntryIndex>, LogError> {
+        self.check_open()?;
         let first = self.size();
-        if entries.is_empty() {
+        let leaves: Vec<_> = group.iter().flat_map(|part| part.leaves.iter().copied()).collect();
+        if leaves.is_empty() {
             return Ok(EntryIndex(first)..EntryIndex(first));
         }
-        let mut records = Vec::new();
-        let mut leaves = Vec::with_capacity(entries.len());
-        for (position, entry) in entries.iter().enumerate() {
-            let entry = entry.as_ref();
-            Entry::parse(entry)
-                .and_then(Entry::of_this_version)
-                .map_err(|source| LogError::Refused { position, source })?;
-            tail::encode_record(&mut records, entry);
-            leaves.push((entry.len(), leaf_hash(entry)));
-        }
+        let records = match group {
+            [alone] => Cow::Borrowed(alone.records.as_slice()),
+            parts => parts.iter().flat_map(|part| part.records.iter().copied()).collect(),
+        };
         self.commit(&records, leaves).inspect_err(|error| self.poisoned = Some(chain(error)))?;
         let appended = EntryIndex(first)..EntryIndex(self.size());
         if let Err(error) = self.settle() {
@@ -61,6 +105,13 @@ impl Log {
             self.poisoned = Some(cause);
         }
         Ok(appended)
+    }
+
+    fn check_open(&self) -> Result<(), LogError> {
+        match &self.poisoned {
+            Some(cause) => Err(LogError::Poisoned { cause: cause.clone() }),
+            None => Ok(()),
+        }
     }
 
     /// Makes `records` durable, then a checkpoint that covers them. In memory nothing changes unless

@@ -10,6 +10,7 @@ use lucid_core::{
 };
 
 use super::{
+    cosigned,
     error::{LogError, Repair},
     finding::{CheckReport, Finding},
     open,
@@ -77,8 +78,13 @@ pub fn check(dir: &Path, key: &VerifierKey, progress: &mut dyn FnMut(u64, u64)) 
         progress((index + 1) * TILE_WIDTH, total);
     }
     let signed = checkpoint.as_ref().filter(|_| settled <= size);
+    checker.cosigned(key, signed);
     let rebuildable = checker.root(signed, scan.as_ref());
     progress(total, total);
+    // What only a log that opens can say: whether it had the root that witnesses cosigned.
+    if checkpoint.is_some() && checker.damage.is_empty() && checker.tiles.is_empty() {
+        checker.damage.extend(open::load(dir, key).err());
+    }
     let (damaged, mended) =
         if rebuildable { (Vec::new(), checker.tiles) } else { (checker.tiles, Vec::new()) };
     let mut findings: Vec<Finding> = checker.damage.into_iter().map(Finding::Damage).collect();
@@ -100,6 +106,23 @@ impl Checker<'_> {
                 self.damage.push(error);
                 None
             }
+        }
+    }
+
+    /// Reads the cosigned checkpoint and holds its size against the current one's.
+    fn cosigned(&mut self, key: &VerifierKey, checkpoint: Option<&Checkpoint>) {
+        let cosigned = match cosigned::read(self.dir, key) {
+            Ok(cosigned) => cosigned.map(|cosigned| cosigned.checkpoint().size),
+            Err(error) => {
+                self.damage.push(error);
+                None
+            }
+        };
+        if let (Some(cosigned), Some(&Checkpoint { size, .. })) = (cosigned, checkpoint)
+            && cosigned > size
+        {
+            let path = cosigned::cosigned_path(self.dir);
+            self.damage.push(LogError::CosignedAhead { path, cosigned, size });
         }
     }
 
@@ -327,7 +350,7 @@ fn strays(dir: &Path, end: u64, repairs: &[Repair]) -> Vec<Finding> {
                 continue;
             }
             let name = path.strip_prefix(dir).ok().and_then(Path::to_str).unwrap_or_default();
-            let ours = matches!(name, "checkpoint" | "tail") || is_settled(name, end);
+            let ours = matches!(name, "checkpoint" | "cosigned" | "tail") || is_settled(name, end);
             let leftover = Repair::Leftover { path: path.clone() };
             if !ours && !repairs.contains(&leftover) {
                 found.push(Finding::Stray(path));

@@ -93,6 +93,24 @@ pub enum LogError {
         /// Entries that checkpoint and tail know of.
         size: u64,
     },
+    /// Witnesses have cosigned more of the log than there is.
+    #[error(
+        "{path} says that witnesses have cosigned {}, and the log has {size}: it was rolled back (put \
+         back from an older backup?), and what it would sign now they would call a fork; put back the \
+         later log",
+        counted(*cosigned, "entry")
+    )]
+    CosignedAhead {
+        /// The cosigned checkpoint's path.
+        path: PathBuf,
+        /// Entries that it covers.
+        cosigned: u64,
+        /// Entries in the log.
+        size: u64,
+    },
+    /// A checkpoint that was cosigned is none of this log's.
+    #[error("cosignatures are kept of this log's checkpoints only, and this is none of them")]
+    NotOurs,
     /// The tail is gone, and entries with it.
     #[error(
         "the log has lost entries {from} to {to}, {path} is missing: put it back from a backup"

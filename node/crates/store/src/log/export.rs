@@ -60,7 +60,7 @@ impl LogReader {
         }
         let folder = File::open(dir).map_err(LogError::io("open", dir))?;
         rustix::fs::syncfs(&folder).map_err(io::Error::from).map_err(LogError::io("sync", dir))?;
-        write(&dir.join("checkpoint"), self.checkpoint_text().as_bytes())?;
+        write(&dir.join("checkpoint"), self.published().as_bytes())?;
         rustix::fs::syncfs(&folder).map_err(io::Error::from).map_err(LogError::io("sync", dir))?;
         report.written += 1;
         progress(total, total);

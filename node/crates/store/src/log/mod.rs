@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! log/checkpoint                 signed note: size and root (C2SP tlog-checkpoint)
+//! log/cosigned                   the latest checkpoint that witnesses cosigned, where there are any
 //! log/tail                       entries that are not yet in a full bundle, append-only
 //! log/tile/entries/001           full entry bundles, 256 entries (C2SP tlog-tiles)
 //! log/tile/0/001                 full hash tiles of each level, 256 hashes
@@ -37,6 +38,8 @@
 //! - Only [`Log::append`] signs, and only for entries it was given: what lies in the tail beyond the
 //!   checkpoint is anybody's who could write there.
 //! - At any time: `start <= checkpoint size <= start + whole records of the tail`.
+//! - `cosigned` is a checkpoint of this log, current or earlier, and never taken back to an earlier one:
+//!   a log of fewer entries than a witness has seen was rolled back, and does not open.
 //! - A file below `tile/` is whole, and all that it covers is under a durable checkpoint.
 //!
 //! # What a crash can lose
@@ -56,6 +59,7 @@
 
 mod append;
 mod check;
+mod cosigned;
 mod error;
 mod export;
 mod finding;
@@ -78,7 +82,9 @@ use lucid_core::{
 };
 
 pub use self::{
+    append::Prepared,
     check::check,
+    cosigned::Cosigned,
     error::{LogError, Repair, TailFault},
     export::ExportReport,
     finding::{CheckReport, Finding, Remedy},

@@ -12,7 +12,7 @@ use lucid_core::{
 };
 
 use super::{
-    LogReader,
+    LogReader, cosigned,
     error::{LogError, Repair, TailFault},
     tail::{Scan, Tail},
     tiles::{Edge, Tiles, full_bundle, full_tile, hashes_at},
@@ -182,6 +182,8 @@ pub(super) fn keep_checkpoint(dir: &Path, disk: &Disk) -> Result<(), LogError> {
 /// # Errors
 /// All that say what is wrong with the files; see [`LogReader::open`].
 pub(super) fn load(dir: &Path, key: &VerifierKey) -> Result<LogReader, LogError> {
+    // Before the checkpoint, which a node that runs meanwhile takes forward: a later one covers it.
+    let cosigned = cosigned::read(dir, key)?;
     let scan = Tail::scan(&tail_path(dir));
     let Some((checkpoint, checkpoint_text)) = read_checkpoint(dir, key)? else {
         return Err(without_checkpoint(dir, scan?.as_ref()));
@@ -205,6 +207,7 @@ pub(super) fn load(dir: &Path, key: &VerifierKey) -> Result<LogReader, LogError>
         range: CompactRange::new(),
         checkpoint,
         checkpoint_text,
+        cosigned,
         repairs,
     };
     reader.range = CompactRange::load(&reader, reader.size())?;
@@ -213,5 +216,6 @@ pub(super) fn load(dir: &Path, key: &VerifierKey) -> Result<LogReader, LogError>
         let (path, size) = (checkpoint_path(dir), reader.size());
         return Err(LogError::RootMismatch { path, size, signed, computed });
     }
+    reader.check_cosigned()?;
     Ok(reader)
 }

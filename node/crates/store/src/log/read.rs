@@ -17,6 +17,7 @@ use lucid_core::{
 };
 
 use super::{
+    cosigned::Cosigned,
     error::{LogError, Repair},
     open,
     tail::Tail,
@@ -37,6 +38,7 @@ pub struct LogReader {
     pub(super) range: CompactRange,
     pub(super) checkpoint: Checkpoint,
     pub(super) checkpoint_text: String,
+    pub(super) cosigned: Option<Cosigned>,
     pub(super) repairs: Vec<Repair>,
 }
 
@@ -84,7 +86,7 @@ impl LogReader {
         &self.checkpoint
     }
 
-    /// The current checkpoint as it was signed: the resource `checkpoint` of C2SP tlog-tiles.
+    /// The current checkpoint as it was signed, without what witnesses said of it.
     #[must_use]
     pub fn checkpoint_text(&self) -> &str {
         &self.checkpoint_text

@@ -85,7 +85,7 @@ impl Store {
         manifest_hash: Hash,
         at: Timestamp,
     ) -> Result<Sealed, StoreError> {
-        let committed = self.commit(&[Entry::SessionSealed(SessionSealed {
+        let committed = self.commit(vec![Entry::SessionSealed(SessionSealed {
             at,
             chunk_count: totals.chunk_count,
             kind: Default::default(),
@@ -163,7 +163,7 @@ impl Store {
                 let reason = reason.to_owned();
                 let (kind, v) = Default::default();
                 let entry = SessionVoided { at, kind, reason, session_id: session, v };
-                self.commit(&[Entry::SessionVoided(entry)])?;
+                self.commit(vec![Entry::SessionVoided(entry)])?;
             }
             self.destroy(session, live)?;
             self.sessions.destroy(session)?;
@@ -192,7 +192,7 @@ impl Store {
                 }
                 let (kind, v) = Default::default();
                 let entry = SessionErased { at, kind, session_id: session, v };
-                self.commit(&[Entry::SessionErased(entry)])?;
+                self.commit(vec![Entry::SessionErased(entry)])?;
             }
             self.destroy(session, live)?;
             self.db.finished(session);

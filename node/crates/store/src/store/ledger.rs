@@ -6,13 +6,14 @@ use std::{path::Path, sync::MutexGuard};
 use lucid_core::{
     EntryIndex, Hash, SessionId,
     entry::{Entry, SessionOpened, SessionSealed},
+    note::NoteSignature,
 };
 
-use super::Store;
+use super::{Store, group::Request};
 use crate::{
     db::{Each, SealedFacts, SessionRow, Source, State},
     error::{StoreError, chain},
-    log::{Log, LogError, LogReader},
+    log::{Log, LogError, LogReader, Prepared},
 };
 
 /// Where entries stand in the log, and the checkpoint that covers them.
@@ -33,29 +34,58 @@ impl Store {
     }
 
     /// Checks entries against the sessions they are about, appends them with a checkpoint, and
-    /// applies them to the database. Where the log can take no more after these, a warning says so,
-    /// and the next are refused before anything is done for them.
+    /// applies them to the database: alone, or with what other writers have waiting (`group`). Where
+    /// the log can take no more after these, a warning says so, and the next are refused before anything
+    /// is done for them.
     ///
     /// Once the entries are in the log they are the truth, so a database that then fails is no error
     /// here: it catches up before the next entry, which is refused where it cannot.
-    pub(super) fn commit(&self, entries: &[Entry]) -> Result<Committed, StoreError> {
+    pub(super) fn commit(&self, entries: Vec<Entry>) -> Result<Committed, StoreError> {
+        let bytes: Vec<_> = entries.iter().map(Entry::to_bytes).collect::<Result<_, _>>()?;
+        let prepared = Prepared::new(&bytes)?;
+        let poisoned = || StoreError::Poisoned { path: self.folder.join("log") };
+        self.queue
+            .commit(Request::new(entries, prepared), poisoned, |group| self.commit_group(group))
+    }
+
+    /// Appends what a group of writers waits for, and tells each of them.
+    fn commit_group(&self, mut group: Vec<&Request>) -> Result<(), StoreError> {
         let mut log = self.lock_log()?;
         check_takes_more(&log)?;
         self.db.catch_up(&**log)?;
-        let mut bytes = Vec::with_capacity(entries.len());
-        for entry in entries {
-            self.db.check(entry)?;
-            bytes.push(entry.to_bytes()?);
-        }
-        let places = log.append(&bytes)?;
+        group.retain(|request| match request.entries.iter().try_for_each(|e| self.db.check(e)) {
+            Ok(()) => true,
+            Err(error) => {
+                request.tell(Err(error));
+                false
+            }
+        });
+        let prepared: Vec<_> = group.iter().map(|request| &request.prepared).collect();
+        let mut first = log.append_group(&prepared)?.start;
         if let Some(cause) = log.poisoned() {
             tracing::warn!(cause, "these entries are in the log, and no more are taken: restart");
         }
         if let Err(error) = self.db.catch_up(&**log) {
             tracing::error!(error = chain(&error), "the database is behind the log");
         }
-        let (log_size, checkpoint) = (log.size(), log.checkpoint_text().to_owned());
-        Ok(Committed { first: places.start, log_size, checkpoint })
+        for request in group {
+            let (log_size, checkpoint) = (log.size(), log.checkpoint_text().to_owned());
+            request.tell(Ok(Committed { first, log_size, checkpoint }));
+            first.0 += request.prepared.count() as u64;
+        }
+        Ok(())
+    }
+
+    /// Keeps what witnesses said of a checkpoint of this log, as [`Log::keep_cosignatures`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn keep_cosignatures(
+        &self,
+        checkpoint: &str,
+        cosignatures: Vec<NoteSignature>,
+    ) -> Result<bool, StoreError> {
+        Ok(self.lock_log()?.keep_cosignatures(checkpoint, cosignatures)?)
     }
 
     /// Refuses where the log takes no more entries, so that nothing is begun that needs one.

@@ -23,10 +23,12 @@
 //! - **filled**: chunks are written under a hold that [`Store::hold`] begins where the index ends, so that
 //!   nothing acknowledged is in its way.
 //!
-//! Locks, in the order they are taken: a session's, then the log's or the vault's. Chunk writers take
-//! neither of the store's.
+//! Locks, in the order they are taken: a session's, then the log's or the vault's. The queue of those who
+//! append (`group`) is locked under a session's lock and never with the log's. Chunk writers take none of
+//! the store's.
 
 mod end;
+mod group;
 mod ledger;
 mod open;
 mod recover;
@@ -46,6 +48,7 @@ use lucid_core::{
     note::SigningKey,
 };
 
+use self::group::Queue;
 pub(crate) use self::recover::{remove_leftovers, within};
 pub use self::{
     end::{SealRequest, Sealed},
@@ -69,6 +72,8 @@ use crate::{
 /// Dropped without ceremony it loses nothing: whatever was acknowledged is durable.
 pub struct Store {
     log: Mutex<Log>,
+    /// Who waits to append.
+    queue: Queue,
     db: Database,
     live: Mutex<HashMap<SessionId, Arc<Mutex<Live>>>>,
     vault: Arc<dyn Vault>,
@@ -196,7 +201,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::State`] and its like, with nothing written; the log's.
     pub fn append(&self, entries: &[Entry]) -> Result<Committed, StoreError> {
-        self.commit(entries)
+        self.commit(entries.to_vec())
     }
 
     /// How far the log and the database are.

@@ -7,7 +7,7 @@ use std::{
 
 use lucid_core::{Timestamp, keys::Kek};
 
-use super::{Recovery, Repair, Store, node_event, remove_leftovers};
+use super::{Recovery, Repair, Store, group::Queue, node_event, remove_leftovers};
 use crate::{
     data::{DataFolder, FolderKind},
     db::{self, Database},
@@ -188,6 +188,7 @@ impl Store {
         };
         Ok(Self {
             log: Mutex::new(log),
+            queue: Queue::default(),
             db,
             live: Mutex::default(),
             vault,

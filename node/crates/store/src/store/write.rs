@@ -71,7 +71,7 @@ impl Store {
             let _ = self.discard_files(session);
             return Err(error);
         }
-        let committed = self.commit(&[Entry::SessionOpened(opened)])?;
+        let committed = self.commit(vec![Entry::SessionOpened(opened)])?;
         self.unmark_opening(session);
         Ok(committed)
     }

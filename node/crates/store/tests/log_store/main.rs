@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its fixtures too")]
 
+mod cosigned;
 mod damage;
 mod faults;
 mod foreign;

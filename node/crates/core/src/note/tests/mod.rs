@@ -4,6 +4,7 @@ mod checkpoint;
 mod key;
 mod proof;
 mod signed;
+mod witness;
 
 use super::*;
 use crate::{Hash, merkle};

@@ -2,6 +2,7 @@
 
 mod faults;
 mod forged;
+mod group;
 mod holds;
 mod life;
 mod repair;
