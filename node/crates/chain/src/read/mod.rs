@@ -4,6 +4,8 @@ mod blocks;
 mod call;
 mod logs;
 mod revert;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 use lucid_core::Timestamp;
