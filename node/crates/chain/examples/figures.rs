@@ -124,6 +124,7 @@ fn main() {
     }
 
     let replica = Bench::open(other.path());
+    replica.chain.replay(&blocks[0]).unwrap();
     println!("the same blocks replayed, signatures recovered:");
     for block in &blocks[1..] {
         let begin = Instant::now();

@@ -152,11 +152,16 @@ impl State {
         let list = keys::written_past(number);
         let written = rows::long(&self.tree, &list)?;
         let mut rest = written.as_slice();
-        while let Some((kind, row)) = rest.split_first() {
-            let len = if *kind == b'x' { 20 } else { 52 };
-            let (_, after) =
-                row.split_at_checked(len).ok_or_else(|| damaged("a list of past values"))?;
-            batch.remove(keys::at(rest[..=len].to_vec(), number));
+        while let Some(kind) = rest.first() {
+            let len = match kind {
+                b'x' => Some(1 + 20),
+                b'y' => Some(1 + 20 + 32),
+                _ => None,
+            };
+            let (key, after) = len
+                .and_then(|len| rest.split_at_checked(len))
+                .ok_or_else(|| damaged("a list of past values"))?;
+            batch.remove(keys::at(key.to_vec(), number));
             rest = after;
         }
         rows::remove_long(&self.tree, batch, &list)

@@ -86,6 +86,49 @@ fn a_call_sees_its_block() {
 }
 
 #[test]
+fn the_machine_is_osakas() {
+    let chain = chain();
+    // CLZ(1) (EIP-7939), which no fork before has.
+    let clz = deploy_code(&chain, 0, &hex!("60011e5f5260205ff3"));
+    assert_eq!(chain.call(&call(clz, Bytes::new()), At::Latest).unwrap().output, words(&[255]));
+
+    let precompile = |number: u16, input: Bytes| {
+        let address = Address::left_padding_from(&number.to_be_bytes());
+        chain.call(&call(address, input), At::Latest)
+    };
+    // BLS12-381 (EIP-2537): the generator of G1, alone, and with its negative, which has y and p - y.
+    let x = hex!(
+        "0000000000000000000000000000000017f1d3a73197d7942695638c4fa9ac0fc3688c4f9774b905a14e3a3f171bac586c55e83ff97a1aeffb3af00adb22c6bb"
+    );
+    let y = hex!(
+        "0000000000000000000000000000000008b3f481e3aaa0f1a09e30ed741d8ae4fcf5e095d5d00af600db18cb2c04b3edd03cc744a2888ae40caa232946c5e7e1"
+    );
+    let negative = hex!(
+        "00000000000000000000000000000000114d1d6855d545a8aa7d76c8cf2e21f267816aef1db507c96655b9d5caac42364e6f38ba0ecb751bad54dcd6b939c2ca"
+    );
+    let zero = [0; 128];
+    let add = |one: &[u8], other: &[u8]| precompile(0x0b, [one, other].concat().into());
+    let generator = [x, y].concat();
+    assert_eq!(add(&generator, &zero).unwrap().output, generator);
+    assert_eq!(add(&generator, &[x, negative].concat()).unwrap().output, zero.to_vec());
+    let error = add(&[x, x].concat(), &zero).unwrap_err();
+    assert!(matches!(error, CallError::Halted { .. }), "not on the curve: {error}");
+    // A pairing of nothing is one.
+    let paired = precompile(0x0f, [zero.as_slice(), &[0; 256]].concat().into()).unwrap().output;
+    assert_eq!(paired, words(&[1]));
+    // Point evaluation (EIP-4844): the polynomial zero, whose commitment and proof are infinity, is 0 at 0.
+    let mut infinity = [0; 48];
+    infinity[0] = 0xc0;
+    let versioned = hex!("010657f37554c781402a22917dee2f75def7ab966d7b770905398eba3c444014");
+    let input = [versioned.as_slice(), &[0; 64], &infinity, &infinity].concat();
+    let output = precompile(0x0a, input.into()).unwrap().output;
+    assert_eq!(output[..32], words(&[4096])[..]);
+    // P256VERIFY (EIP-7951) answers nothing for a signature that does not hold.
+    assert_eq!(precompile(0x100, vec![1; 160].into()).unwrap().output, Bytes::new());
+    assert!(precompile(0x100, vec![1; 160].into()).unwrap().gas_used > 21_000 + 6_900);
+}
+
+#[test]
 fn a_call_that_gives_nothing_says_why() {
     let chain = chain();
     let keeper = deploy(&chain);

@@ -1,4 +1,4 @@
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, U256, hex};
 use proptest::prelude::*;
 
 use crate::{
@@ -110,6 +110,25 @@ fn too_many_logs_are_refused_with_the_block_where_they_became_too_many() {
     assert!(
         chain.logs(BlockNumber(0), BlockNumber(3), &LogFilter::default()).unwrap().len() > 8000
     );
+}
+
+#[test]
+fn logs_that_are_long_together_are_refused_too() {
+    // LOG0 of 64 KiB at a time until 700,000 gas are left: JUMPDEST, PUSH3 65536, PUSH0, LOG0,
+    // PUSH3 700,000, GAS, GT, PUSH0, JUMPI.
+    let code = hex!("5b" "62010000" "5f" "a0" "620aae60" "5a" "11" "5f" "57");
+    let chain = chain();
+    let deploy = signer(7).sign(unsigned(0, None, init_code(&code)));
+    let talker = deploy.creates().unwrap();
+    block(&chain, vec![deploy]);
+    let talk = |nonce| {
+        let unsigned = unsigned(nonce, Some(talker), words(&[]));
+        signer(7).sign(crate::Unsigned { gas_limit: 16_000_000, ..unsigned })
+    };
+    let receipts = block(&chain, (1..=9).map(talk).collect());
+    assert!(receipts.iter().all(|receipt| receipt.success));
+    let error = chain.logs(BlockNumber(0), BlockNumber(9), &LogFilter::default()).unwrap_err();
+    assert!(matches!(error, ChainError::LogsTooLong { number: BlockNumber(2), .. }), "{error}");
 }
 
 proptest! {
