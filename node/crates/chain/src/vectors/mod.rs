@@ -23,7 +23,7 @@ use self::file::{Post, Test};
 use crate::{
     BlockNumber, keys,
     machine::{Failure, Machine},
-    state::{State, View},
+    state::State,
 };
 
 /// Post-states that must be compared: the suite has 21,442, of which 21,353 can be.
@@ -164,7 +164,7 @@ impl Bench {
             return Ok(Outcome::NotRun("EIP-7610: an account with storage and no code"));
         }
         let mut machine =
-            Machine::new(View::head(&self.state), Test::config(fork), test.block(fork));
+            Machine::new(self.state.after(BlockNumber(0)), Test::config(fork), test.block(fork));
         let logs = match (machine.execute(tx), &post.expect_exception) {
             (Ok(result), None) => ExecutionResult::into_logs(result),
             (Err(Failure::Transaction(_)), Some(_)) => Vec::new(),
