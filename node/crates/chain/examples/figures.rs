@@ -2,12 +2,17 @@
 //!
 //! Prints simple `eth_call`s a second in process, and what a block of 1,000 registrations takes: a
 //! registration here is one new slot and one event, which is what the least contract has to do. Everything
-//! is on one thread; the database is a folder in the temporary directory, flushed as the node does it.
+//! is on one thread, but for what sled writes on its own; the database is a folder in the temporary
+//! directory, flushed as the node does it. Beside the time on the wall stands the thread's time on a core
+//! (Linux), which is what counts where other programs run too.
 #![expect(clippy::print_stdout, reason = "a program that prints figures")]
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "it measures")]
 #![expect(clippy::unwrap_used, reason = "a failure ends the measurement")]
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use lucid_chain::{
     At, Block, Call, Chain, ChainId, Genesis, HISTORY_BLOCKS, LogPosition, Signer, Transaction,
@@ -78,26 +83,62 @@ impl Bench {
     }
 
     /// Proposes, applies and flushes a block; answers it, and what each step took.
-    fn block(&mut self, txs: Vec<Transaction>) -> (Block, [Duration; 3]) {
+    fn block(&mut self, txs: Vec<Transaction>) -> (Block, [Taken; 3]) {
         let log =
             LogPosition { size: self.chain.head().header.number.0 + 1, root: Hash::default() };
-        let begin = Instant::now();
+        let watch = Watch::start();
         let proposal = self.chain.propose(Timestamp::from_unix_millis(1), log, txs).unwrap();
         assert!(proposal.left_out.is_empty());
         assert!(proposal.receipts.iter().all(|receipt| receipt.success));
-        let execute = begin.elapsed();
+        let execute = watch.stop();
         let block = proposal.block.clone();
-        let begin = Instant::now();
+        let watch = Watch::start();
         self.chain.apply(proposal).unwrap();
-        let apply = begin.elapsed();
-        let begin = Instant::now();
+        let apply = watch.stop();
+        let watch = Watch::start();
         self.db.flush().unwrap();
-        (block, [execute, apply, begin.elapsed()])
+        (block, [execute, apply, watch.stop()])
     }
 }
 
-fn millis(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+/// A point in time, on the wall and on the thread's core.
+struct Watch(Instant, Duration);
+
+impl Watch {
+    fn start() -> Self {
+        Self(Instant::now(), on_core())
+    }
+
+    fn stop(self) -> Taken {
+        Taken { wall: self.0.elapsed(), core: on_core().saturating_sub(self.1) }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Taken {
+    wall: Duration,
+    core: Duration,
+}
+
+impl std::ops::Add for Taken {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { wall: self.wall + other.wall, core: self.core + other.core }
+    }
+}
+
+impl std::fmt::Display for Taken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [wall, core] = [self.wall, self.core].map(|time| time.as_secs_f64() * 1000.0);
+        write!(f, "{wall:.1} ms ({core:.1} on a core)")
+    }
+}
+
+/// How long this thread ran on a core (Linux, Documentation/scheduler/sched-stats).
+fn on_core() -> Duration {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
 }
 
 fn main() {
@@ -108,18 +149,13 @@ fn main() {
 
     println!("a block of {REGISTRATIONS} registrations (execute and hash, apply to sled, flush):");
     for _ in 0..8 {
-        let begin = Instant::now();
+        let watch = Watch::start();
         let txs = bench.registrations();
-        let signed = begin.elapsed();
+        let signed = watch.stop();
         let (block, [execute, apply, flush]) = bench.block(txs);
-        let all = millis(execute + apply + flush);
-        let [execute, apply, flush] = [execute, apply, flush].map(millis);
-        println!(
-            "  {all}: {execute}, {apply}, {flush}; {} bytes, {} gas; signing before: {}",
-            block.body_bytes().len(),
-            block.header.gas_used,
-            millis(signed)
-        );
+        let (bytes, gas) = (block.body_bytes().len(), block.header.gas_used);
+        println!("  {}: {execute}, {apply}, {flush}", execute + apply + flush);
+        println!("    {bytes} bytes, {gas} gas; signed before in {signed}");
         blocks.push(block);
     }
 
@@ -127,9 +163,9 @@ fn main() {
     replica.chain.replay(&blocks[0]).unwrap();
     println!("the same blocks replayed, signatures recovered:");
     for block in &blocks[1..] {
-        let begin = Instant::now();
+        let watch = Watch::start();
         replica.chain.replay(block).unwrap();
-        println!("  {}", millis(begin.elapsed()));
+        println!("  {}", watch.stop());
     }
 
     let call = Call {
@@ -140,16 +176,21 @@ fn main() {
     let past = At::Number(bench.chain.head().header.number);
     let before = At::Number(lucid_chain::BlockNumber(3));
     for (name, at) in [("latest", At::Latest), ("the head by number", past), ("block 3", before)] {
-        let begin = Instant::now();
-        let mut calls = 0_u64;
-        while begin.elapsed() < Duration::from_secs(2) {
+        let watch = Watch::start();
+        let mut calls = 0_u32;
+        while watch.0.elapsed() < Duration::from_secs(2) {
             for _ in 0..100 {
                 let output = bench.chain.call(&call, at).unwrap().output;
                 assert_eq!(output.as_ref(), U256::from(1).to_be_bytes::<32>());
             }
             calls += 100;
         }
-        let rate = calls as f64 / begin.elapsed().as_secs_f64();
-        println!("eth_call at {name}: {rate:.0} calls/s");
+        let taken = watch.stop();
+        let rate = |time: Duration| f64::from(calls) / time.as_secs_f64();
+        println!(
+            "eth_call at {name}: {:.0} calls/s ({:.0} for each second on a core)",
+            rate(taken.wall),
+            rate(taken.core)
+        );
     }
 }
