@@ -69,6 +69,7 @@ fn modules(service: ServiceName) -> &'static str {
         ServiceName::SessionOrchestrator => "lucid_node::services::orchestrator",
         ServiceName::Authentication => "lucid_auth",
         ServiceName::BlockchainLedger => "lucid_node::services::ledger",
+        ServiceName::BlockchainVm => "lucid_node::services::vm",
     }
 }
 

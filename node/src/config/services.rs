@@ -44,6 +44,12 @@ pub struct ServiceConfig {
     pub log_format: LogFormat,
     /// Whether the log is for everybody to read.
     pub public_log: bool,
+    /// Whether the node has a chain.
+    pub chain: bool,
+    /// The chain's id (EIP-155) where it is still to begin; `None` for one that follows from the node's id.
+    pub chain_id: Option<u64>,
+    /// A block is made so long after there is something to put in it.
+    pub block_time: Duration,
     /// Who is asked for cosignatures of the log's checkpoints.
     pub witnesses: Vec<WitnessAddress>,
     /// How many of them make a checkpoint count; all where it is not said.
@@ -134,17 +140,20 @@ pub enum ServiceName {
     Authentication,
     /// The log as others see it, and witnesses.
     BlockchainLedger,
+    /// The chain: EVM execution and state.
+    BlockchainVm,
 }
 
 impl ServiceName {
     /// All of them, those that others need first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::SessionEncryptor,
         Self::SessionOrchestrator,
         Self::SessionChunker,
         Self::MerkleBuilder,
         Self::Authentication,
         Self::BlockchainLedger,
+        Self::BlockchainVm,
         Self::ApiServer,
         Self::ApiGateway,
     ];
@@ -161,6 +170,7 @@ impl ServiceName {
             Self::SessionOrchestrator => "session-orchestrator",
             Self::Authentication => "authentication",
             Self::BlockchainLedger => "blockchain-ledger",
+            Self::BlockchainVm => "blockchain-vm",
         }
     }
 
@@ -176,6 +186,7 @@ impl ServiceName {
             Self::SessionOrchestrator => 8093,
             Self::Authentication => 8094,
             Self::BlockchainLedger => 8104,
+            Self::BlockchainVm => 8103,
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod merkle_builder;
 pub mod orchestrator;
 pub mod problem;
+pub mod vm;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 
 mod log;
 mod node;
+mod vm;
 
 use std::time::Duration;
 
@@ -20,6 +21,10 @@ use lucid_core::{ChunkIndex, SegmentIndex, SessionId, chunk::Codec, evidence::Ev
 use self::{
     log::{the_log_is_read_and_proved, witnesses_say_what_they_saw},
     node::{CHUNK, Node, Reach},
+    vm::{
+        a_chain_registers_what_was_sealed_once_and_survives_anything,
+        an_append_whose_end_is_not_known_is_not_made_twice, calls_are_answered_as_json_rpc_says,
+    },
 };
 
 macro_rules! suite {
@@ -49,6 +54,9 @@ suite! {
     events_tell_what_happens
     the_log_is_read_and_proved
     witnesses_say_what_they_saw
+    a_chain_registers_what_was_sealed_once_and_survives_anything
+    an_append_whose_end_is_not_known_is_not_made_twice
+    calls_are_answered_as_json_rpc_says
 }
 
 fn new(length: Option<u64>) -> NewSession {

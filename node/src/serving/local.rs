@@ -8,7 +8,7 @@ use lucid_api::{
     gateway::{GatewayOptions, RateLimits},
     health::{Check, Readiness},
     metrics::{Measured, Metrics},
-    ports::{Authentication, Chunker, Encryptor, MerkleBuilder, TransparencyLog},
+    ports::{Authentication, BlockLog, Chunker, Encryptor, Evm, MerkleBuilder, TransparencyLog},
     rest::Api,
 };
 use lucid_auth::{KeyRing, Service, ServiceOptions};
@@ -20,6 +20,7 @@ use crate::{
     config::{Config, WitnessAddress},
     context::{Context, now},
     failure::{Failure, Outcome},
+    output::notice,
     services::{
         accounts::StoredAccounts,
         chunker::{ChunkerOptions, LocalChunker},
@@ -31,6 +32,7 @@ use crate::{
         },
         merkle_builder::LocalMerkleBuilder,
         orchestrator::{Orchestrator, OrchestratorOptions},
+        vm::{LocalVm, VmOptions},
     },
 };
 
@@ -50,6 +52,7 @@ pub(super) struct Local {
     chunker: Arc<LocalChunker>,
     merkle_builder: Arc<dyn MerkleBuilder>,
     witness: Arc<LocalWitness>,
+    vm: Option<Arc<LocalVm>>,
     public_log: bool,
 }
 
@@ -77,8 +80,16 @@ impl Local {
         let authentication =
             authentication(config, store.path(), issuer, Arc::clone(&sessions) as Arc<_>)?;
         let witness = witness(config, store.path(), Arc::clone(&sessions) as Arc<_>, running)?;
+        let vm = match config.services.chain {
+            false => None,
+            true => {
+                let (log, blocks) = (Arc::clone(&sessions), Arc::clone(&sessions));
+                Some(vm(config, store.path(), log, blocks, running)?)
+            }
+        };
         Ok(Self {
             witness,
+            vm,
             public_log: config.services.public_log,
             store,
             cpu,
@@ -100,6 +111,7 @@ impl Local {
             merkle_builder: self.merkle_builder.clone(),
             log: self.sessions.clone(),
             witness: self.witness.clone(),
+            evm: self.vm.clone().map(|vm| vm as Arc<dyn Evm>),
             public_log: self.public_log,
             metrics: metrics.clone(),
         }
@@ -111,6 +123,7 @@ impl Local {
             store: Arc::clone(&self.store),
             chunker: Arc::clone(&self.chunker),
             cpu: self.cpu.clone(),
+            vm: self.vm.clone(),
         })
     }
 }
@@ -184,6 +197,34 @@ pub(super) fn witness(
     Ok(Arc::new(LocalWitness::new(memory, Pool::new(STORE_THREADS), asking)))
 }
 
+/// The chain that `data` is the folder of, and the task that reads and makes its blocks.
+pub(super) fn vm(
+    config: &Config,
+    data: &Path,
+    log: Arc<dyn TransparencyLog>,
+    blocks: Arc<dyn BlockLog>,
+    running: &Running,
+) -> Outcome<Arc<LocalVm>> {
+    let Config { workers, .. } = *config;
+    let (chain_id, block_time) = (config.services.chain_id, config.services.block_time);
+    let options = VmOptions { chain_id, block_time };
+    let (vm, anew) = LocalVm::open(data, log, blocks, Pool::new(workers), options)?;
+    if let Some(anew) = anew {
+        notice(&format!("repaired: the chain's part: {anew}"));
+    }
+    let vm = Arc::new(vm);
+    running.tasks.spawn(Arc::clone(&vm).run(running.stop.clone()));
+    Ok(vm)
+}
+
+/// Whether the chain is there.
+pub(super) fn chain_check(vm: &LocalVm) -> Check {
+    match vm.away() {
+        None => Check::ok("chain"),
+        Some(why) => Check::failed("chain", why),
+    }
+}
+
 /// The way to a witness.
 fn asked(WitnessAddress { key, url }: &WitnessAddress) -> Outcome<Asked> {
     let host = url.find("://").map_or(0, |scheme| scheme + "://".len());
@@ -249,18 +290,22 @@ struct LocalReadiness {
     store: Arc<Store>,
     chunker: Arc<LocalChunker>,
     cpu: Pool,
+    vm: Option<Arc<LocalVm>>,
 }
 
 #[async_trait]
 impl Readiness for LocalReadiness {
     async fn checks(&self) -> Vec<Check> {
         let store = Arc::clone(&self.store);
-        vec![Check::ok("store"), room(move || store.check_room()).await]
+        let mut checks = vec![Check::ok("store"), room(move || store.check_room()).await];
+        checks.extend(self.vm.as_deref().map(chain_check));
+        checks
     }
 
     async fn measure(&self) -> Measured {
         let (uploads, queue) = (self.chunker.active(), self.cpu.waiting());
         let (uploads, queue) = (Some(uploads as u64), Some(queue as u64));
-        Measured { uploads, queue, ..figures(&self.store).await }
+        let chain_blocks = self.vm.as_deref().and_then(LocalVm::blocks);
+        Measured { uploads, queue, chain_blocks, ..figures(&self.store).await }
     }
 }

@@ -8,7 +8,7 @@ use lucid_api::{
     health::{Check, Readiness},
     internal::{self, guarded},
     metrics::Measured,
-    ports::Ledger,
+    ports::{Evm, Ledger},
     rest::{self, Api},
 };
 use lucid_core::NodeId;
@@ -23,7 +23,7 @@ use super::{
     late::{Joined, Late, Missing},
     local::{
         STORE_THREADS, authentication, check_reads, chunker_options, figures, gateway_options,
-        orchestrator_options, room, witness,
+        orchestrator_options, room, vm, witness,
     },
     peers::Peers,
     vault::{self, HttpTransport},
@@ -48,8 +48,8 @@ pub(super) async fn join(
     late: &Late,
 ) -> Outcome<Joined> {
     use ServiceName::{
-        ApiGateway, ApiServer, Authentication, BlockchainLedger, MerkleBuilder, SessionChunker,
-        SessionEncryptor, SessionOrchestrator,
+        ApiGateway, ApiServer, Authentication, BlockchainLedger, BlockchainVm, MerkleBuilder,
+        SessionChunker, SessionEncryptor, SessionOrchestrator,
     };
     let cpu = || Pool::new(context.config.workers);
     let metrics = &running.metrics;
@@ -72,10 +72,11 @@ pub(super) async fn join(
                 merkle_builder: peers.merkle_builder(),
                 log: peers.log(BlockchainLedger),
                 witness: peers.witness(),
+                evm: context.config.services.chain.then(|| peers.evm() as Arc<dyn Evm>),
                 public_log: context.config.services.public_log,
                 metrics: metrics.clone(),
             };
-            let asked = [
+            let mut asked = vec![
                 Authentication,
                 SessionOrchestrator,
                 SessionChunker,
@@ -83,6 +84,7 @@ pub(super) async fn join(
                 MerkleBuilder,
                 BlockchainLedger,
             ];
+            asked.extend(context.config.services.chain.then_some(BlockchainVm));
             (rest::router(api), peers.readiness(&asked, None))
         }
         SessionChunker => {
@@ -124,6 +126,7 @@ pub(super) async fn join(
             completer(context, &sessions, running);
             let router = internal::sessions(sessions.clone())
                 .merge(internal::ledger(sessions.clone()))
+                .merge(internal::block_log(sessions.clone()))
                 .merge(internal::log(sessions));
             let own = Arc::new(LedgerReadiness(store));
             (router, peers.readiness(&[SessionEncryptor], Some(own)))
@@ -145,6 +148,13 @@ pub(super) async fn join(
             let router = internal::log(log).merge(internal::witness(witness));
             let own = Arc::new(FolderReadiness(folder));
             (router, peers.readiness(&[SessionOrchestrator], Some(own)))
+        }
+        BlockchainVm => {
+            let folder = open_folder(context, FolderKind::Vm, "the key of the chain's account is")?;
+            let (log, blocks) = (peers.log(SessionOrchestrator), peers.block_log());
+            let vm = vm(&context.config, folder.path(), log, blocks, running)?;
+            let own = Arc::new(VmReadiness(vm.clone(), FolderReadiness(folder)));
+            (internal::evm(vm), peers.readiness(&[SessionOrchestrator], Some(own)))
         }
     };
     Ok(Joined { router: guarded(router, peers.key(), service.as_str()), readiness })
@@ -310,6 +320,21 @@ impl Readiness for LedgerReadiness {
 
     async fn measure(&self) -> Measured {
         figures(&self.0).await
+    }
+}
+
+struct VmReadiness(Arc<LocalVm>, FolderReadiness);
+
+#[async_trait]
+impl Readiness for VmReadiness {
+    async fn checks(&self) -> Vec<Check> {
+        let mut checks = self.1.checks().await;
+        checks.push(chain_check(&self.0));
+        checks
+    }
+
+    async fn measure(&self) -> Measured {
+        Measured { chain_blocks: self.0.blocks(), ..self.1.measure().await }
     }
 }
 

@@ -7,8 +7,8 @@ use futures_util::future::join_all;
 use lucid_api::{
     health::{Check, Readiness},
     internal::{
-        Caller, RemoteAuthentication, RemoteChunker, RemoteEncryptor, RemoteLog,
-        RemoteMerkleBuilder, RemoteSessions, RemoteWitness, ServiceKey,
+        Caller, RemoteAuthentication, RemoteBlockLog, RemoteChunker, RemoteEncryptor, RemoteEvm,
+        RemoteLog, RemoteMerkleBuilder, RemoteSessions, RemoteWitness, ServiceKey,
     },
     metrics::Measured,
 };
@@ -75,6 +75,15 @@ impl<'a> Peers<'a> {
 
     pub(super) fn witness(&self) -> Arc<RemoteWitness> {
         Arc::new(RemoteWitness(self.caller(ServiceName::BlockchainLedger)))
+    }
+
+    /// The log as blocks are put into it.
+    pub(super) fn block_log(&self) -> Arc<RemoteBlockLog> {
+        Arc::new(RemoteBlockLog(self.caller(ServiceName::SessionOrchestrator)))
+    }
+
+    pub(super) fn evm(&self) -> Arc<RemoteEvm> {
+        Arc::new(RemoteEvm(self.caller(ServiceName::BlockchainVm)))
     }
 
     /// Whether a service is ready: what it needs itself, and that each of the others that it asks is

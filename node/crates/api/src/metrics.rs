@@ -69,6 +69,8 @@ pub struct Measured {
     pub log_entries: Option<u64>,
     /// Entries that the database's trees do not have yet.
     pub lag_entries: Option<u64>,
+    /// Blocks of the node's chain, the first not counted.
+    pub chain_blocks: Option<u64>,
     /// The process itself.
     pub process: Option<Process>,
 }
@@ -108,6 +110,7 @@ struct Inner {
     open_sessions: Whole,
     log_entries: Whole,
     lag_entries: Whole,
+    chain_blocks: Whole,
     witnessed_entries: Whole,
     witness_requests: Family<OutcomeLabel, Counter>,
     started: Real,
@@ -148,6 +151,7 @@ impl Metrics {
             open_sessions: Known::default(),
             log_entries: Known::default(),
             lag_entries: Known::default(),
+            chain_blocks: Known::default(),
             witnessed_entries: Known::default(),
             witness_requests: Family::default(),
             started: Known::default(),
@@ -242,7 +246,8 @@ impl Metrics {
     /// Sets what was measured.
     pub fn set(&self, measured: Measured) {
         let Measured { uploads, queue, free_bytes, .. } = measured;
-        let Measured { open_sessions, log_entries, lag_entries, process, .. } = measured;
+        let Measured { open_sessions, log_entries, lag_entries, .. } = measured;
+        let Measured { chain_blocks, process, .. } = measured;
         let whole = |gauge: &Whole, value: Option<u64>| {
             if let Some(value) = value {
                 gauge.get_or_create(&[]).set(i64::try_from(value).unwrap_or(i64::MAX));
@@ -253,6 +258,7 @@ impl Metrics {
         whole(&self.0.open_sessions, open_sessions);
         whole(&self.0.log_entries, log_entries);
         whole(&self.0.lag_entries, lag_entries);
+        whole(&self.0.chain_blocks, chain_blocks);
         if let Some(free) = free_bytes {
             self.0.free_bytes.get_or_create(&[]).set(free as f64);
         }
@@ -307,6 +313,7 @@ impl Inner {
         put.plain("log_entries", "Entries of the log", &self.log_entries);
         let help = "Entries of the log that the database's trees do not have yet";
         put.plain("log_lag_entries", help, &self.lag_entries);
+        put.plain("chain_blocks", "Blocks of the node's chain", &self.chain_blocks);
         let help = "Entries of the latest checkpoint that a quorum of witnesses cosigned";
         put.plain("log_witnessed_entries", help, &self.witnessed_entries);
         let help = "Witnesses asked for a cosignature, by what came of it";

@@ -10,7 +10,8 @@
 //! Where keys and chunks are another process's, there are two folders with a lock each ([`FolderKind`]):
 //! the vault's ("lucid-vault 1\n") has `secrets/ keys/ chunks/`, the ledger's ("lucid-ledger 1\n") has
 //! `secrets/ sessions/ log/ db/ opening/`. Accounts where they are a process's own ("lucid-accounts 1\n")
-//! have `secrets/ auth/`, a witness's memory ("lucid-witness 1\n") `secrets/ witness/`.
+//! have `secrets/ auth/`, a witness's memory ("lucid-witness 1\n") `secrets/ witness/`, and
+//! a chain's database ("lucid-vm 1\n") `secrets/ evm/`.
 //!
 //! The mark is written first when a folder is made, so that an interrupted creation is recognised
 //! and finished by a second one. Nothing is touched in a folder without it.
@@ -48,10 +49,13 @@ pub enum FolderKind {
     Accounts,
     /// What a witness has cosigned: blockchain-ledger's.
     Witness,
+    /// The chain's account and database: blockchain-vm's.
+    Vm,
 }
 
 impl FolderKind {
-    const ALL: [Self; 5] = [Self::Node, Self::Vault, Self::Ledger, Self::Accounts, Self::Witness];
+    const ALL: [Self; 6] =
+        [Self::Node, Self::Vault, Self::Ledger, Self::Accounts, Self::Witness, Self::Vm];
 
     /// The first word of the folder's `format`.
     fn word(self) -> &'static str {
@@ -61,6 +65,7 @@ impl FolderKind {
             Self::Ledger => "lucid-ledger",
             Self::Accounts => "lucid-accounts",
             Self::Witness => "lucid-witness",
+            Self::Vm => "lucid-vm",
         }
     }
 
@@ -74,7 +79,7 @@ impl FolderKind {
             Self::Node => &["secrets", "keys", "chunks", "sessions", "log", "opening"],
             Self::Vault => &["secrets", "keys", "chunks"],
             Self::Ledger => &["secrets", "sessions", "log", "opening"],
-            Self::Accounts | Self::Witness => &["secrets"],
+            Self::Accounts | Self::Witness | Self::Vm => &["secrets"],
         }
     }
 }
@@ -87,6 +92,7 @@ impl fmt::Display for FolderKind {
             Self::Ledger => "a ledger's (without keys and chunks, for session-orchestrator)",
             Self::Accounts => "one of accounts (for authentication)",
             Self::Witness => "a witness's (for blockchain-ledger)",
+            Self::Vm => "a chain's (for blockchain-vm)",
         })
     }
 }

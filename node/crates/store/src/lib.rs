@@ -37,6 +37,7 @@ pub use log::{Log, LogError, LogReader};
 pub use projection::Projection;
 pub use secrets::{KekSource, MasterKey, NodeKey, Secrets};
 pub use sessions::{IndexReader, ManifestFile, SessionFolders};
+pub use sled::Tree;
 pub use sled_folder::Rebuilt;
 pub use store::{
     Committed, CreateOptions, LedgerOptions, OpenOptions, Recovery, Repair, SealRequest, Sealed,

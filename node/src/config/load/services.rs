@@ -17,6 +17,12 @@ const UPLOAD_EXPIRES_MAX: Duration = Duration::from_hours(24 * 30);
 const WITNESS_MS: u64 = 10_000;
 const WITNESS_MS_MIN: u64 = 50;
 const WITNESS_MS_MAX: u64 = 86_400_000;
+const BLOCK_MS: u64 = 250;
+/// More often would be a poll of the log for its own sake, less often a chain that nobody waits for.
+const BLOCK_MS_MIN: u64 = 10;
+const BLOCK_MS_MAX: u64 = 60_000;
+/// What wallets and the signature's `v` (EIP-155) take.
+const CHAIN_ID_MAX: u64 = 4_503_599_627_370_476;
 const GRACE_MS: u64 = 10_000;
 const GRACE_MS_MAX: u64 = 600_000;
 
@@ -59,6 +65,11 @@ impl Loader {
             };
             Some(name.to_owned())
         });
+        let chain = self.take("chain", false, values::flag, some);
+        let id = |text: &str| values::number(text, 1..=CHAIN_ID_MAX).map(Some);
+        let chain_id = self.take("chain_id", None, id, |id| id.map(|id| id.to_string()));
+        let block_time = |text: &str| values::number(text, BLOCK_MS_MIN..=BLOCK_MS_MAX);
+        let block_time = self.take("block_ms", BLOCK_MS, block_time, some);
         let public_log = self.take("public_log", false, values::flag, some);
         let form = "it is a witness's key and where it is, such as \
              witness.example/w1+…+… https://witness.example/";
@@ -70,6 +81,9 @@ impl Loader {
         let witnessed_logs = self.list("witnessed_logs", form, values::log_key);
         ServiceConfig {
             public_log,
+            chain,
+            chain_id,
+            block_time: Duration::from_millis(block_time),
             witnesses,
             witness_quorum,
             witness_interval: Duration::from_millis(interval),
@@ -114,6 +128,7 @@ impl Loader {
             (ServiceName::MerkleBuilder, "merkle_builder_url"),
             (ServiceName::SessionOrchestrator, "session_orchestrator_url"),
             (ServiceName::BlockchainLedger, "blockchain_ledger_url"),
+            (ServiceName::BlockchainVm, "blockchain_vm_url"),
         ]
         .into_iter()
         .map(|(service, setting)| {

@@ -53,6 +53,9 @@ const NAMES: [&str; 43] = [
     "upload_expires_after",
     "shutdown_grace_ms",
     "public_log",
+    "chain",
+    "chain_id",
+    "block_ms",
     "witnesses",
     "witness_quorum",
     "witness_interval_ms",
@@ -64,6 +67,7 @@ const NAMES: [&str; 43] = [
     "merkle_builder_url",
     "session_orchestrator_url",
     "blockchain_ledger_url",
+    "blockchain_vm_url",
 ];
 /// Secrets: each with the setting that names a file it is in.
 pub(super) const SECRETS: [(&str, &str); 3] = [
@@ -75,7 +79,7 @@ pub(super) const SECRETS: [(&str, &str); 3] = [
 const LISTS: [&str; 6] =
     ["age_recipients", "admins", "trusted_proxies", "cors_origins", "witnesses", "witnessed_logs"];
 /// Settings that are true or false.
-const FLAGS: [&str; 2] = ["write_only", "public_log"];
+const FLAGS: [&str; 3] = ["write_only", "public_log", "chain"];
 
 const PREFIX: &str = "LUCID_";
 /// The variable that names the configuration file. Not a setting: a file cannot name itself.

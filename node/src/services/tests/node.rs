@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use axum::{Router, middleware};
 use lucid_api::{
     internal::{
-        self, Caller, RemoteChunker, RemoteEncryptor, RemoteLog, RemoteMerkleBuilder,
-        RemoteSessions, RemoteWitness, ServiceKey, guarded,
+        self, Caller, RemoteBlockLog, RemoteChunker, RemoteEncryptor, RemoteEvm, RemoteLog,
+        RemoteMerkleBuilder, RemoteSessions, RemoteWitness, ServiceKey, guarded,
     },
     metrics::Metrics,
-    ports::{Chunker, Encryptor, MerkleBuilder, Sessions, TransparencyLog, Witness},
+    ports::{BlockLog, Chunker, Encryptor, Evm, MerkleBuilder, Sessions, TransparencyLog, Witness},
     request::{self, RequestLayer},
     server::{self, ServerOptions},
 };
@@ -18,7 +18,7 @@ use lucid_core::{Policy, chunk::Suite};
 use lucid_store::{
     CreateOptions, DataFolder, Disk, FolderKind, KekSource, Store, Witness as Memory,
 };
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -34,6 +34,7 @@ use super::super::{
     },
     merkle_builder::LocalMerkleBuilder,
     orchestrator::{Orchestrator, OrchestratorOptions},
+    vm::{LocalVm, VmOptions},
 };
 use crate::{context::now, ports::PipelineCiphers};
 
@@ -57,8 +58,34 @@ pub(super) struct Node {
     /// Asks the node's own witness about its own log, when it is told to.
     pub(super) asking: Arc<Asking>,
     pub(super) orchestrator: Arc<Orchestrator>,
-    _servers: DropGuard,
-    _folder: tempfile::TempDir,
+    pub(super) blocks: Arc<dyn BlockLog>,
+    pub(super) folder: tempfile::TempDir,
+    reach: Reach,
+    servers: Servers,
+    _stop: DropGuard,
+}
+
+/// A chain, and its end.
+pub(super) struct Vm {
+    pub(super) evm: Arc<dyn Evm>,
+    pub(super) local: Arc<LocalVm>,
+    pub(super) repaired: Option<String>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Vm {
+    /// Stops it as a node does.
+    pub(super) async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+
+    /// Ends it where it stands, as a crash does: nothing is flushed.
+    pub(super) async fn kill(self) {
+        self.task.abort();
+        assert!(self.task.await.is_err_and(|error| error.is_cancelled()));
+    }
 }
 
 /// Services that listen on loopback, each with a token of its own asked for.
@@ -133,6 +160,13 @@ impl Node {
                 Arc::new(RemoteLog(servers.serve("blockchain-ledger", router).await))
             }
         };
+        let blocks: Arc<dyn BlockLog> = match reach {
+            Reach::Local => orchestrator.clone(),
+            Reach::Http => {
+                let router = internal::block_log(orchestrator.clone());
+                Arc::new(RemoteBlockLog(servers.serve("session-orchestrator", router).await))
+            }
+        };
         let (witness, asking) = Self::witnessed(&folder, log.clone(), reach, &servers).await;
         let chunking = ChunkerOptions {
             workers,
@@ -171,9 +205,34 @@ impl Node {
             witness,
             asking,
             orchestrator,
-            _servers: stop.drop_guard(),
-            _folder: folder,
+            blocks,
+            folder,
+            reach,
+            servers,
+            _stop: stop.drop_guard(),
         }
+    }
+
+    /// A chain in the folder `name`, reached as the others are; its blocks go into the log through `blocks`.
+    pub(super) async fn vm(&self, name: &str, blocks: Arc<dyn BlockLog>) -> Vm {
+        let data = self.folder.path().join(name);
+        if !data.exists() {
+            DataFolder::create(&data, FolderKind::Vm, &Disk::default()).unwrap();
+        }
+        let options = VmOptions { chain_id: None, block_time: Duration::from_millis(10) };
+        let pool = Pool::new(NonZeroUsize::new(2).unwrap());
+        let opened = LocalVm::open(&data, self.log.clone(), blocks, pool, options).unwrap();
+        let (local, repaired) = (Arc::new(opened.0), opened.1);
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(Arc::clone(&local).run(stop.clone()));
+        let evm: Arc<dyn Evm> = match self.reach {
+            Reach::Local => local.clone(),
+            Reach::Http => {
+                let router = internal::evm(local.clone());
+                Arc::new(RemoteEvm(self.servers.serve("blockchain-vm", router).await))
+            }
+        };
+        Vm { evm, local, repaired, stop, task }
     }
 
     /// A witness of the node's own log, and what asks it.

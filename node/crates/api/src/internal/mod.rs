@@ -12,6 +12,7 @@ mod authentication;
 mod caller;
 mod chunker;
 mod encryptor;
+mod evm;
 mod log;
 mod merkle_builder;
 mod proxy;
@@ -24,6 +25,7 @@ pub use self::{
     caller::Caller,
     chunker::{RemoteChunker, chunker},
     encryptor::{RemoteEncryptor, encryptor},
+    evm::{RemoteBlockLog, RemoteEvm, block_log, evm},
     log::{RemoteLog, RemoteWitness, log, witness},
     merkle_builder::{RemoteMerkleBuilder, merkle_builder},
     proxy::proxy,

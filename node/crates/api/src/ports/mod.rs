@@ -11,6 +11,8 @@
 //! | [`Ledger`] | session-orchestrator | authentication |
 //! | [`TransparencyLog`] | session-orchestrator, and through it blockchain-ledger | blockchain-ledger, api-server |
 //! | [`Witness`] | blockchain-ledger | api-server |
+//! | [`BlockLog`] | session-orchestrator | blockchain-vm |
+//! | [`Evm`] | blockchain-vm | api-server |
 //! | [`Chunker`] | session-chunker | api-server |
 //! | [`Encryptor`] | session-encryptor | session-chunker, api-server, merkle-builder |
 //! | [`MerkleBuilder`] | merkle-builder | api-server |
@@ -20,6 +22,7 @@
 
 mod authentication;
 mod encryptor;
+mod evm;
 mod log;
 mod merkle_builder;
 mod sessions;
@@ -28,6 +31,7 @@ mod upload;
 
 pub use authentication::{Account, AccountFilter, Authentication, Challenge, Login, Tokens};
 pub use encryptor::{Encryptor, Payload, SealJob, SealedChunk};
+pub use evm::{BlockLog, ChainState, Evm, RPC_BYTES_MAX};
 pub use log::{
     ConsistencyProof, ENTRIES_MAX, InclusionProof, LogEntry, LogHead, TransparencyLog, Witness,
     WitnessReply, WitnessState, WitnessedLog, Witnessing,

@@ -13,20 +13,24 @@ mod guard;
 mod log;
 mod openapi;
 mod proof;
+mod rpc;
 mod sessions;
 mod tus;
 mod views;
 
 use std::sync::Arc;
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    routing::{get, post},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use openapi::document;
 pub(crate) use tus::{is_upload, resumable};
 
 use crate::ports::{
-    Authentication, Chunker, Encryptor, MerkleBuilder, Sessions, TransparencyLog, Witness,
+    Authentication, Chunker, Encryptor, Evm, MerkleBuilder, Sessions, TransparencyLog, Witness,
 };
 
 /// The ports the API works with.
@@ -46,7 +50,9 @@ pub struct Api {
     pub log: Arc<dyn TransparencyLog>,
     /// blockchain-ledger: witnesses
     pub witness: Arc<dyn Witness>,
-    /// Whether anybody may read the log.
+    /// blockchain-vm, where the node has a chain
+    pub evm: Option<Arc<dyn Evm>>,
+    /// Whether anybody may read the log, and the chain.
     pub public_log: bool,
     /// Counts proofs that do not hold and the like.
     pub metrics: crate::metrics::Metrics,
@@ -95,6 +101,8 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(log::witnesses))
         .routes(routes!(log::add_checkpoint))
         .routes(routes!(log::witnessed))
+        .routes(routes!(rpc::rpc))
+        .routes(routes!(rpc::head))
         .routes(routes!(tus::create::create, tus::create::options))
         .routes(routes!(
             tus::resource::head,
@@ -115,6 +123,8 @@ pub fn router(api: Api) -> Router {
     let json = serde_json::to_string_pretty(&document).expect("the document is plain data");
     let page = openapi::page(&document);
     routes
+        // Where clients of Ethereum look for it.
+        .route("/rpc", post(rpc::rpc))
         .with_state(api)
         .route("/openapi.json", get(move || async move { openapi::json(json.clone()) }))
         .route("/docs", get(move || async move { openapi::html(page.clone()) }))

@@ -57,6 +57,8 @@ problems! {
     Reading: Forbidden NotFound SessionState Gone RangeNotSatisfiable TooLarge Damaged;
     LogReading: Forbidden NotFound Damaged;
     Witnessed: Forbidden NotFound Conflict Inconsistent Timeout TooLarge DiskFull;
+    ChainReading: Forbidden NotFound;
+    RpcCalling: Forbidden NotFound Timeout TooLarge MediaType;
     TusCreating: Forbidden TooManySessions TusVersion TooLarge Timeout DiskFull;
     TusLooking: Forbidden NotFound SessionState Gone TusVersion Damaged;
     TusFilling: Forbidden NotFound SessionState UploadOffset Conflict Gone TusVersion TooLarge MediaType
@@ -123,6 +125,7 @@ fn problem_schema() -> RefOr<Schema> {
         (name = "sessions", description = "Sessions and their content"),
         (name = "tus", description = "Uploads: tus 1.0"),
         (name = "log", description = "The ledger log and its witnesses: C2SP tlog-tiles, tlog-witness"),
+        (name = "chain", description = "The node's chain: Ethereum's JSON-RPC"),
         (name = "proofs", description = "What shows others that it is so"),
         (name = "admin", description = "Accounts"),
     )

@@ -187,6 +187,8 @@ impl Database {
             Entry::SessionOpened(_)
             | Entry::UserChanged(_)
             | Entry::NodeEvent(_)
+            | Entry::EvmBody(_)
+            | Entry::EvmBlock(_)
             | Entry::Other(_) => return Ok(()),
         };
         match row.ok_or(StoreError::UnknownSession(session))?.state() {

@@ -141,6 +141,8 @@ impl Recent {
             Entry::SessionOpened(_)
             | Entry::UserChanged(_)
             | Entry::NodeEvent(_)
+            | Entry::EvmBody(_)
+            | Entry::EvmBlock(_)
             | Entry::Other(_) => {}
         }
         if row.state() != State::Open {

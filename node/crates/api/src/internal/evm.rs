@@ -1,0 +1,77 @@
+//! [`Evm`] and [`BlockLog`] over HTTP.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use axum::{Router, extract::DefaultBodyLimit, routing::post};
+use bytes::Bytes;
+
+use super::{Caller, answer, method};
+use crate::ports::{Answer, BlockLog, ChainState, Evm, RPC_BYTES_MAX};
+
+/// A block's entries, quoted twice: as entries, and as texts of the call.
+const BLOCK_BYTES_MAX: usize = 16 << 20;
+
+/// The longest batch computes for some five seconds, and may wait for its turn.
+const RPC_TIME: Duration = Duration::from_secs(30);
+
+/// The called end of who writes the log.
+pub fn block_log(port: Arc<dyn BlockLog>) -> Router {
+    let append = move |body: Bytes| {
+        let port = Arc::clone(&port);
+        async move {
+            let append = |entries: Vec<String>| async move { port.append_block(entries).await };
+            method(body, append).await
+        }
+    };
+    Router::new()
+        .route("/internal/v1/evm/append_block", post(append))
+        .layer(DefaultBodyLimit::max(BLOCK_BYTES_MAX))
+}
+
+/// blockchain-vm's called end.
+pub fn evm(port: Arc<dyn Evm>) -> Router {
+    let for_rpc = Arc::clone(&port);
+    let rpc = move |body: Bytes| {
+        let port = Arc::clone(&for_rpc);
+        async move {
+            // The text as a text: it need not be looked into on its way.
+            let text = |bytes: Bytes| String::from_utf8_lossy(&bytes).into_owned();
+            answer(port.rpc(body).await.map(|answer| axum::Json(answer.map(text))))
+        }
+    };
+    let chain = move |body: Bytes| {
+        let port = Arc::clone(&port);
+        async move { method(body, |()| async move { port.chain().await }).await }
+    };
+    Router::new()
+        .route("/internal/v1/evm/rpc", post(rpc))
+        .route("/internal/v1/evm/chain", post(chain))
+        .layer(DefaultBodyLimit::max(RPC_BYTES_MAX))
+}
+
+/// The calling end of who makes blocks.
+pub struct RemoteBlockLog(pub Caller);
+
+#[async_trait]
+impl BlockLog for RemoteBlockLog {
+    async fn append_block(&self, entries: Vec<String>) -> Answer<()> {
+        self.0.call("evm/append_block", &entries).await
+    }
+}
+
+/// The calling end of who asks the chain.
+pub struct RemoteEvm(pub Caller);
+
+#[async_trait]
+impl Evm for RemoteEvm {
+    async fn rpc(&self, body: Bytes) -> Answer<Option<Bytes>> {
+        let answer: Answer<Option<String>> =
+            self.0.send_bytes("evm/rpc", &(), body.into(), Some(RPC_TIME)).await;
+        Ok(answer?.map(Bytes::from))
+    }
+
+    async fn chain(&self) -> Answer<ChainState> {
+        self.0.call("evm/chain", &()).await
+    }
+}

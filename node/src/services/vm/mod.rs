@@ -1,0 +1,320 @@
+//! blockchain-vm: the node's chain, as far as one process has it.
+//!
+//! The blocks are in the log; here is what they come to. One task reads them from there ([`reading`]),
+//! then makes the next ones ([`making`]), and nobody else does either. Questions are answered from the
+//! state that is there.
+//!
+//! Owns on disk: the account's key, and a database that is a projection of the log.
+//!
+//! Invariants:
+//! - a block is executed, then in the log, then the head: the database never stands for what the log has
+//!   not;
+//! - every `session.sealed` entry before a block's `log_size` is registered in it or in one before it, in
+//!   the log's order. Where that cannot be, no block is made;
+//! - an append whose outcome is not known is looked for in the log before another block is made.
+//!
+//! A crash loses transactions that wait for a block, and nothing else.
+
+mod making;
+mod reading;
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use lucid_api::{
+    Code, Problem,
+    ports::{Answer, BlockLog, ChainState, Evm, TransparencyLog},
+};
+use lucid_chain::{
+    At, Chain, ChainError, Pool as Waiting, Signer, Transaction, TxError,
+    alloy_primitives::{Address, B256},
+    contracts::Contracts,
+    rpc::{Host, Rpc},
+};
+use lucid_core::{Hash, Timestamp};
+use lucid_store::{Disk, Projection, StoreError, secrets};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{cpu::Pool, problem};
+use crate::{SOFTWARE, context::now};
+
+/// What the trees hold; another one is made anew from the log.
+const LAYOUT: &str = "lucid-evm 1";
+/// sled's page cache. The state itself is cached apart from it, in a form that need not be parsed.
+const CACHE_BYTES: u64 = 8 << 20;
+/// After a failure the log is looked at again after this long, longer each time up to `PAUSE_MAX`.
+const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_mins(1);
+
+/// How a chain begins, and how its blocks are made.
+#[derive(Clone, Debug)]
+pub struct VmOptions {
+    /// EIP-155's chain id where the chain is still to begin; `None` for one that follows from the node's id.
+    pub chain_id: Option<u64>,
+    /// A block is made so long after there is something to put in it, at the most.
+    pub block_time: Duration,
+}
+
+/// blockchain-vm.
+pub struct LocalVm {
+    parts: Arc<Parts>,
+    pool: Pool,
+}
+
+/// What its task and its answers share.
+struct Parts {
+    log: Arc<dyn TransparencyLog>,
+    blocks: Arc<dyn BlockLog>,
+    options: VmOptions,
+    signer: Signer,
+    /// SHA-256 of the key that signs the log: the node as `NodeRegistry` knows it. Once the log was asked.
+    log_key: OnceLock<Hash>,
+    database: Projection,
+    pool: Pool,
+    waiting: Mutex<Waiting>,
+    wake: Notify,
+    state: Mutex<State>,
+}
+
+/// Where the chain is.
+enum State {
+    /// It is read from the log, or cannot be: why.
+    Away(String),
+    /// It is there.
+    There(Arc<Running>),
+}
+
+/// A chain that is there.
+struct Running {
+    chain: Arc<Chain>,
+    contracts: Contracts,
+    rpc: Rpc,
+}
+
+/// Why the chain does not go on.
+#[derive(Debug, thiserror::Error)]
+enum VmError {
+    /// A port.
+    #[error("{}", .0.detail)]
+    Port(Problem),
+    /// The chain.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What should not be.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl From<Problem> for VmError {
+    fn from(problem: Problem) -> Self {
+        Self::Port(problem)
+    }
+}
+
+impl LocalVm {
+    /// A chain with its key and database in `data`, whose log is `log` and written by `blocks`. It is there
+    /// once [`run`](Self::run) has read it. Says what had to be done for the database.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn open(
+        data: &Path,
+        log: Arc<dyn TransparencyLog>,
+        blocks: Arc<dyn BlockLog>,
+        pool: Pool,
+        options: VmOptions,
+    ) -> Result<(Self, Option<String>), StoreError> {
+        let disk = Disk::default();
+        let path = data.join("secrets").join("evm.key");
+        let key = secrets::load_or_make(&path, &disk)?;
+        let signer = Signer::new(&key).map_err(|_| StoreError::SecretText { path })?;
+        let folder = data.join("evm");
+        let (database, anew) = Projection::open(&folder, LAYOUT, CACHE_BYTES, &disk)?;
+        // One that was never there is none that was lost.
+        let anew = anew.filter(|anew| anew.aside.is_some()).map(|anew| anew.to_string());
+        let parts = Parts {
+            log,
+            blocks,
+            options,
+            signer,
+            log_key: OnceLock::new(),
+            database,
+            pool: pool.clone(),
+            waiting: Mutex::new(Waiting::new(Default::default())),
+            wake: Notify::new(),
+            state: Mutex::new(State::Away("the chain is being read from the log".to_owned())),
+        };
+        Ok((Self { parts: Arc::new(parts), pool }, anew))
+    }
+
+    /// Reads the chain from the log and makes its blocks, until `stop`.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let parts = &self.parts;
+        let mut pause = PAUSE;
+        loop {
+            let why = match stop.run_until_cancelled(parts.go_on(&mut pause)).await {
+                None => break,
+                Some(error) => error.to_string(),
+            };
+            tracing::error!(error = why, "the chain does not go on; it is looked at again");
+            parts.set(State::Away(format!("the chain does not go on: {why}")));
+            if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+                break;
+            }
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+        // What JSON-RPC holds holds this.
+        parts.set(State::Away("the node is stopping".to_owned()));
+        // What is not flushed is read from the log again at the next start.
+        let parts = Arc::clone(parts);
+        let flushed = tokio::task::spawn_blocking(move || parts.database.flush()).await;
+        if let Ok(Err(error)) = flushed {
+            tracing::warn!(%error, "the chain's database is not flushed");
+        }
+    }
+
+    /// How many blocks it has, where it is there.
+    #[must_use]
+    pub fn blocks(&self) -> Option<u64> {
+        let running = self.parts.running().ok()?;
+        Some(running.chain.head().header.number.0)
+    }
+
+    /// Why the chain is not there, where it is not.
+    #[must_use]
+    pub fn away(&self) -> Option<String> {
+        match &*self.parts.lock() {
+            State::Away(why) => Some(why.clone()),
+            State::There(_) => None,
+        }
+    }
+}
+
+impl Parts {
+    /// Reads the chain, then makes blocks; gives why that ended. What went well shortens the next `pause`.
+    async fn go_on(self: &Arc<Self>, pause: &mut Duration) -> VmError {
+        let chain = match self.read().await {
+            Ok(chain) => Arc::new(chain),
+            Err(error) => return error,
+        };
+        let mut secret = [0; 32];
+        if let Err(error) = getrandom::fill(&mut secret) {
+            return VmError::Broken(format!("no random bytes can be had: {error}"));
+        }
+        let host = Arc::new(PoolHost(Arc::clone(self)));
+        let rpc = Rpc::new(Arc::clone(&chain), host, secret);
+        let contracts = Contracts::of(self.signer.address());
+        let running = Arc::new(Running { chain, contracts, rpc });
+        let head = running.chain.head().header;
+        tracing::info!(number = head.number.0, log_size = head.log_size, "the chain is there");
+        self.set(State::There(Arc::clone(&running)));
+        *pause = PAUSE;
+        match self.make_blocks(&running).await {
+            Ok(never) => match never {},
+            Err(error) => error,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // It is assigned whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, state: State) {
+        *self.lock() = state;
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        // A panic in it leaves it whole between two operations, or the process ends.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn running(&self) -> Answer<Arc<Running>> {
+        match &*self.lock() {
+            State::There(running) => Ok(Arc::clone(running)),
+            State::Away(why) => Err(Problem::new(Code::Unavailable, why.clone())),
+        }
+    }
+
+    /// Does work that computes or waits for the database.
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, VmError> + Send + 'static,
+    ) -> Result<T, VmError> {
+        // The pool's own errors are problems; the work's pass through it.
+        self.pool.run(move || Ok(work())).await?
+    }
+}
+
+/// The pool of transactions, as JSON-RPC works with it.
+struct PoolHost(Arc<Parts>);
+
+impl Host for PoolHost {
+    fn submit(&self, tx: Transaction) -> Result<(), TxError> {
+        let running = self.0.running().map_err(|problem| away(problem.detail))?;
+        let account = running.chain.account(tx.sender(), At::Latest);
+        let account = account.map_err(|error| away(error.to_string()))?;
+        self.0.waiting().add(tx, Some(account))?;
+        self.0.wake.notify_one();
+        Ok(())
+    }
+
+    fn waiting(&self, hash: B256) -> Option<Transaction> {
+        self.0.waiting().get(hash).cloned()
+    }
+
+    fn next_nonce(&self, sender: Address, account_nonce: u64) -> u64 {
+        self.0.waiting().next_nonce(sender, account_nonce)
+    }
+
+    fn now(&self) -> Timestamp {
+        now()
+    }
+
+    fn client_version(&self) -> String {
+        SOFTWARE.to_owned()
+    }
+}
+
+fn away(why: String) -> TxError {
+    tracing::warn!(why, "a transaction is refused");
+    TxError::Refused(why)
+}
+
+#[async_trait]
+impl Evm for LocalVm {
+    async fn rpc(&self, body: Bytes) -> Answer<Option<Bytes>> {
+        let running = self.parts.running()?;
+        self.pool.run(move || Ok(running.rpc.answer(&body).map(Bytes::from))).await
+    }
+
+    async fn chain(&self) -> Answer<ChainState> {
+        let running = self.parts.running()?;
+        let account = self.parts.signer.address();
+        self.pool
+            .run(move || {
+                let head = running.chain.head();
+                let sessions = running.contracts.session_count(&running.chain);
+                Ok(ChainState {
+                    chain_id: running.chain.chain_id().0,
+                    account: account.to_checksum(None),
+                    anchors: running.contracts.anchors.to_checksum(None),
+                    number: head.header.number.0,
+                    hash: head.hash,
+                    log_size: head.header.log_size,
+                    state_root: head.header.state_root,
+                    sessions: sessions.map_err(|error| problem::internal(&error))?,
+                })
+            })
+            .await
+    }
+}
