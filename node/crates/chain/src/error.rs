@@ -169,6 +169,17 @@ pub enum ChainError {
         /// The block at which the bound was passed.
         number: BlockNumber,
     },
+    /// A log query's results are too long together.
+    #[error(
+        "the logs that match up to block {number} hold more than {bytes_max} bytes: ask for a range that ends \
+         before it, or for fewer addresses and topics"
+    )]
+    LogsTooLong {
+        /// What is allowed: bytes of data.
+        bytes_max: usize,
+        /// The block at which the bound was passed.
+        number: BlockNumber,
+    },
     /// A log query's range is upside down.
     #[error("the range begins at block {from} and ends before it, at block {to}")]
     RangeBackwards {

@@ -54,6 +54,6 @@ pub use error::{ChainError, Commitment};
 pub use pool::{Limits, Pool};
 pub use read::{
     ALTERNATIVES_MAX, At, CALL_GAS_MAX, Call, CallError, Called, Included, LOG_BLOCKS_MAX,
-    LOGS_MAX, LogEntry, LogFilter, Revert, TRACE_BYTES_MAX, Tracer,
+    LOG_BYTES_MAX, LOGS_MAX, LogEntry, LogFilter, Revert, TRACE_BYTES_MAX, Tracer,
 };
 pub use tx::{SignError, Signer, Transaction, TxError, Unsigned};

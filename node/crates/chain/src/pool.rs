@@ -116,7 +116,7 @@ impl Pool {
     pub fn add(
         &mut self,
         tx: Transaction,
-        account: Option<TrieAccount>,
+        account: TrieAccount,
     ) -> Result<Option<Transaction>, TxError> {
         let (hash, sender, nonce) = (tx.hash(), tx.sender(), tx.nonce());
         if self.hashes.contains_key(&hash) {
@@ -128,7 +128,7 @@ impl Pool {
         let replaced = waiting.get(&nonce);
         // What waits before it is paid first.
         let owed: U256 = waiting.range(..nonce).map(|(_, before)| before.tx.cost()).sum();
-        let left = account.unwrap_or_default().balance.saturating_sub(owed);
+        let left = account.balance.saturating_sub(owed);
         if tx.cost() > left {
             return Err(TxError::InsufficientFunds { balance: left, cost: tx.cost() });
         }
@@ -254,3 +254,6 @@ fn check_bump(old: &Transaction, new: &Transaction) -> Result<(), TxError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

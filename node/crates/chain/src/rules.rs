@@ -29,9 +29,8 @@ use crate::{BlockNumber, ChainId};
 pub const FORK: SpecId = SpecId::OSAKA;
 /// The most gas a transaction may ask for (EIP-7825): 2^24.
 pub const TX_GAS_MAX: u64 = 1 << 24;
-/// The most gas that the transactions of a block may ask for together: a thousand registrations of a
-/// session at 150,000 each, which is the burst that a node must bear,
-/// and a few seconds of a Pi's time where every unit of it buys the slowest operation.
+/// The most gas that a block may use: a thousand registrations of a session at 150,000 each, which is the
+/// burst that a node must bear. What a block used so far and what the next transaction asks for must fit.
 pub const BLOCK_GAS_MAX: u64 = 150_000_000;
 /// The longest transaction, bytes: what other nodes' pools take (geth's `txMaxSize`), and room for the
 /// largest init code (EIP-3860: 49,152 bytes) with its arguments.

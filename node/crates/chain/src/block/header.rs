@@ -131,6 +131,9 @@ mod tests {
         let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(serde_json::to_vec(&value).unwrap(), bytes, "sorted by name");
         assert_eq!(sample().hash(), Hash::of(&bytes));
+        // Printed in docs/chain.md, and made there by another implementation.
+        let golden = "f8f2671d6320138eab558ad3b7022b7eab391aa436e3d87173e0436008c158cf";
+        assert_eq!(sample().hash().to_string(), golden);
         assert_eq!(Header::from_bytes(&bytes).unwrap(), sample());
     }
 

@@ -38,7 +38,8 @@ impl<'a> Assembly<'a> {
     /// Begins the block after `head`, which the caller holds.
     pub(super) fn begin(chain: &'a Chain, head: &Head, time: lucid_core::Timestamp) -> Self {
         let block = chain.block_after(head.header.number.next(), time, head.hash);
-        let machine = Machine::new(View::head(&chain.state), chain.config.clone(), block);
+        let machine =
+            Machine::new(chain.state.after(head.header.number), chain.config.clone(), block);
         Self {
             chain,
             machine,
@@ -107,7 +108,7 @@ impl<'a> Assembly<'a> {
         };
         put_block(&mut staged, &header, &self.transactions, &self.receipts);
         self.chain.forget_old(&mut staged, number, head.oldest_state)?;
-        put_head(&mut staged.batch, number, staged.oldest_state);
+        put_head(&mut staged.batch, number, staged.kept.oldest);
         Ok(Assembled { block: Block { header, body }, receipts: self.receipts, staged })
     }
 }
@@ -121,14 +122,14 @@ impl Chain {
         number: BlockNumber,
         oldest: BlockNumber,
     ) -> Result<(), ChainError> {
-        staged.oldest_state = oldest;
+        staged.kept.oldest = oldest;
         for _ in 0..2 {
-            if number.0 - staged.oldest_state.0 <= self.history_blocks {
+            if number.0 - staged.kept.oldest.0 <= self.history_blocks {
                 break;
             }
-            staged.oldest_state = staged.oldest_state.next();
+            staged.kept.oldest = staged.kept.oldest.next();
             // What was before that block is only asked for in the state after the block before it.
-            self.state.forget(&mut staged.batch, staged.oldest_state)?;
+            self.state.forget(&mut staged.batch, staged.kept.oldest)?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@
 //!   state of a whole block; it is behind the log or with it, never ahead;
 //! - nothing depends on a clock, on a random number or on the order of a map: two nodes that replay the
 //!   same blocks have the same bytes in every row;
-//! - readers hold the head still: what one question sees is the state of one block.
+//! - what one question sees is the state of one block, and no question keeps the next block waiting.
 //!
 //! Nothing here is synced: the blocks are in the log, and after a crash the newest are replayed.
 
@@ -76,8 +76,8 @@ impl Chain {
         self.genesis.chain_id
     }
 
-    /// Holds the head still while the answer is in use.
-    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Head> {
+    /// Keeps blocks from coming while the answer is in use.
+    fn read(&self) -> RwLockReadGuard<'_, Head> {
         // The head is assigned whole, after the state: a panic leaves the one before it.
         self.head.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -86,29 +86,24 @@ impl Chain {
         self.head.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The state at `at`, while `head` is held.
+    /// The state at `at`, with `head` as the newest block.
     pub(crate) fn view(&self, head: &Head, at: At) -> Result<View<'_>, ChainError> {
+        let newest = head.header.number;
         let number = match at {
-            At::Latest | At::Pending(_) => return Ok(View::head(&self.state)),
-            At::Number(number) if number == head.header.number => {
-                return Ok(View::head(&self.state));
+            At::Latest | At::Pending(_) => newest,
+            At::Number(number) if number > newest => {
+                return Err(ChainError::NoSuchBlock { number, head: newest });
             }
             At::Number(number) => number,
         };
-        if number > head.header.number {
-            return Err(ChainError::NoSuchBlock { number, head: head.header.number });
-        }
         if number < head.oldest_state {
-            return Err(ChainError::StateNotKept {
-                number,
-                oldest: head.oldest_state,
-                head: head.header.number,
-            });
+            let oldest = head.oldest_state;
+            return Err(ChainError::StateNotKept { number, oldest, head: newest });
         }
-        Ok(View::past(&self.state, number))
+        Ok(self.state.after(number))
     }
 
-    /// The block that a call at `at` believes itself in, while `head` is held.
+    /// The block that a call at `at` believes itself in, with `head` as the newest.
     pub(crate) fn block_at(&self, head: &Head, at: At) -> Result<BlockEnv, ChainError> {
         let header = match at {
             At::Pending(time) => {

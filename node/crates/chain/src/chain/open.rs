@@ -12,7 +12,7 @@ use crate::{
     BlockNumber, ChainError, Genesis,
     error::damaged,
     keys, rows, rules,
-    state::{AccountChange, Changes, State},
+    state::{AccountChange, Changes, Kept, State},
 };
 
 impl Chain {
@@ -52,6 +52,7 @@ impl Chain {
             });
         }
         let head = read_head(&tree)?;
+        state.stands_at(Kept { number: head.header.number, oldest: head.oldest_state });
         Ok(Self {
             tree,
             state,

@@ -40,6 +40,7 @@ impl Chain {
         log: LogPosition,
         candidates: impl IntoIterator<Item = Transaction>,
     ) -> Result<Proposal, ChainError> {
+        // Held to the end: what is staged is right for one head.
         let head = self.read();
         check_log(&head, log)?;
         let time = time.max(head.header.time);
@@ -113,7 +114,7 @@ impl Chain {
     fn advance(&self, header: &Header, staged: Staged) -> Result<Head, ChainError> {
         let mut head = self.write();
         check_next(&head, header)?;
-        let oldest_state = staged.oldest_state;
+        let oldest_state = staged.kept.oldest;
         self.state.commit(staged)?;
         *head = Head { hash: header.hash(), header: header.clone(), oldest_state };
         Ok(head.clone())

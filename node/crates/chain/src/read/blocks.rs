@@ -36,7 +36,7 @@ impl Chain {
     /// # Errors
     /// [`ChainError::NoSuchBlock`], [`ChainError::StateNotKept`], and the database's.
     pub fn account(&self, address: Address, at: At) -> Result<TrieAccount, ChainError> {
-        let head = self.read();
+        let head = self.head();
         Ok(self.view(&head, at)?.account(address)?.unwrap_or_default())
     }
 
@@ -45,7 +45,7 @@ impl Chain {
     /// # Errors
     /// As [`account`](Self::account).
     pub fn code(&self, address: Address, at: At) -> Result<Bytes, ChainError> {
-        let head = self.read();
+        let head = self.head();
         let view = self.view(&head, at)?;
         let account = view.account(address)?.unwrap_or_default();
         Ok(view.code(account.code_hash)?.original_bytes())
@@ -56,7 +56,7 @@ impl Chain {
     /// # Errors
     /// As [`account`](Self::account).
     pub fn slot(&self, address: Address, slot: U256, at: At) -> Result<U256, ChainError> {
-        let head = self.read();
+        let head = self.head();
         self.view(&head, at)?.slot(address, slot)
     }
 
@@ -65,7 +65,7 @@ impl Chain {
     /// # Errors
     /// [`ChainError::NoSuchBlock`], and the database's.
     pub fn header(&self, number: BlockNumber) -> Result<(Hash, Header), ChainError> {
-        let head = self.read();
+        let head = self.head();
         self.header_below(&head, number)
     }
 

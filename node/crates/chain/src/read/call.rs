@@ -104,7 +104,7 @@ impl Chain {
     /// # Errors
     /// [`CallError`].
     pub fn call(&self, call: &Call, at: At) -> Result<Called, CallError> {
-        let head = self.read();
+        let head = self.head();
         let gas = call.gas.unwrap_or(CALL_GAS_MAX).min(CALL_GAS_MAX);
         called(self.attempt(&head, call, at, gas)?)
     }
@@ -114,7 +114,7 @@ impl Chain {
     /// # Errors
     /// [`CallError`]: the call's own where it fails whatever gas it has.
     pub fn estimate_gas(&self, call: &Call, at: At) -> Result<u64, CallError> {
-        let head = self.read();
+        let head = self.head();
         let allowance = self.allowance(&head, call, at)?;
         // Most are transfers to accounts without code: no search needed.
         if call.input.is_empty()

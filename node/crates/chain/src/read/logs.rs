@@ -7,8 +7,10 @@ use crate::{BlockNumber, Chain, ChainError, Head, error::damaged, keys, rows};
 
 /// Blocks that one query looks through: their blooms are 2.5 MB.
 pub const LOG_BLOCKS_MAX: u64 = 10_000;
-/// Logs that one query answers: some 5 MB of JSON.
+/// Logs that one query answers: some 5 MB of JSON, their data not counted.
 pub const LOGS_MAX: usize = 10_000;
+/// Bytes of data that these logs hold together: their JSON is twice as long.
+pub const LOG_BYTES_MAX: usize = 16 << 20;
 /// Addresses, and topics in one position, that a query may name.
 pub const ALTERNATIVES_MAX: usize = 1000;
 /// A log has at most four topics (Yellow Paper, appendix H, `LOG4`).
@@ -84,8 +86,8 @@ impl Chain {
     ///
     /// # Errors
     /// [`ChainError::RangeBackwards`], [`ChainError::NoSuchBlock`] where it begins beyond the head,
-    /// [`ChainError::RangeTooWide`], [`ChainError::TooManyLogs`] and [`ChainError::FilterTooLarge`], which
-    /// say the bound, and the database's.
+    /// [`ChainError::RangeTooWide`], [`ChainError::TooManyLogs`], [`ChainError::LogsTooLong`] and
+    /// [`ChainError::FilterTooLarge`], which say the bound, and the database's.
     pub fn logs(
         &self,
         from: BlockNumber,
@@ -96,7 +98,8 @@ impl Chain {
         if from > to {
             return Err(ChainError::RangeBackwards { from, to });
         }
-        let head = self.read();
+        // Blocks stay as they are: nothing has to be held still.
+        let head = self.head();
         let last = head.header.number;
         if from > last {
             return Err(ChainError::NoSuchBlock { number: from, head: last });
@@ -106,10 +109,11 @@ impl Chain {
         if blocks > LOG_BLOCKS_MAX {
             return Err(ChainError::RangeTooWide { blocks, blocks_max: LOG_BLOCKS_MAX });
         }
-        let mut found = Vec::new();
+        let (mut found, mut bytes) = (Vec::new(), 0);
         for row in self.tree.range(keys::bloom(from)..=keys::bloom(to)) {
             let (key, bloom) = row?;
             let number = rows::number(key.get(1..).unwrap_or_default())?;
+            let before = found.len();
             let bloom: [u8; 256] = bloom
                 .as_ref()
                 .try_into()
@@ -119,6 +123,10 @@ impl Chain {
             }
             if found.len() > LOGS_MAX {
                 return Err(ChainError::TooManyLogs { logs_max: LOGS_MAX, number });
+            }
+            bytes += found[before..].iter().map(|entry| entry.log.data.data.len()).sum::<usize>();
+            if bytes > LOG_BYTES_MAX {
+                return Err(ChainError::LogsTooLong { bytes_max: LOG_BYTES_MAX, number });
             }
         }
         Ok(found)

@@ -4,6 +4,8 @@ mod blocks;
 mod call;
 mod logs;
 mod revert;
+#[cfg(test)]
+mod tests;
 mod trace;
 
 use lucid_core::Timestamp;
@@ -11,7 +13,7 @@ use lucid_core::Timestamp;
 pub use self::{
     blocks::Included,
     call::{CALL_GAS_MAX, Call, CallError, Called},
-    logs::{ALTERNATIVES_MAX, LOG_BLOCKS_MAX, LOGS_MAX, LogEntry, LogFilter},
+    logs::{ALTERNATIVES_MAX, LOG_BLOCKS_MAX, LOG_BYTES_MAX, LOGS_MAX, LogEntry, LogFilter},
     revert::Revert,
     trace::{TRACE_BYTES_MAX, Tracer},
 };

@@ -51,7 +51,7 @@ impl Chain {
     /// is not kept any more, [`ChainError::TraceTooLarge`], and the database's.
     pub fn trace(&self, hash: B256, tracer: &Tracer) -> Result<GethTrace, ChainError> {
         let (number, index) = self.place_of(hash)?.ok_or(ChainError::NoSuchTransaction { hash })?;
-        let head = self.read();
+        let head = self.head();
         let (machine, tx) = self.before(&head, number, index)?;
         let gas_limit = tx.gas_limit;
         let mut meter = Meter::new(tracer);

@@ -6,7 +6,8 @@
 //!
 //! Invariants:
 //! - what is in memory here is what the tree has: the batch of a block and the caches change together,
-//!   while nobody reads;
+//!   while nobody looks anything up;
+//! - a [`View`] reads one block's state for as long as it lives, or says that it is not kept any more;
 //! - a slot that is zero and an account that is empty (EIP-161) have no row;
 //! - the state root is that of Ethereum's "secure" trie over exactly the rows.
 //!
@@ -16,6 +17,8 @@ mod cache;
 mod overlay;
 mod stage;
 mod view;
+
+use std::sync::{PoisonError, RwLock};
 
 use alloy_primitives::{Address, B256, U256};
 use alloy_trie::TrieAccount;
@@ -37,26 +40,49 @@ const SLOTS: usize = 16_384;
 /// Codes in memory, in each of two generations: at most 24,576 bytes each (EIP-170), and a jump table.
 const CODES: usize = 128;
 
-/// The state at the head.
+/// The state at the head, and what it was after recent blocks.
 pub(crate) struct State {
     tree: Tree,
+    /// Held while a row is looked up, and alone while a block's rows change: never for longer, so that a
+    /// long call or trace delays no block.
+    kept: RwLock<Kept>,
     accounts: Cache<Address, Option<TrieAccount>>,
     slots: Cache<(Address, U256), U256>,
     codes: Cache<B256, Bytecode>,
 }
 
+/// Which states can be read.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Kept {
+    /// The block whose state the rows are.
+    pub(crate) number: BlockNumber,
+    /// The oldest block whose state they can be led back to.
+    pub(crate) oldest: BlockNumber,
+}
+
 impl State {
-    /// The state in `tree`.
+    /// The state in `tree`, which is that after the genesis until [`State::stands_at`] says otherwise.
     pub(crate) fn open(tree: Tree) -> Self {
         Self {
             tree,
+            kept: RwLock::default(),
             accounts: Cache::new(ACCOUNTS),
             slots: Cache::new(SLOTS),
             codes: Cache::new(CODES),
         }
     }
 
-    /// An account, if it is not empty.
+    /// Says of which block the rows are.
+    pub(crate) fn stands_at(&self, kept: Kept) {
+        *self.kept.write().unwrap_or_else(PoisonError::into_inner) = kept;
+    }
+
+    /// The state after a block, whatever blocks come while it is read.
+    pub(crate) fn after(&self, number: BlockNumber) -> View<'_> {
+        View::new(self, number)
+    }
+
+    /// An account at the head, if it is not empty. The caller keeps blocks from coming.
     pub(crate) fn account(&self, address: Address) -> Result<Option<TrieAccount>, ChainError> {
         self.accounts.get(address, || match self.tree.get(keys::account(address))? {
             Some(row) => rows::account(&row),
@@ -64,7 +90,7 @@ impl State {
         })
     }
 
-    /// A slot's value.
+    /// A slot's value at the head. The caller keeps blocks from coming.
     pub(crate) fn slot(&self, address: Address, slot: U256) -> Result<U256, ChainError> {
         self.slots.get((address, slot), || match self.tree.get(keys::slot(address, slot))? {
             Some(row) => rows::word(&row),

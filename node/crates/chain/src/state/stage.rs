@@ -1,10 +1,12 @@
 //! From a block's changes to rows: the new root, and one batch that makes it true.
 
+use std::sync::PoisonError;
+
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, TrieAccount};
 use sled::{Batch, Tree};
 
-use super::{AccountChange, Changes, State};
+use super::{AccountChange, Changes, Kept, State};
 use crate::{
     BlockNumber, ChainError,
     error::damaged,
@@ -18,8 +20,8 @@ pub(crate) struct Staged {
     pub(crate) root: B256,
     /// The rows, to which `chain` adds the block's own.
     pub(crate) batch: Batch,
-    /// The oldest block whose state is kept after it.
-    pub(crate) oldest_state: BlockNumber,
+    /// Which states can be read after it.
+    pub(crate) kept: Kept,
     accounts: Vec<(Address, Option<TrieAccount>)>,
     slots: Vec<((Address, U256), U256)>,
 }
@@ -56,7 +58,7 @@ impl State {
         let mut staged = Staged {
             root,
             batch: Batch::default(),
-            oldest_state: BlockNumber::default(),
+            kept: Kept { number: number.unwrap_or_default(), ..Kept::default() },
             accounts: Vec::new(),
             slots: Vec::new(),
         };
@@ -152,22 +154,27 @@ impl State {
         let list = keys::written_past(number);
         let written = rows::long(&self.tree, &list)?;
         let mut rest = written.as_slice();
-        while let Some((kind, row)) = rest.split_first() {
-            let len = if *kind == b'x' { 20 } else { 52 };
-            let (_, after) =
-                row.split_at_checked(len).ok_or_else(|| damaged("a list of past values"))?;
-            batch.remove(keys::at(rest[..=len].to_vec(), number));
+        while let Some(kind) = rest.first() {
+            let len = match kind {
+                b'x' => Some(1 + 20),
+                b'y' => Some(1 + 20 + 32),
+                _ => None,
+            };
+            let (key, after) = len
+                .and_then(|len| rest.split_at_checked(len))
+                .ok_or_else(|| damaged("a list of past values"))?;
+            batch.remove(keys::at(key.to_vec(), number));
             rest = after;
         }
         rows::remove_long(&self.tree, batch, &list)
     }
 
-    /// Makes `staged` the state: one batch, which sled recovers whole or not at all. Nobody may be
-    /// reading.
+    /// Makes `staged` the state: one batch, which sled recovers whole or not at all.
     ///
     /// # Errors
     /// The database's; the state is then the old one or, after the next start, either.
     pub(crate) fn commit(&self, staged: Staged) -> Result<(), ChainError> {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         self.tree.apply_batch(staged.batch)?;
         for (address, account) in staged.accounts {
             self.accounts.put(address, account);
@@ -175,6 +182,7 @@ impl State {
         for (slot, value) in staged.slots {
             self.slots.put(slot, value);
         }
+        *kept = staged.kept;
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! The state at the head, or as it was after a recent block.
 
+use std::sync::PoisonError;
+
 use alloy_primitives::{Address, B256, U256};
 use alloy_trie::TrieAccount;
 use revm::{bytecode::Bytecode, database_interface::DatabaseRef, state::AccountInfo};
@@ -7,41 +9,36 @@ use revm::{bytecode::Bytecode, database_interface::DatabaseRef, state::AccountIn
 use super::{State, info};
 use crate::{BlockNumber, ChainError, keys, rows};
 
-/// The state after a block. In the past it is, for each account and slot, what that was before the first
-/// later block that changed it, or else what it is: one look-up more than at the head, however many blocks
-/// lie between.
+/// The state after a block. Where that is not the head it is, for each account and slot, what that was
+/// before the first later block that changed it, or else what it is: one look-up more, however many blocks
+/// lie between. Blocks may come while a view is in use: each look-up asks which block the rows are of.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     state: &'a State,
-    /// The block, where it is not the head.
-    past: Option<BlockNumber>,
+    number: BlockNumber,
 }
 
 impl<'a> View<'a> {
-    /// The state as it is.
-    pub(crate) fn head(state: &'a State) -> Self {
-        Self { state, past: None }
-    }
-
-    /// The state after `number`, whose successors' past values must all be kept.
-    pub(crate) fn past(state: &'a State, number: BlockNumber) -> Self {
-        Self { state, past: Some(number) }
+    pub(super) fn new(state: &'a State, number: BlockNumber) -> Self {
+        Self { state, number }
     }
 
     /// An account, if it was not empty.
+    ///
+    /// # Errors
+    /// [`ChainError::StateNotKept`], and the database's.
     pub(crate) fn account(&self, address: Address) -> Result<Option<TrieAccount>, ChainError> {
-        match self.before_next_change(|| keys::past_account(address))? {
-            Some(row) => rows::account(&row),
-            None => self.state.account(address),
-        }
+        let past = || keys::past_account(address);
+        self.look_up(past, rows::account, || self.state.account(address))
     }
 
     /// A slot's value.
+    ///
+    /// # Errors
+    /// As [`account`](Self::account).
     pub(crate) fn slot(&self, address: Address, slot: U256) -> Result<U256, ChainError> {
-        match self.before_next_change(|| keys::past_slot(address, slot))? {
-            Some(row) => rows::word(&row),
-            None => self.state.slot(address, slot),
-        }
+        let past = || keys::past_slot(address, slot);
+        self.look_up(past, rows::word, || self.state.slot(address, slot))
     }
 
     /// The code of a hash, analysed.
@@ -49,15 +46,32 @@ impl<'a> View<'a> {
         self.state.code(hash)
     }
 
-    fn before_next_change(
+    /// What was before the next change, if there was one; or else what is.
+    fn look_up<T>(
         &self,
-        key: impl FnOnce() -> Vec<u8>,
-    ) -> Result<Option<sled::IVec>, ChainError> {
-        let Some(number) = self.past else { return Ok(None) };
-        let key = key();
+        past: impl FnOnce() -> Vec<u8>,
+        read: impl FnOnce(&[u8]) -> Result<T, ChainError>,
+        now: impl FnOnce() -> Result<T, ChainError>,
+    ) -> Result<T, ChainError> {
+        // Held until the row is read: it is true of one block.
+        let kept = self.state.kept.read().unwrap_or_else(PoisonError::into_inner);
+        let number = self.number;
+        if number == kept.number {
+            return now();
+        }
+        if number < kept.oldest {
+            return Err(ChainError::StateNotKept {
+                number,
+                oldest: kept.oldest,
+                head: kept.number,
+            });
+        }
+        let key = past();
         let last = keys::at(key.clone(), BlockNumber(u64::MAX));
-        let row = self.state.tree.range(keys::at(key, number.next())..=last).next();
-        Ok(row.transpose()?.map(|(_, row)| row))
+        match self.state.tree.range(keys::at(key, number.next())..=last).next().transpose()? {
+            Some((_, row)) => read(&row),
+            None => now(),
+        }
     }
 }
 

@@ -135,7 +135,7 @@ pub enum TxError {
         /// The account.
         sender: Address,
     },
-    /// It is in the pool, or in a block.
+    /// It is in the pool.
     #[error("already known: {hash}")]
     AlreadyKnown {
         /// The transaction's hash.

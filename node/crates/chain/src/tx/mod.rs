@@ -5,6 +5,8 @@
 
 mod error;
 mod sign;
+#[cfg(test)]
+mod tests;
 
 use alloy_consensus::{
     Transaction as _, TxEnvelope, TxType, Typed2718, transaction::SignerRecoverable,
@@ -75,8 +77,7 @@ impl Transaction {
     ///
     /// # Errors
     /// [`TxError`].
-    pub fn check(&self, account: Option<TrieAccount>, ahead_max: u64) -> Result<(), TxError> {
-        let account = account.unwrap_or_default();
+    pub fn check(&self, account: TrieAccount, ahead_max: u64) -> Result<(), TxError> {
         let (have, want) = (self.nonce(), account.nonce);
         if have < want {
             return Err(TxError::NonceTooLow { have, want });

@@ -2,7 +2,7 @@
 
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::Encodable2718;
-use alloy_primitives::{Address, Bytes, Signature, TxKind, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
 use k256::ecdsa::SigningKey;
 
 use super::Transaction;
@@ -83,13 +83,16 @@ impl Signer {
             access_list: Default::default(),
             input: unsigned.input,
         };
-        let (signature, recovery) =
-            self.key.sign_prehash_recoverable(tx.signature_hash().as_slice());
-        let (r, s) = signature.split_bytes();
-        let signature =
-            Signature::new(U256::from_be_slice(&r), U256::from_be_slice(&s), recovery.is_y_odd());
+        let signature = self.signature(tx.signature_hash());
         let envelope = TxEnvelope::Eip1559(tx.into_signed(signature));
         Transaction { raw: envelope.encoded_2718().into(), envelope, sender: self.address }
+    }
+
+    /// Signs a hash: low `s` (EIP-2), and the point's parity.
+    pub(crate) fn signature(&self, hash: B256) -> Signature {
+        let (signature, recovery) = self.key.sign_prehash_recoverable(hash.as_slice());
+        let (r, s) = signature.split_bytes();
+        Signature::new(U256::from_be_slice(&r), U256::from_be_slice(&s), recovery.is_y_odd())
     }
 }
 

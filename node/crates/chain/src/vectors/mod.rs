@@ -9,6 +9,7 @@ mod file;
 use std::{
     collections::BTreeMap,
     env, fs,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -23,7 +24,7 @@ use self::file::{Post, Test};
 use crate::{
     BlockNumber, keys,
     machine::{Failure, Machine},
-    state::{State, View},
+    state::State,
 };
 
 /// Post-states that must be compared: the suite has 21,442, of which 21,353 can be.
@@ -84,8 +85,8 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 #[expect(clippy::disallowed_methods, reason = "where the files are is said in the environment")]
 fn published_state_tests() {
     let Some(folder) = env::var_os("LUCID_ETHEREUM_TESTS") else {
-        eprintln!(
-            "\nNOT RUN: the published Ethereum state tests. LUCID_ETHEREUM_TESTS names no folder with them.\n"
+        say(
+            "NOT RUN: the published Ethereum state tests. LUCID_ETHEREUM_TESTS names no folder with them.",
         );
         return;
     };
@@ -109,10 +110,15 @@ fn published_state_tests() {
             bench.done(&db);
         }
     }
-    eprintln!("state tests: {} files, {outcomes:?}", paths.len());
+    say(&format!("published state tests: {} files, {outcomes:?}", paths.len()));
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
     let agreed = outcomes.get(&Outcome::Agreed).copied().unwrap_or_default();
     assert!(agreed >= FLOOR, "only {agreed} of {FLOOR} post-states were compared");
+}
+
+/// Writes past the test harness, which shows what a test prints only where it fails.
+fn say(words: &str) {
+    writeln!(io::stderr(), "\n{words}\n").unwrap();
 }
 
 /// A test's pre-state in a tree of its own.
@@ -164,7 +170,7 @@ impl Bench {
             return Ok(Outcome::NotRun("EIP-7610: an account with storage and no code"));
         }
         let mut machine =
-            Machine::new(View::head(&self.state), Test::config(fork), test.block(fork));
+            Machine::new(self.state.after(BlockNumber(0)), Test::config(fork), test.block(fork));
         let logs = match (machine.execute(tx), &post.expect_exception) {
             (Ok(result), None) => ExecutionResult::into_logs(result),
             (Err(Failure::Transaction(_)), Some(_)) => Vec::new(),

@@ -248,3 +248,19 @@ fn bodies_have_one_form_and_bounds() {
         assert!(matches!(error, ChainError::Malformed { .. }), "{error}");
     }
 }
+
+#[test]
+fn a_question_sees_one_block_while_others_come() {
+    let chain = Chain::open(tree(), genesis(), 3).unwrap();
+    let keeper = deploy(&chain);
+    let view = chain.view(&chain.head(), At::Latest).unwrap();
+    let read = || view.slot(keeper, U256::from(7));
+    for value in 1..=3 {
+        assert_eq!(read().unwrap(), U256::ZERO, "as it was after block 1");
+        block(&chain, vec![signer(1).sign(unsigned(value - 1, Some(keeper), words(&[7, value])))]);
+    }
+    assert_eq!(read().unwrap(), U256::ZERO);
+    block(&chain, vec![]);
+    let error = read().unwrap_err();
+    assert!(matches!(error, ChainError::StateNotKept { number: BlockNumber(1), .. }), "{error}");
+}

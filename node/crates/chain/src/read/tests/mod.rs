@@ -1,0 +1,3 @@
+mod call;
+mod logs;
+mod trace;
