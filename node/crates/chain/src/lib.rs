@@ -1,9 +1,8 @@
 //! The EVM part of the node's chain: blocks, state and the virtual machine.
 //!
 //! This crate owns what a block is, how transactions are taken and executed, and what the state is after
-//! each block. It leaves to others the ledger log, in which the blocks are, every file, thread, socket and
-//! clock, and JSON-RPC's names and numbers: time and the log's position are arguments, and the database is a
-//! sled tree that is handed in.
+//! each block. It leaves to others the ledger log, in which the blocks are, and every file, thread, socket
+//! and clock: time and the log's position are arguments, and the database is a sled tree that is handed in.
 //!
 //! It is a *projection*: the blocks in the log are the truth, and replaying them into an empty tree gives
 //! every row again, byte for byte. So nothing here is synced. A crash loses whole blocks at the end, never
@@ -22,6 +21,7 @@
 //! | `contracts` | those that every chain begins with, and what the node says to them |
 //! | `logged` | blocks as entries of the log, and back |
 //! | `read` | calls, estimates, logs, traces, blocks and transactions by hash |
+//! | [`rpc`] | Ethereum's JSON-RPC over all of this, without a transport |
 //!
 //! revm is pinned exactly, without its C libraries: BLS12-381 and KZG are arkworks', secp256k1 is k256. They
 //! are slower, but pure Rust that builds for every target the same way, and the precompiles that need them
@@ -37,6 +37,7 @@ mod machine;
 mod pool;
 mod read;
 mod rows;
+pub mod rpc;
 pub mod rules;
 mod state;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Blocks, transactions and receipts, by number and by hash; accounts and slots.
 
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bloom, Bytes, U256};
 use alloy_rlp::Decodable;
 use alloy_trie::TrieAccount;
 use lucid_core::Hash;
@@ -67,6 +67,16 @@ impl Chain {
     pub fn header(&self, number: BlockNumber) -> Result<(Hash, Header), ChainError> {
         let head = self.head();
         self.header_below(&head, number)
+    }
+
+    /// The bloom of a block's logs; zero where there are none.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn bloom(&self, number: BlockNumber) -> Result<Bloom, ChainError> {
+        let Some(row) = self.tree.get(keys::bloom(number))? else { return Ok(Bloom::ZERO) };
+        let wrong = |_| damaged(format!("the bloom of block {number}"));
+        Ok(Bloom::from(<[u8; 256]>::try_from(row.as_ref()).map_err(wrong)?))
     }
 
     /// The number of the block with this hash, if there is one.

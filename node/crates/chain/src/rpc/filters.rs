@@ -1,0 +1,239 @@
+//! Filters: what a client has seen of blocks, logs and pending transactions, so that it is told the rest.
+//!
+//! They are in memory, at most [`FILTERS_MAX`], and one that nobody asks for five minutes is gone, as with
+//! geth. A filter is a place in the chain, not a queue: what is told is read when it is asked for. Only
+//! pending transactions are remembered, the newest [`ANNOUNCED_MAX`] once for all filters.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use alloy_primitives::{B256, keccak256};
+use lucid_core::Timestamp;
+
+use super::{error::RpcError, forms::word, params::Tag};
+use crate::{BlockNumber, Chain, ChainError, LOG_BLOCKS_MAX, LogEntry, LogFilter};
+
+/// Filters at once: with the largest that there can be, 40 MB.
+pub(super) const FILTERS_MAX: usize = 256;
+/// How long an idle filter stays, milliseconds (geth's `deadline`).
+pub(super) const IDLE_MILLIS: u64 = 5 * 60 * 1000;
+/// Pending transactions that are remembered: as many as the pool holds by default.
+pub(super) const ANNOUNCED_MAX: usize = 8192;
+
+/// What a filter is of, and what of it was told.
+pub(super) enum Kind {
+    /// New blocks.
+    Blocks {
+        /// The first that was not told.
+        next: BlockNumber,
+    },
+    /// Logs in new blocks.
+    Logs {
+        filter: LogFilter,
+        from: Option<Tag>,
+        to: Option<Tag>,
+        /// The first block whose logs were not told.
+        next: BlockNumber,
+    },
+    /// Transactions that came into the pool.
+    Transactions {
+        /// The first that was not told, counted from the first ever.
+        next: u64,
+    },
+}
+
+/// What is new.
+pub(super) enum Changes {
+    Hashes(Vec<B256>),
+    Logs(Vec<LogEntry>),
+}
+
+pub(super) struct Filters {
+    /// Makes ids that cannot be guessed.
+    secret: [u8; 32],
+    installed: Mutex<Installed>,
+    announced: Mutex<Announced>,
+}
+
+#[derive(Default)]
+struct Installed {
+    /// Filters ever made.
+    made: u64,
+    filters: HashMap<u128, Filter>,
+}
+
+struct Filter {
+    used: Timestamp,
+    /// Locked while it is asked: two questions at once are not told the same.
+    kind: Arc<Mutex<Kind>>,
+}
+
+/// The newest pending transactions.
+#[derive(Default)]
+struct Announced {
+    /// The number of the oldest that is remembered.
+    first: u64,
+    hashes: VecDeque<B256>,
+}
+
+/// What is locked here is changed in one step: a panic leaves it whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn not_found() -> RpcError {
+    RpcError::server("filter not found: it was removed, or not used for five minutes")
+}
+
+impl Filters {
+    pub(super) fn new(secret: [u8; 32]) -> Self {
+        Self { secret, installed: Mutex::default(), announced: Mutex::default() }
+    }
+
+    /// Makes a filter and answers its id.
+    pub(super) fn install(&self, kind: Kind, now: Timestamp) -> Result<u128, RpcError> {
+        let mut installed = self.fresh(now);
+        if installed.filters.len() >= FILTERS_MAX {
+            return Err(RpcError::limit(format_args!(
+                "there are {FILTERS_MAX} filters: remove one with eth_uninstallFilter, or ask eth_getLogs"
+            )));
+        }
+        installed.made += 1;
+        let hash = keccak256([self.secret.as_slice(), &installed.made.to_be_bytes()].concat());
+        let id = u128::from_be_bytes(*hash.first_chunk().expect("16 of 32 bytes"));
+        installed.filters.insert(id, Filter { used: now, kind: Arc::new(Mutex::new(kind)) });
+        Ok(id)
+    }
+
+    /// Removes a filter; whether there was one.
+    pub(super) fn remove(&self, id: u128, now: Timestamp) -> bool {
+        self.fresh(now).filters.remove(&id).is_some()
+    }
+
+    /// A new pending transaction.
+    pub(super) fn announce(&self, hash: B256) {
+        let mut announced = lock(&self.announced);
+        announced.hashes.push_back(hash);
+        if announced.hashes.len() > ANNOUNCED_MAX {
+            announced.hashes.pop_front();
+            announced.first += 1;
+        }
+    }
+
+    /// How many pending transactions there ever were.
+    pub(super) fn announced(&self) -> u64 {
+        let announced = lock(&self.announced);
+        announced.first + announced.hashes.len() as u64
+    }
+
+    /// What came since the filter was made or last asked.
+    pub(super) fn changes(
+        &self,
+        id: u128,
+        now: Timestamp,
+        chain: &Chain,
+    ) -> Result<Changes, RpcError> {
+        let kind = self.used(id, now)?;
+        match &mut *lock(&kind) {
+            Kind::Blocks { next } => blocks(next, chain).map(Changes::Hashes),
+            Kind::Logs { filter, from, to, next } => {
+                // "latest" and the like leave it open, at both ends.
+                let number = |tag: &Option<Tag>| match tag {
+                    Some(Tag::Number(number)) => Some(*number),
+                    Some(Tag::Latest | Tag::Pending) | None => None,
+                };
+                let to = number(to).unwrap_or(BlockNumber(u64::MAX));
+                *next = (*next).max(number(from).unwrap_or_default());
+                logs(filter, to, next, chain).map(Changes::Logs)
+            }
+            Kind::Transactions { next } => {
+                let told = self.transactions(next);
+                if told.is_err() {
+                    self.remove(id, now);
+                }
+                told.map(Changes::Hashes)
+            }
+        }
+    }
+
+    /// What a filter of logs asks for.
+    pub(super) fn query(
+        &self,
+        id: u128,
+        now: Timestamp,
+    ) -> Result<(LogFilter, Option<Tag>, Option<Tag>), RpcError> {
+        let kind = self.used(id, now)?;
+        match &*lock(&kind) {
+            Kind::Logs { filter, from, to, .. } => Ok((filter.clone(), *from, *to)),
+            Kind::Blocks { .. } | Kind::Transactions { .. } => Err(RpcError::server(
+                "filter not found: there is one with this id, but not of logs",
+            )),
+        }
+    }
+
+    /// The filters, without those that nobody asked for too long.
+    fn fresh(&self, now: Timestamp) -> MutexGuard<'_, Installed> {
+        let mut installed = lock(&self.installed);
+        installed.filters.retain(|_, filter| {
+            now.unix_millis().saturating_sub(filter.used.unix_millis()) <= IDLE_MILLIS
+        });
+        installed
+    }
+
+    fn used(&self, id: u128, now: Timestamp) -> Result<Arc<Mutex<Kind>>, RpcError> {
+        let mut installed = self.fresh(now);
+        let filter = installed.filters.get_mut(&id).ok_or_else(not_found)?;
+        filter.used = now;
+        Ok(filter.kind.clone())
+    }
+
+    fn transactions(&self, next: &mut u64) -> Result<Vec<B256>, RpcError> {
+        let announced = lock(&self.announced);
+        let Some(skip) = next.checked_sub(announced.first) else {
+            return Err(RpcError::limit(format_args!(
+                "more than {ANNOUNCED_MAX} transactions came since it was asked: make the filter anew"
+            )));
+        };
+        *next = announced.first + announced.hashes.len() as u64;
+        Ok(announced.hashes.iter().skip(skip as usize).copied().collect())
+    }
+}
+
+/// The last block that is looked at from `next` on, if there is one: a longer range is told in parts.
+fn last(next: BlockNumber, to: BlockNumber, chain: &Chain) -> Option<BlockNumber> {
+    let most = BlockNumber(next.0.saturating_add(LOG_BLOCKS_MAX - 1));
+    let last = chain.head().header.number.min(to).min(most);
+    (next <= last).then_some(last)
+}
+
+fn blocks(next: &mut BlockNumber, chain: &Chain) -> Result<Vec<B256>, RpcError> {
+    let mut hashes = Vec::new();
+    if let Some(last) = last(*next, BlockNumber(u64::MAX), chain) {
+        for number in (next.0..=last.0).map(BlockNumber) {
+            hashes.push(word(chain.header(number)?.0));
+        }
+        *next = last.next();
+    }
+    Ok(hashes)
+}
+
+fn logs(
+    filter: &LogFilter,
+    to: BlockNumber,
+    next: &mut BlockNumber,
+    chain: &Chain,
+) -> Result<Vec<LogEntry>, RpcError> {
+    let Some(mut last) = last(*next, to, chain) else { return Ok(Vec::new()) };
+    let logs = match chain.logs(*next, last, filter) {
+        // What is before the block at which there were too many is told first.
+        Err(ChainError::TooManyLogs { number, .. }) if number > *next => {
+            last = BlockNumber(number.0 - 1);
+            chain.logs(*next, last, filter)
+        }
+        other => other,
+    }?;
+    *next = last.next();
+    Ok(logs)
+}

@@ -1,0 +1,90 @@
+//! Filters.
+
+use super::*;
+use crate::rpc::filters::{ANNOUNCED_MAX, FILTERS_MAX, IDLE_MILLIS};
+
+fn changes(node: &Node, id: &Value) -> Value {
+    node.ask("eth_getFilterChanges", json!([id]))
+}
+
+fn is_gone(node: &Node, id: &Value) {
+    node.refuses("eth_getFilterChanges", json!([id]), -32000, "filter not found");
+}
+
+#[test]
+fn each_tells_what_is_new_once() {
+    let node = Node::new();
+    let blocks = node.ask("eth_newBlockFilter", json!([]));
+    let pending = node.ask("eth_newPendingTransactionFilter", json!([]));
+    let logs = node.ask("eth_newFilter", json!([{"fromBlock": "0x0", "topics": [word(5)]}]));
+    let other = node.ask("eth_newFilter", json!([{"topics": [word(6)]}]));
+    let early = node.ask("eth_newFilter", json!([{"toBlock": "0x1"}]));
+    for id in [&blocks, &pending, &logs] {
+        assert_eq!(changes(&node, id), json!([]));
+    }
+    let (_, created, stored) = node.keeper();
+    let hashes: Vec<_> = ["0x1", "0x2"]
+        .map(|number| node.ask("eth_getBlockByNumber", json!([number, false]))["hash"].take())
+        .into();
+    assert_eq!(changes(&node, &blocks), json!(hashes));
+    assert_eq!(changes(&node, &pending), json!([created, stored]));
+    let told = changes(&node, &logs);
+    assert_eq!(told[0]["transactionHash"], stored);
+    assert_eq!(told.as_array().unwrap().len(), 1);
+    for id in [&blocks, &pending, &logs, &other, &early] {
+        assert_eq!(changes(&node, id), json!([]), "it was told");
+    }
+    assert_eq!(
+        node.ask("eth_getFilterLogs", json!([logs])),
+        told,
+        "all of its range, as often as asked"
+    );
+    node.refuses("eth_getFilterLogs", json!([blocks]), -32000, "filter not found");
+    let hash = B256::repeat_byte(1);
+    node.rpc.announce(hash);
+    assert_eq!(changes(&node, &pending), json!([hash]));
+}
+
+#[test]
+fn they_are_removed_and_expire() {
+    let node = Node::new();
+    let make = || node.ask("eth_newBlockFilter", json!([]));
+    let (removed, used, idle) = (make(), make(), make());
+    assert_eq!(node.ask("eth_uninstallFilter", json!([removed])), true);
+    assert_eq!(node.ask("eth_uninstallFilter", json!([removed])), false);
+    is_gone(&node, &removed);
+    is_gone(&node, &json!("0x1"));
+    for _ in 0..2 {
+        node.wait(IDLE_MILLIS / 2 + 1);
+        assert_eq!(changes(&node, &used), json!([]));
+    }
+    is_gone(&node, &idle);
+}
+
+#[test]
+fn there_are_so_many_and_their_ids_cannot_be_guessed() {
+    let node = Node::new();
+    let make = || node.ask("eth_newBlockFilter", json!([]));
+    let ids: std::collections::HashSet<_> = (0..FILTERS_MAX).map(|_| make().to_string()).collect();
+    assert_eq!(ids.len(), FILTERS_MAX);
+    node.refuses("eth_newBlockFilter", json!([]), -32005, "there are 256 filters");
+    node.wait(IDLE_MILLIS + 1);
+    let id = make();
+    assert!(id.as_str().unwrap().len() > 24, "{id}: 128 bits");
+    let other = Rpc::new(Arc::clone(&node.chain), Arc::clone(&node.host) as Arc<dyn Host>, [8; 32]);
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_newBlockFilter"}).to_string();
+    let answer: Value = serde_json::from_slice(&other.answer(call.as_bytes()).unwrap()).unwrap();
+    assert!(!ids.contains(&answer["result"].to_string()));
+}
+
+#[test]
+fn a_filter_that_missed_transactions_says_so() {
+    let node = Node::new();
+    let id = node.ask("eth_newPendingTransactionFilter", json!([]));
+    let announce = |count: usize| (0..count).for_each(|_| node.rpc.announce(B256::ZERO));
+    announce(ANNOUNCED_MAX);
+    assert_eq!(changes(&node, &id).as_array().unwrap().len(), ANNOUNCED_MAX);
+    announce(ANNOUNCED_MAX + 1);
+    node.refuses("eth_getFilterChanges", json!([id]), -32005, "make the filter anew");
+    is_gone(&node, &id);
+}
