@@ -22,8 +22,8 @@ use super::{
     Running, completer,
     late::{Joined, Late, Missing},
     local::{
-        STORE_THREADS, authentication, check_reads, chunker_options, figures, gateway_options,
-        orchestrator_options, room, vm, witness,
+        STORE_THREADS, authentication, chain_check, check_reads, chunker_options, figures,
+        gateway_options, orchestrator_options, room, vm, witness,
     },
     peers::Peers,
     vault::{self, HttpTransport},
@@ -35,7 +35,7 @@ use crate::{
     output::notice,
     services::{
         chunker::LocalChunker, cpu::Pool, encryptor::LocalEncryptor,
-        merkle_builder::LocalMerkleBuilder, orchestrator::Orchestrator,
+        merkle_builder::LocalMerkleBuilder, orchestrator::Orchestrator, vm::LocalVm,
     },
 };
 

@@ -42,7 +42,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{cpu::Pool, problem};
-use crate::{SOFTWARE, context::now};
+use crate::context::now;
 
 /// What the trees hold; another one is made anew from the log.
 const LAYOUT: &str = "lucid-evm 1";
@@ -263,7 +263,7 @@ impl Host for PoolHost {
         let running = self.0.running().map_err(|problem| away(problem.detail))?;
         let account = running.chain.account(tx.sender(), At::Latest);
         let account = account.map_err(|error| away(error.to_string()))?;
-        self.0.waiting().add(tx, Some(account))?;
+        self.0.waiting().add(tx, account)?;
         self.0.wake.notify_one();
         Ok(())
     }
@@ -281,7 +281,7 @@ impl Host for PoolHost {
     }
 
     fn client_version(&self) -> String {
-        SOFTWARE.to_owned()
+        concat!("Lucid/v", env!("CARGO_PKG_VERSION")).to_owned()
     }
 }
 

@@ -93,6 +93,7 @@ impl From<ChainError> for RpcError {
             }
             ChainError::RangeTooWide { .. }
             | ChainError::TooManyLogs { .. }
+            | ChainError::LogsTooLong { .. }
             | ChainError::FilterTooLarge { .. }
             | ChainError::TraceTooLarge { .. } => Self::limit(error),
             ChainError::Database(_)
@@ -105,6 +106,8 @@ impl From<ChainError> for RpcError {
             | ChainError::Mismatch { .. }
             | ChainError::Transaction { .. }
             | ChainError::Malformed { .. }
+            | ChainError::Artefact { .. }
+            | ChainError::Answer { .. }
             | ChainError::Machine { .. } => {
                 tracing::error!(%error, "a JSON-RPC call failed");
                 Self::internal()
