@@ -93,6 +93,7 @@ impl From<ChainError> for RpcError {
             }
             ChainError::RangeTooWide { .. }
             | ChainError::TooManyLogs { .. }
+            | ChainError::LogsTooLong { .. }
             | ChainError::FilterTooLarge { .. }
             | ChainError::TraceTooLarge { .. } => Self::limit(error),
             ChainError::Database(_)
