@@ -157,7 +157,7 @@ const block = new Promise((done) => provider.once("block", done));
 await new Promise((done) => setTimeout(done, 500)); // until the filters are made
 const anchored = await (await anchors.anchor(hash("log"), 7n)).wait();
 assert.deepEqual(await told, [wallet.address, hash("log"), 7n]);
-assert.equal(await block, anchored.blockNumber);
+assert((await block) <= anchored.blockNumber);
 console.log("subscriptions are told");
 
 // What the node refuses.

@@ -1,5 +1,6 @@
 //! A host for JSON-RPC in one process: a pool, and a block for each transaction as soon as it comes.
 
+#![allow(clippy::print_stderr, reason = "examples are programs in a terminal")]
 #![allow(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -42,7 +43,7 @@ impl Alone {
     fn take(&self, tx: Transaction) -> Result<Result<(), TxError>, ChainError> {
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         let account = self.chain.account(tx.sender(), At::Latest)?;
-        if let Err(error) = pool.add(tx, Some(account)) {
+        if let Err(error) = pool.add(tx, account) {
             return Ok(Err(error));
         }
         let nonce = |sender| Ok(self.chain.account(sender, At::Latest)?.nonce);
@@ -61,7 +62,10 @@ impl Alone {
 
 impl Host for Alone {
     fn submit(&self, tx: Transaction) -> Result<(), TxError> {
-        self.take(tx).unwrap_or_else(|error| Err(TxError::Refused(error.to_string())))
+        self.take(tx).unwrap_or_else(|error| {
+            eprintln!("{error}");
+            Err(TxError::Refused("the node takes no transactions at present".to_owned()))
+        })
     }
 
     fn waiting(&self, hash: B256) -> Option<Transaction> {

@@ -228,7 +228,9 @@ fn logs(
     let Some(mut last) = last(*next, to, chain) else { return Ok(Vec::new()) };
     let logs = match chain.logs(*next, last, filter) {
         // What is before the block at which there were too many is told first.
-        Err(ChainError::TooManyLogs { number, .. }) if number > *next => {
+        Err(ChainError::TooManyLogs { number, .. } | ChainError::LogsTooLong { number, .. })
+            if number > *next =>
+        {
             last = BlockNumber(number.0 - 1);
             chain.logs(*next, last, filter)
         }

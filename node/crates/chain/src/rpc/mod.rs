@@ -55,9 +55,9 @@ use crate::{At, BlockNumber, Chain, ChainError, Transaction, TxError};
 pub const BODY_BYTES_MAX: usize = 2 << 20;
 /// Calls in a batch, as many as ethers puts into one by itself.
 pub const BATCH_CALLS_MAX: usize = 100;
-/// The longest answer, bytes, and all answers of a batch together: a full block with its transactions'
-/// fields is about 12 MB. A batch may exceed it by one refusal for each call that is left.
-pub const ANSWER_BYTES_MAX: usize = 32 << 20;
+/// The longest answer, bytes, and all answers of a batch together: the largest are the most logs with
+/// the most data, some 40 MB. A batch may exceed it by one refusal for each call that is left.
+pub const ANSWER_BYTES_MAX: usize = 48 << 20;
 /// How long a batch may take until its next call is not begun any more, milliseconds (geth's
 /// `--rpc.evmtimeout`, for one call).
 pub const BATCH_MILLIS_MAX: u64 = 5000;
@@ -71,7 +71,8 @@ pub trait Host: Send + Sync {
     /// Puts a transaction into the pool and wakes who makes blocks.
     ///
     /// # Errors
-    /// [`TxError`], the pool's.
+    /// [`TxError`], the pool's. Its words are shown to the client: what is wrong with the database is not
+    /// among them.
     fn submit(&self, tx: Transaction) -> Result<(), TxError>;
 
     /// A transaction that waits in the pool.

@@ -88,3 +88,38 @@ fn a_filter_that_missed_transactions_says_so() {
     node.refuses("eth_getFilterChanges", json!([id]), -32005, "make the filter anew");
     is_gone(&node, &id);
 }
+
+#[test]
+fn too_many_logs_are_told_in_parts() {
+    let node = Node::new();
+    // CALLDATALOAD of word 0 is how many: a loop of LOG0 with nothing in it.
+    // PUSH0 CALLDATALOAD JUMPDEST DUP1 ISZERO PUSH1 18 JUMPI PUSH1 1 SWAP1 SUB PUSH0 PUSH0 LOG0 PUSH1 2 JUMP
+    // JUMPDEST STOP
+    let code = hex!("5f355b8015601257600190035f5fa06002565b00");
+    let created = node.send(0, unsigned(0, None, init_code(&code)));
+    node.mine();
+    let receipt = node.ask("eth_getTransactionReceipt", json!([created]));
+    let to = receipt["contractAddress"].as_str().unwrap().parse().unwrap();
+    let id = node.ask("eth_newFilter", json!([{}]));
+    let emit = |nonce, logs| {
+        let call = unsigned(nonce, Some(to), words(&[logs]));
+        node.send(0, Unsigned { gas_limit: crate::rules::TX_GAS_MAX, ..call });
+        node.mine();
+    };
+    for nonce in 1..=3 {
+        emit(nonce, 6000);
+    }
+    for _ in 0..3 {
+        assert_eq!(changes(&node, &id).as_array().unwrap().len(), 6000);
+    }
+    assert_eq!(changes(&node, &id), json!([]));
+    let all = json!([{"fromBlock": "0x0"}]);
+    node.refuses("eth_getLogs", all, -32005, "more than 10000 logs match up to block 3");
+    emit(4, 10_001);
+    node.refuses(
+        "eth_getFilterChanges",
+        json!([id]),
+        -32005,
+        "ask for a range that ends before it",
+    );
+}

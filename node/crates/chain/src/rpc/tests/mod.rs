@@ -31,7 +31,7 @@ struct TestHost {
 impl Host for TestHost {
     fn submit(&self, tx: Transaction) -> Result<(), TxError> {
         let account = self.chain.account(tx.sender(), crate::At::Latest).unwrap();
-        self.pool.lock().unwrap().add(tx, Some(account)).map(|_| ())
+        self.pool.lock().unwrap().add(tx, account).map(|_| ())
     }
 
     fn waiting(&self, hash: B256) -> Option<Transaction> {
