@@ -205,10 +205,11 @@ pub(super) fn vm(
     blocks: Arc<dyn BlockLog>,
     running: &Running,
 ) -> Outcome<Arc<LocalVm>> {
-    let Config { workers, .. } = *config;
+    // Questions may compute for seconds; sealing has the other half of the processors.
+    let threads = NonZeroUsize::new(config.workers.get() / 2).unwrap_or(NonZeroUsize::MIN);
     let (chain_id, block_time) = (config.services.chain_id, config.services.block_time);
     let options = VmOptions { chain_id, block_time };
-    let (vm, anew) = LocalVm::open(data, log, blocks, Pool::new(workers), options)?;
+    let (vm, anew) = LocalVm::open(data, log, blocks, Pool::new(threads), options)?;
     if let Some(anew) = anew {
         notice(&format!("repaired: the chain's part: {anew}"));
     }

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, its fixtures too"
 )]
 
+mod chain;
 mod client;
 mod endings;
 mod forms;

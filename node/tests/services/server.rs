@@ -43,6 +43,9 @@ pub(crate) const SERVICES: [(&str, Option<&str>); 8] = [
     ("api-gateway", None),
 ];
 
+/// The service that is there where the node has a chain.
+const CHAIN: (&str, Option<&str>) = ("blockchain-vm", Some("LUCID_BLOCKCHAIN_VM_URL"));
+
 /// A running node. Killed when dropped.
 pub(crate) struct Server {
     form: Form,
@@ -73,7 +76,10 @@ impl Server {
     pub(crate) fn start_with(form: Form, folder: &Path, settings: &[(&str, &str)]) -> Self {
         let names: Vec<_> = match form {
             Form::One => vec![("run", None)],
-            Form::Each => SERVICES.to_vec(),
+            Form::Each => {
+                let has_chain = settings.contains(&("LUCID_CHAIN", "true"));
+                has_chain.then_some(CHAIN).into_iter().chain(SERVICES).collect()
+            }
         };
         let places: Vec<_> = names.iter().map(|_| free()).collect();
         let mut environment: Vec<_> = settings
@@ -148,6 +154,14 @@ impl Server {
         match self.form {
             Form::One => "run",
             Form::Each => "blockchain-ledger",
+        }
+    }
+
+    /// The process that has the chain.
+    pub(crate) fn chain(&self) -> &'static str {
+        match self.form {
+            Form::One => "run",
+            Form::Each => "blockchain-vm",
         }
     }
 

@@ -84,6 +84,7 @@ impl Vm {
     /// Ends it where it stands, as a crash does: nothing is flushed.
     pub(super) async fn kill(self) {
         self.task.abort();
+        self.stop.cancel();
         assert!(self.task.await.is_err_and(|error| error.is_cancelled()));
     }
 }
@@ -96,6 +97,15 @@ struct Servers {
 
 impl Servers {
     async fn serve(&self, name: &'static str, router: Router) -> Caller {
+        self.serve_until(name, router, self.stop.clone()).await
+    }
+
+    async fn serve_until(
+        &self,
+        name: &'static str,
+        router: Router,
+        stop: CancellationToken,
+    ) -> Caller {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let metrics = Metrics::new("test", String::new());
@@ -104,7 +114,7 @@ impl Servers {
             .layer(middleware::from_fn_with_state(layer, request::layer));
         let options =
             ServerOptions { tls: None, connections_max: 64, grace: Duration::from_secs(1) };
-        tokio::spawn(server::serve(listener, router, options, self.stop.clone()));
+        tokio::spawn(server::serve(listener, router, options, stop));
         Caller::new("test", name, &url, self.key.clone())
     }
 }
@@ -229,7 +239,9 @@ impl Node {
             Reach::Local => local.clone(),
             Reach::Http => {
                 let router = internal::evm(local.clone());
-                Arc::new(RemoteEvm(self.servers.serve("blockchain-vm", router).await))
+                let until = stop.clone();
+                let caller = self.servers.serve_until("blockchain-vm", router, until).await;
+                Arc::new(RemoteEvm(caller))
             }
         };
         Vm { evm, local, repaired, stop, task }

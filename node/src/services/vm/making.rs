@@ -39,6 +39,17 @@ struct News {
 }
 
 impl Parts {
+    /// Makes the first block, where it is not there: before it there is nothing to ask of the chain.
+    pub(super) async fn create_contracts(
+        self: &Arc<Self>,
+        running: &Arc<Running>,
+    ) -> Result<(), VmError> {
+        while running.chain.head().header.number.0 == 0 {
+            self.make_block(running, &mut 0).await?;
+        }
+        Ok(())
+    }
+
     /// Makes blocks while there is something to put in them, for ever.
     pub(super) async fn make_blocks(
         self: &Arc<Self>,

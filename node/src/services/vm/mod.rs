@@ -19,8 +19,9 @@ mod making;
 mod reading;
 
 use std::{
+    num::NonZeroUsize,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
@@ -64,6 +65,7 @@ pub struct VmOptions {
 /// blockchain-vm.
 pub struct LocalVm {
     parts: Arc<Parts>,
+    /// For questions.
     pool: Pool,
 }
 
@@ -148,7 +150,8 @@ impl LocalVm {
             signer,
             log_key: OnceLock::new(),
             database,
-            pool: pool.clone(),
+            // Blocks do not wait behind questions.
+            pool: Pool::new(NonZeroUsize::MIN),
             waiting: Mutex::new(Waiting::new(Default::default())),
             wake: Notify::new(),
             state: Mutex::new(State::Away("the chain is being read from the log".to_owned())),
@@ -172,7 +175,6 @@ impl LocalVm {
             }
             pause = (pause * 2).min(PAUSE_MAX);
         }
-        // What JSON-RPC holds holds this.
         parts.set(State::Away("the node is stopping".to_owned()));
         // What is not flushed is read from the log again at the next start.
         let parts = Arc::clone(parts);
@@ -210,10 +212,13 @@ impl Parts {
         if let Err(error) = getrandom::fill(&mut secret) {
             return VmError::Broken(format!("no random bytes can be had: {error}"));
         }
-        let host = Arc::new(PoolHost(Arc::clone(self)));
+        let host = Arc::new(PoolHost(Arc::downgrade(self)));
         let rpc = Rpc::new(Arc::clone(&chain), host, secret);
         let contracts = Contracts::of(self.signer.address());
         let running = Arc::new(Running { chain, contracts, rpc });
+        if let Err(error) = self.create_contracts(&running).await {
+            return error;
+        }
         let head = running.chain.head().header;
         tracing::info!(number = head.number.0, log_size = head.log_size, "the chain is there");
         self.set(State::There(Arc::clone(&running)));
@@ -255,25 +260,32 @@ impl Parts {
     }
 }
 
-/// The pool of transactions, as JSON-RPC works with it.
-struct PoolHost(Arc<Parts>);
+/// The pool of transactions, as JSON-RPC works with it. What it is of holds it.
+struct PoolHost(Weak<Parts>);
 
 impl Host for PoolHost {
     fn submit(&self, tx: Transaction) -> Result<(), TxError> {
-        let running = self.0.running().map_err(|problem| away(problem.detail))?;
+        let stopping = || away("the node is stopping".to_owned());
+        let parts = self.0.upgrade().ok_or_else(stopping)?;
+        let running = parts.running().map_err(|problem| away(problem.detail))?;
         let account = running.chain.account(tx.sender(), At::Latest);
-        let account = account.map_err(|error| away(error.to_string()))?;
-        self.0.waiting().add(tx, account)?;
-        self.0.wake.notify_one();
+        let account = account.map_err(|error| {
+            // Who sends it is told no more than that it failed.
+            tracing::error!(%error, "an account cannot be read");
+            away("the node failed to read the account: try again".to_owned())
+        })?;
+        parts.waiting().add(tx, account)?;
+        parts.wake.notify_one();
         Ok(())
     }
 
     fn waiting(&self, hash: B256) -> Option<Transaction> {
-        self.0.waiting().get(hash).cloned()
+        self.0.upgrade()?.waiting().get(hash).cloned()
     }
 
     fn next_nonce(&self, sender: Address, account_nonce: u64) -> u64 {
-        self.0.waiting().next_nonce(sender, account_nonce)
+        let parts = self.0.upgrade();
+        parts.map_or(account_nonce, |parts| parts.waiting().next_nonce(sender, account_nonce))
     }
 
     fn now(&self) -> Timestamp {
