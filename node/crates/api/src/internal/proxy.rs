@@ -40,6 +40,7 @@ pub fn proxy(upstream: Caller) -> Router {
         .route("/api/v1/{*rest}", axum::routing::any(forward))
         .route("/openapi.json", axum::routing::get(forward))
         .route("/docs", axum::routing::get(forward))
+        .route("/rpc", axum::routing::post(forward))
         .with_state(upstream)
 }
 

@@ -63,7 +63,7 @@ pub(super) async fn rpc(State(api): State<Api>, request: Request) -> Result<Resp
     let evm = admitted(&api, request.extensions().get::<Principal>())?;
     let media = request.headers().get(header::CONTENT_TYPE);
     let media = media.and_then(|media| media.to_str().ok()).unwrap_or_default();
-    if !media.split(';').next().is_some_and(|kind| kind.trim() == "application/json") {
+    if media.split(';').next().is_none_or(|kind| kind.trim() != "application/json") {
         return Err(Problem::new(Code::MediaType, "JSON-RPC is sent as application/json"));
     }
     let body = Limited::new(request.into_body(), RPC_BYTES_MAX).collect();

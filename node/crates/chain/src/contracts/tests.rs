@@ -106,7 +106,7 @@ fn a_block_holds_as_many_registrations_as_are_put_in_one() {
     let (chain, signer, contracts) = begun();
     let first = 5;
     let calls = (0..REGISTRATIONS_MAX as u64).map(|number| {
-        let id = SessionId::from_random((number as u128 + 1).to_be_bytes());
+        let id = SessionId::from_random((u128::from(number) + 1).to_be_bytes());
         let sealed = SessionSealed { session_id: id, ..sealed(1, "local") };
         let index = EntryIndex(number);
         signer.sign(contracts.registration(&chain, first + number, index, &sealed))

@@ -20,7 +20,6 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    mem,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -54,7 +53,7 @@ impl Request {
 
     /// Says what became of it.
     pub(super) fn tell(&self, answer: Result<Committed, StoreError>) {
-        let earlier = mem::replace(&mut *unpoisoned(&self.told), Some(answer));
+        let earlier = unpoisoned(&self.told).replace(answer);
         assert!(earlier.is_none(), "a writer is told once");
     }
 
