@@ -66,11 +66,11 @@ impl Taken {
         Self { name: name.into(), ..Self::default() }
     }
 
-    /// The wait that `part` of the appends do not exceed.
-    fn percentile(&self, part: f64) -> f64 {
+    /// The wait that so many per cent of the appends do not exceed.
+    fn percentile(&self, percent: usize) -> f64 {
         let mut waits = self.waits_us.clone();
         waits.sort_by(f64::total_cmp);
-        let place = (waits.len() as f64 * part).ceil() as usize;
+        let place = (waits.len() * percent).div_ceil(100);
         waits.get(place.max(1) - 1).copied().unwrap_or(f64::NAN)
     }
 
@@ -250,7 +250,7 @@ impl Measured {
             ["", "entries/s", "p50 µs", "p99 µs", "p50 by the bare p50", "p99 by the bare p99"];
         let mut table = Table::new(&headings);
         for row in [bare, one, many] {
-            let [p50, p99] = [0.5, 0.99].map(|part| (row.percentile(part), bare.percentile(part)));
+            let [p50, p99] = [50, 99].map(|part| (row.percentile(part), bare.percentile(part)));
             table.row([
                 row.name.clone(),
                 format!("{:.0}", row.rate()),
@@ -264,7 +264,7 @@ impl Measured {
         let mut table =
             Table::new(&["entries in the log", "p50 µs", "p99 µs", "bare p50 µs", "bare p99 µs"]);
         for AtSize { entries, bare, one } in sizes {
-            let cells = [one, bare].map(|row| [0.5, 0.99].map(|part| digits(row.percentile(part))));
+            let cells = [one, bare].map(|row| [50, 99].map(|part| digits(row.percentile(part))));
             table.row([entries.to_string()].into_iter().chain(cells.into_iter().flatten()));
         }
         report.table("One writer, as the log grows", &table);
@@ -276,7 +276,7 @@ impl Measured {
         let rate = many.rate();
         let name = format!("{writers} writers, entries/s");
         target(&name, "at least 10000", rate, rate >= 10_000.0);
-        let ratio = one.percentile(0.99) / bare.percentile(0.99);
+        let ratio = one.percentile(99) / bare.percentile(99);
         target("one writer, p99 by an fdatasync's p99", "at most 3", ratio, ratio <= 3.0);
         let longest = open_s.iter().copied().fold(0.0, f64::max);
         target("open the longest log, s (worst)", "below 1", longest, longest < 1.0);
@@ -292,9 +292,11 @@ mod tests {
     fn percentiles_are_of_the_waits() {
         let waits_us = (1..=200).rev().map(f64::from).collect();
         let taken = Taken { waits_us, seconds: 4.0, ..Taken::default() };
-        assert_eq!([0.5, 0.99, 1.0].map(|part| taken.percentile(part)), [100.0, 198.0, 200.0]);
-        assert_eq!(taken.rate(), 50.0);
-        assert!(Taken::default().percentile(0.5).is_nan());
+        for (percent, wait) in [(50, 100.0), (99, 198.0), (100, 200.0)] {
+            assert!((taken.percentile(percent) - wait).abs() < 1e-9, "{percent}");
+        }
+        assert!((taken.rate() - 50.0).abs() < 1e-9);
+        assert!(Taken::default().percentile(50).is_nan());
     }
 
     #[test]
@@ -309,11 +311,7 @@ mod tests {
         };
         let measured = chain.measure(folder.path()).unwrap();
         for row in [&measured.bare, &measured.one, &measured.many] {
-            assert!(
-                row.rate() > 0.0 && row.percentile(0.99) >= row.percentile(0.5),
-                "{}",
-                row.name
-            );
+            assert!(row.rate() > 0.0 && row.percentile(99) >= row.percentile(50), "{}", row.name);
         }
         assert!(
             measured.sizes.last().unwrap().entries >= 1500 && measured.open_s.len() == OPENINGS

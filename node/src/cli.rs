@@ -9,10 +9,10 @@ use lucid_core::SessionId;
 
 use crate::{
     commands,
-    config::{Config, Overrides, ServiceName},
+    config::{Config, LogFormat, Overrides, ServiceName},
     context::Context,
     failure::{Class, Outcome},
-    output::{Output, notice},
+    output::{Output, log_notices, notice},
     progress::Mode,
     telemetry,
 };
@@ -129,6 +129,9 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
     let config = Config::load(&global.overrides)?;
     let serves = matches!(command, Command::Run | Command::Serve { .. });
     telemetry::start(&config, serves);
+    if serves && config.services.log_format == LogFormat::Json {
+        log_notices();
+    }
     let (cancel, waits) = (Arc::default(), Arc::default());
     let context = Context { config, output, progress: global.progress, cancel, waits };
     match command {

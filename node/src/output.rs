@@ -1,7 +1,10 @@
 //! What commands print: one JSON object, or text for people. Standard output is for results,
 //! standard error for everything else.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use serde::Serialize;
 
@@ -32,9 +35,21 @@ impl Output {
     }
 }
 
+/// Whether what is told beside the result goes to the log.
+static NOTICES_ARE_LOGGED: AtomicBool = AtomicBool::new(false);
+
+/// From now on notices are lines of the log: whoever reads that as JSON reads nothing else.
+pub fn log_notices() {
+    NOTICES_ARE_LOGGED.store(true, Ordering::Relaxed);
+}
+
 /// Tells the user something beside the result. Names of files come from anyone: what would steer a
 /// terminal is shown as an escape.
 pub fn notice(message: &str) {
+    if NOTICES_ARE_LOGGED.load(Ordering::Relaxed) {
+        tracing::warn!("{message}");
+        return;
+    }
     // Nobody is left to tell when standard error is closed.
     let _ = writeln!(io::stderr(), "lucid-node: {}", without_controls(message));
 }

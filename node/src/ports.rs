@@ -13,7 +13,9 @@ use lucid_pipeline::{
     ports::{ChunkFile, ChunkShelf, ChunkSink},
     wraps::{Keepers, Recipient},
 };
-use lucid_store::{ChunkWriter, Ciphers, ErrorKind, Lease, Store, StoreError, Verdict};
+use lucid_store::{
+    ChunkWriter, Ciphers, ErrorKind, Lease, Store, StoreError, Verdict, disk::open_file,
+};
 
 /// A session of a store.
 #[derive(Clone, Copy)]
@@ -77,7 +79,7 @@ pub struct PipelineCiphers {
 
 impl Ciphers for PipelineCiphers {
     fn authenticate(&self, path: &Path, key: &ChunkKey) -> Verdict {
-        let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        let opened = open_file(path).and_then(|file| Ok((file.metadata()?.len(), file)));
         let (file_bytes, mut file) = opened.map_err(|error| error.to_string())?;
         let mut opener = ChunkOpener::new();
         let opened = opener.open(&mut file, file_bytes, None, |_| key.clone());

@@ -206,3 +206,50 @@ fn folders_that_are_no_data_folder_are_left_alone() {
     let ran = node.run(&["init"], 64);
     assert!(ran.err.contains("data folder already"), "{}", ran.err);
 }
+
+#[test]
+fn what_services_could_not_start_with_is_found_by_the_check() {
+    let place = Place::new();
+    let certificate = place.write("certificate.pem", "none");
+    let check = |environment: &[(&str, &str)], part: &str| {
+        let ran = place.run_with(&["config", "check"], environment, 64);
+        assert!(
+            ran.out.contains(part) || ran.err.contains(part),
+            "{part:?} in {}{}",
+            ran.out,
+            ran.err
+        );
+        let ran = place.run_with(&["run", "--listen", "127.0.0.1:0"], environment, 64);
+        assert!(ran.err.contains(part), "{part:?} in {}", ran.err);
+        assert!(!place.path("lucid-data").exists(), "nothing is made for a node that cannot start");
+    };
+    // Letters are not enough: the address has a checksum.
+    check(&[("LUCID_ADMINS", "Tbad")], "Tbad");
+    check(
+        &[("LUCID_ADMINS", "TJRabPrwbZy45sbavfcjinPJC18kjpRTv9")],
+        "TJRabPrwbZy45sbavfcjinPJC18kjpRTv9",
+    );
+    check(&[("LUCID_TLS_CERTIFICATE", &certificate)], "go together");
+    check(&[("LUCID_TLS_KEY", &certificate)], "go together");
+    let missing = place.path("missing.pem").display().to_string();
+    check(&[("LUCID_TLS_CERTIFICATE", &missing), ("LUCID_TLS_KEY", &missing)], "missing.pem");
+    check(
+        &[("LUCID_TLS_CERTIFICATE", &certificate), ("LUCID_TLS_KEY", &certificate)],
+        "certificate.pem",
+    );
+    let good = [("LUCID_ADMINS", "TJRabPrwbZy45sbavfcjinPJC18kjpRTv8")];
+    place.run_with(&["config", "check"], &good, 0);
+}
+
+#[test]
+fn a_node_that_cannot_serve_makes_no_folder() {
+    let place = Place::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let ran = place.run(&["run", "--listen", &address], 74);
+    assert!(ran.err.contains("cannot listen"), "{}", ran.err);
+    assert!(!place.path("lucid-data").exists());
+    let ran = place.run(&["run", "--listen", "127.0.0.1:0", "--write-only"], 64);
+    assert!(ran.err.contains("write-only"), "{}", ran.err);
+    assert!(!place.path("lucid-data").exists());
+}

@@ -102,3 +102,66 @@ fn the_nodes_own_files_are_neither_recorded_nor_overwritten() {
     }
     assert_eq!(run(&place, &["verify", "--all"]).0, Some(0));
 }
+
+/// Ends a command that does not end by itself.
+fn within(place: &Place, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = place.path("output");
+    let file = fs::File::create(&output).unwrap();
+    let mut command = place.command(arguments);
+    let mut child = command.stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
+    let start = std::time::Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if start.elapsed().as_secs() > 60 {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("{arguments:?} waits for ever: {}", fs::read_to_string(&output).unwrap());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    };
+    (status.code(), String::from_utf8_lossy(&fs::read(&output).unwrap()).into_owned())
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_file_holds_nobody_up() {
+    let (place, id) = with_session();
+    place.run(&["users", "grant", "TJRabPrwbZy45sbavfcjinPJC18kjpRTv8", "user"], 0);
+    let names = [
+        format!("sessions/{id}/manifest.json"),
+        format!("sessions/{id}/index"),
+        format!("keys/{id}.json"),
+        format!("chunks/{id}/00000000.lck"),
+        "log/tail".to_owned(),
+        "log/checkpoint".to_owned(),
+        "secrets/node.key".to_owned(),
+        "secrets/kek_id".to_owned(),
+        "db/db".to_owned(),
+        "db/conf".to_owned(),
+        "auth/db".to_owned(),
+        "format".to_owned(),
+    ];
+    for name in names {
+        let (path, kept) = (place.data(&name), place.path("kept"));
+        fs::rename(&path, &kept).unwrap();
+        assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let (code, text) = within(&place, &["verify", "--all"]);
+        // A database is made anew, and the index of a sealed session is not needed to verify it.
+        let sound = ["db/db", "db/conf", "auth/db"].contains(&name.as_str());
+        if !sound && !name.ends_with("index") {
+            assert_ne!(code, Some(0), "{name}: {text}");
+        }
+        within(&place, &["verify", &id]);
+        within(&place, &["ledger", "check"]);
+        within(&place, &["restore", &id]);
+        within(&place, &["users", "list"]);
+        let (code, text) = within(&place, &["doctor"]);
+        assert!(code.is_some(), "{name}: {text}");
+        if !sound {
+            fs::remove_file(&path).unwrap();
+            fs::rename(&kept, &path).unwrap();
+        }
+        assert_eq!(within(&place, &["verify", "--all"]).0, Some(0), "{name} is back");
+    }
+}

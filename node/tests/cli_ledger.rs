@@ -380,3 +380,35 @@ fn damage_to_a_session_is_shown_with_the_rest() {
     assert_eq!(shown["problems"].as_array().unwrap().len(), 2, "{shown}");
     assert_eq!(shown["plain_bytes"], 11);
 }
+
+#[test]
+fn altered_accounts_are_found_and_made_anew() {
+    use lucid_core::{access::Role, entry::UserChanged};
+    use lucid_store::Accounts;
+    let place = Place::with_node();
+    let address = "TJRabPrwbZy45sbavfcjinPJC18kjpRTv8";
+    place.run(&["users", "grant", address, "user"], 0);
+    let sound = place.json(&["ledger", "check"], 0);
+    assert!(findings(&sound).is_empty(), "{sound}");
+    // Somebody makes himself an admin in the database alone.
+    let open = || Accounts::open(&place.data("auth"), &Disk::default()).unwrap().0;
+    let accounts = open();
+    let (kind, v) = Default::default();
+    let (at, by, user) = (Timestamp::default(), "local".parse().unwrap(), address.parse().unwrap());
+    let forged = UserChanged { at, by, kind, revoked: false, role: Role::Admin, user, v };
+    accounts.apply(&[forged], accounts.applied().unwrap()).unwrap();
+    drop(accounts);
+    let checked = place.json(&["ledger", "check"], 1);
+    assert_eq!(checked["sound"], false);
+    let found = findings(&checked);
+    assert!(found[0].0 == "accounts" && found[0].1.contains("the log says user"), "{found:?}");
+    let examined = place.json(&["doctor"], 1);
+    let lines = examined["checks"].as_array().unwrap();
+    let line = lines.iter().find(|line| line["check"] == "accounts").unwrap();
+    assert!(text(&line["found"]).contains("the log says user"), "{line}");
+    let rebuilt = place.json(&["ledger", "rebuild"], 0);
+    assert!(text(&rebuilt["accounts_aside"]).ends_with("auth.aside-1"), "{rebuilt}");
+    let listed = place.json(&["users", "list"], 0);
+    assert_eq!(listed["users"][0]["role"], "user");
+    assert!(findings(&place.json(&["ledger", "check"], 0)).is_empty());
+}

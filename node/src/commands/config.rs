@@ -9,6 +9,7 @@ use crate::{
     config::{Config, Origin, Overrides, Setting},
     failure::{Class, Outcome},
     output::{Output, notice},
+    serving,
 };
 
 /// The subcommands of `config`.
@@ -38,8 +39,11 @@ impl ConfigCommand {
     /// # Errors
     /// Standard output's.
     pub fn run(&self, overrides: &Overrides, output: Output) -> Outcome<ExitCode> {
-        let (Config { settings, .. }, errors) = Config::examine(overrides);
-        let problems: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        let (Config { settings, services, .. }, errors) = Config::examine(overrides);
+        let mut problems: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        if let (Self::Check, Err(failure)) = (self, serving::tls_of(&services)) {
+            problems.push(format!("{:#}", failure.error));
+        }
         let ok = problems.is_empty();
         match self {
             Self::Show => {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::remote::{NodeArg, runtime};
 use crate::{
@@ -33,6 +33,12 @@ struct Healthy {
     status: u16,
 }
 
+/// What a service says of itself.
+#[derive(Deserialize)]
+struct Said {
+    service: String,
+}
+
 impl Healthcheck {
     /// Asks.
     ///
@@ -48,6 +54,13 @@ impl Healthcheck {
         if !reply.status.is_success() {
             let text = String::from_utf8_lossy(&reply.body);
             return Err(Failure::check(format!("{url}{path} answers {status}: {text}")));
+        }
+        // One service at another's place would answer for it.
+        let Said { service: named } = serde_json::from_slice(&reply.body).map_err(|_| {
+            Failure::check(format!("what answers at {url} is no service of a Lucid node"))
+        })?;
+        if named != service.as_str() {
+            return Err(Failure::check(format!("{named} answers at {url}, not {service}")));
         }
         let healthy = Healthy { service: service.as_str(), url, path, status };
         context.output.print(&healthy, |h| format!("{} at {} is well", h.service, h.url))?;

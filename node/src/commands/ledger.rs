@@ -11,8 +11,13 @@ use std::{
 };
 
 use clap::{Subcommand, ValueHint};
-use lucid_core::{Hash, NodeId, counted};
-use lucid_store::{DataFolder, Disk, FolderKind, LogReader, Secrets, StoreError, db, log};
+use lucid_core::{
+    EntryIndex, Hash, NodeId, counted,
+    entry::{Entry, UserChanged},
+};
+use lucid_store::{
+    DataFolder, Disk, FolderKind, LogReader, Secrets, StoreError, accounts, db, log,
+};
 use serde::Serialize;
 
 use crate::{
@@ -29,7 +34,7 @@ pub enum Ledger {
     Head,
     /// Check every entry and tile against the signed root, and list all that is wrong
     Check(check::Check),
-    /// Make again what comes from the entries: the log's tiles, and the database
+    /// Make again what comes from the entries: the log's tiles, the database, and altered accounts
     Rebuild,
     /// Write the log as files of the C2SP tlog-tiles layout, for any static web server
     Export {
@@ -76,10 +81,29 @@ impl Locked {
         self.folder.join("log")
     }
 
+    fn accounts_folder(&self) -> PathBuf {
+        self.folder.join("auth")
+    }
+
     fn log(&self) -> Result<LogReader, StoreError> {
         let key = self.secrets.log_key().verifier_key();
         Ok(LogReader::open(&self.log_folder(), key)?)
     }
+}
+
+/// Gives `each` the log's changes of accounts and their places, in order. What no entry can be is none.
+fn read_changes(
+    log: &LogReader,
+    each: &mut dyn FnMut(EntryIndex, &UserChanged),
+) -> Result<(), StoreError> {
+    for (index, bytes) in
+        (0..).map(EntryIndex).zip(log.entries(EntryIndex(0)..EntryIndex(log.size()))?)
+    {
+        if let Ok(Entry::UserChanged(change)) = Entry::parse(&bytes?) {
+            each(index, &change);
+        }
+    }
+    Ok(())
 }
 
 /// Progress whose total is known only once the work has begun.
@@ -156,6 +180,8 @@ struct Rebuilt {
     tiles_rewritten: u64,
     /// Where the database that was there is now.
     database_aside: Option<String>,
+    /// Where the accounts are that were there and were not those of the log.
+    accounts_aside: Option<String>,
     log_size: u64,
 }
 
@@ -167,6 +193,14 @@ fn rebuild(context: &Context) -> Outcome<ExitCode> {
     let report = log::rebuild_tiles(&locked.log_folder(), key, &disk, &mut progress)?;
     drop(progress);
     let aside = db::set_aside(&locked.folder, &disk)?;
+    let log = locked.log()?;
+    let altered =
+        accounts::check(&locked.accounts_folder(), &disk, &log, |each| read_changes(&log, each))?;
+    let accounts_aside = match altered {
+        Some(_) => accounts::set_aside(&locked.folder, &disk)?,
+        // Sign-ins are in them alone.
+        None => None,
+    };
     drop(locked);
     // A store that finds it set aside makes it anew from the log, and says so there.
     let store = context.open_store()?;
@@ -174,21 +208,24 @@ fn rebuild(context: &Context) -> Outcome<ExitCode> {
         tiles: report.tiles,
         tiles_rewritten: report.rewritten,
         database_aside: aside.map(|path| path.display().to_string()),
+        accounts_aside: accounts_aside.map(|path| path.display().to_string()),
         log_size: store.with_log(|log| Ok(log.size()))?,
     };
     context.output.print(&rebuilt, |rebuilt| {
-        let Rebuilt { tiles, tiles_rewritten, database_aside, log_size } = rebuilt;
+        let Rebuilt { tiles, tiles_rewritten, database_aside, accounts_aside, log_size } = rebuilt;
         let aside = match database_aside {
             Some(path) => format!("; the old one is {path}, and can be removed"),
             None => String::new(),
         };
-        table(&[
-            (
-                "tiles",
-                format!("{tiles_rewritten} of {tiles} were missing or wrong, and are written"),
-            ),
-            ("database", format!("made anew from {}{aside}", counted(*log_size, "entry"))),
-        ])
+        let tiles = format!("{tiles_rewritten} of {tiles} were missing or wrong, and are written");
+        let database = format!("made anew from {}{aside}", counted(*log_size, "entry"));
+        let mut rows = vec![("tiles", tiles), ("database", database)];
+        rows.extend(accounts_aside.as_ref().map(|path| {
+            let text = "they were not those of the log: the next start makes them anew; the old ones \
+                        are";
+            ("accounts", format!("{text} {path}"))
+        }));
+        table(&rows)
     })?;
     Ok(ExitCode::SUCCESS)
 }

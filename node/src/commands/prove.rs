@@ -278,7 +278,11 @@ impl Proved {
             1 => format!("chunk {}", self.chunks[0]),
             count => format!("{count} chunks"),
         };
-        let keys = if self.disclosed { " and discloses their keys" } else { "" };
+        let keys = match (self.disclosed, self.chunks.len()) {
+            (false, _) => "",
+            (true, 1) => "; it discloses the chunk's key",
+            (true, _) => "; it discloses their keys",
+        };
         format!(
             "{}: {} of evidence about {about}{keys}\ncheck it anywhere with:\n  lucid-node \
              verify {} --key {}",

@@ -81,6 +81,7 @@ pub fn of_client(error: &ClientError) -> Failure {
         | ClientError::NoAuthorities(_)
         | ClientError::InTheOpen(_) => Failure::usage(message),
         ClientError::NoAnswer { .. }
+        | ClientError::Untrusted { .. }
         | ClientError::Nonsense { .. }
         | ClientError::Refused { .. } => Failure::io(message),
     }

@@ -138,7 +138,7 @@ impl Way {
             return Err(Failure::usage("--url goes with --token-file, of an admin of that node"));
         }
         let store = context.open_store().map_err(in_use)?;
-        let service = serving::accounts_of(context, store)?;
+        let service = runtime.block_on(serving::accounts_of(context, store))?;
         let by = "local".parse().map_err(|error| Failure::usage(format!("{error}")))?;
         Ok(Accounts::Folder { runtime, service, by })
     }

@@ -18,7 +18,7 @@ pub struct ServiceConfig {
     pub tls_key: Option<PathBuf>,
     /// How the node calls itself to people who sign in; `None` for its id.
     pub public_name: Option<String>,
-    /// Addresses that are admins from their first sign-in.
+    /// Addresses that become admins when they first sign in. What the ledger says of them later counts.
     pub admins: Vec<Owner>,
     /// Proxies in front of the gateway, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
@@ -34,6 +34,8 @@ pub struct ServiceConfig {
     pub sign_ins_per_minute: NonZeroU32,
     /// Connections at once.
     pub connections_max: u32,
+    /// Connections at once from one address that is no trusted proxy's.
+    pub connections_per_address_max: u32,
     /// Open sessions of an owner.
     pub open_sessions_max: u32,
     /// How long an upload may rest before its session is closed.

@@ -1,7 +1,7 @@
 //! The store of accounts, as authentication wants it.
 
 use lucid_auth::{AccountRecord, AccountStore, Family, StoreFailure};
-use lucid_core::{Owner, Timestamp, access::Role};
+use lucid_core::{Owner, Timestamp, access::Role, entry::UserChanged, merkle::TreeHead};
 use lucid_store::{
     Accounts, StoreError,
     accounts::{AccountRow, FamilyRow},
@@ -52,9 +52,12 @@ impl AccountStore for StoredAccounts {
         }
     }
 
-    fn put_account(&self, account: &AccountRecord) -> Result<(), StoreFailure> {
-        let AccountRecord { owner, role, revoked, created_at } = account.clone();
-        self.0.put_account(&owner, &AccountRow { created_at, revoked, role }).map_err(failed)
+    fn applied(&self) -> Result<TreeHead, StoreFailure> {
+        self.0.applied().map_err(failed)
+    }
+
+    fn apply(&self, changes: &[UserChanged], until: TreeHead) -> Result<(), StoreFailure> {
+        self.0.apply(changes, until).map_err(failed)
     }
 
     fn family(&self, id: [u8; 16]) -> Result<Option<Family>, StoreFailure> {
@@ -78,9 +81,5 @@ impl AccountStore for StoredAccounts {
 
     fn remove_family(&self, id: [u8; 16]) -> Result<(), StoreFailure> {
         self.0.remove_family(id).map_err(failed)
-    }
-
-    fn remove_families_of(&self, owner: &Owner) -> Result<(), StoreFailure> {
-        self.0.remove_families_of(owner).map_err(failed)
     }
 }

@@ -10,7 +10,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Seek},
     num::NonZeroUsize,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -129,6 +129,22 @@ impl Parts {
         }
     }
 
+    /// A chunk file that is the one that was acknowledged, and its length.
+    fn sealed(&self, session: SessionId, summary: &ChunkSummary) -> Answer<(File, u64)> {
+        let index = summary.header.index;
+        let (mut file, bytes) = self.file(session, index)?;
+        let mut opener = take(&self.openers);
+        let scanned = opener.scan(&mut file, bytes, Some(&summary.header));
+        put(&self.openers, opener, self.kept_max);
+        match scanned {
+            Ok(found) if found == *summary => {}
+            Ok(_) => return Err(not_sealed(session, index)),
+            Err(error) => return Err(of_chunk(&error)),
+        }
+        file.rewind().map_err(|error| problem::internal(&error))?;
+        Ok((file, bytes))
+    }
+
     fn open(&self, session: SessionId, summary: &ChunkSummary) -> Answer<Payload> {
         let index = summary.header.index;
         if summary.header.session != session {
@@ -141,18 +157,17 @@ impl Parts {
             .open(&mut file, bytes, Some(&summary.header), |_| dek.chunk_key(&session, index));
         let plain = match opened {
             Ok((found, plain)) if found == *summary => Ok(Payload(Bytes::copy_from_slice(plain))),
-            Ok(_) => {
-                tracing::error!(%session, %index, "a chunk file is not the one that was acknowledged");
-                Err(Problem::new(
-                    Code::Damaged,
-                    format!("chunk {index} is not the one that was sealed"),
-                ))
-            }
+            Ok(_) => Err(not_sealed(session, index)),
             Err(error) => Err(of_chunk(&error)),
         };
         put(&self.openers, opener, self.kept_max);
         plain
     }
+}
+
+fn not_sealed(session: SessionId, index: ChunkIndex) -> Problem {
+    tracing::error!(%session, %index, "a chunk file is not the one that was acknowledged");
+    Problem::new(Code::Damaged, format!("chunk {index} is not the one that was sealed"))
 }
 
 fn take<T: Default>(kept: &Mutex<Vec<T>>) -> T {
@@ -176,8 +191,8 @@ impl Encryptor for LocalEncryptor {
         self.run(move |parts| parts.open(session, &summary.0)).await
     }
 
-    async fn sealed(&self, session: SessionId, index: ChunkIndex) -> Answer<SealedChunk> {
-        let (file, bytes) = self.run(move |parts| parts.file(session, index)).await?;
+    async fn sealed(&self, session: SessionId, summary: Summary) -> Answer<SealedChunk> {
+        let (file, bytes) = self.run(move |parts| parts.sealed(session, &summary.0)).await?;
         let pool = self.pool.clone();
         let content = stream::try_unfold(file, move |mut file| {
             let pool = pool.clone();

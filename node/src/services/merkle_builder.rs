@@ -91,7 +91,8 @@ impl LocalMerkleBuilder {
         Ok(Facts { manifest_bytes, manifest, summaries, ledger })
     }
 
-    async fn spoken(&self, request: &ProofRequest, manifest: &Manifest) -> Answer<Vec<Spoken>> {
+    async fn spoken(&self, request: &ProofRequest, facts: &Facts) -> Answer<Vec<Spoken>> {
+        let manifest = &facts.manifest;
         let (places, segments) = places(&request.subject, manifest)?;
         if places.len() > CHUNKS_MAX {
             let detail =
@@ -119,7 +120,12 @@ impl LocalMerkleBuilder {
         for index in places {
             let wanted = request.attach || !segments.is_empty();
             let file = match wanted {
-                true => Some(self.file(session, index, bytes(&index)).await?),
+                true => {
+                    let summary = facts.summaries.get(index.0 as usize).copied();
+                    let missing = || damaged(session, "its index is shorter than its manifest");
+                    let summary = summary.ok_or_else(missing)?;
+                    Some(self.file(session, summary, bytes(&index)).await?)
+                }
                 false => None,
             };
             let (key, attach) = (keys.next(), request.attach);
@@ -129,8 +135,9 @@ impl LocalMerkleBuilder {
     }
 
     /// A chunk file, whole, of the length its header calls for.
-    async fn file(&self, session: SessionId, index: ChunkIndex, bytes: u64) -> Answer<Vec<u8>> {
-        let mut sealed = self.encryptor.sealed(session, index).await?;
+    async fn file(&self, session: SessionId, summary: ChunkSummary, bytes: u64) -> Answer<Vec<u8>> {
+        let index = summary.header.index;
+        let mut sealed = self.encryptor.sealed(session, Summary(summary)).await?;
         let wrong = || damaged(session, &format!("the file of chunk {index} has another length"));
         if sealed.bytes != bytes {
             return Err(wrong());
@@ -156,7 +163,7 @@ impl MerkleBuilder for LocalMerkleBuilder {
         };
         let session = request.session_id;
         let facts = self.facts(session, request.subject != Subject::Session).await?;
-        let spoken = self.spoken(&request, &facts.manifest).await?;
+        let spoken = self.spoken(&request, &facts).await?;
         self.pool.run(move || evidence(facts, spoken)).await
     }
 }

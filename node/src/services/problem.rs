@@ -2,7 +2,7 @@
 
 use lucid_api::{Code, Problem};
 use lucid_pipeline::{PortError, open::ChunkError};
-use lucid_store::{ErrorKind, State, StoreError};
+use lucid_store::{ErrorKind, LogError, State, StoreError};
 
 /// The problem that answers a store's error.
 #[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` calls for")]
@@ -16,6 +16,12 @@ pub fn of_store(error: StoreError) -> Problem {
             Problem::new(Code::SessionState, error.to_string())
         }
         StoreError::DiskFull { .. } => disk_full(&error),
+        StoreError::Log(LogError::Poisoned { .. } | LogError::Io { .. }) => log_failed(&error),
+        StoreError::Poisoned { .. } => {
+            tracing::error!(error = chain(&error), "a file takes no more writes");
+            let detail = "a file takes no more writes after a failed one: restart the node, which repairs it";
+            Problem::new(Code::Unavailable, detail)
+        }
         StoreError::WriteOnly => Problem::new(
             Code::Forbidden,
             "this node is write-only: it cannot read what it stored; restore with the age identity",
@@ -42,6 +48,23 @@ pub fn of_store(error: StoreError) -> Problem {
 /// That another uploader has the session.
 pub fn in_use() -> Problem {
     Problem::new(Code::UploadInUse, "another request is uploading to this session: try again soon")
+}
+
+/// The log was not written: it takes nothing more before the node is started again.
+fn log_failed(error: &StoreError) -> Problem {
+    tracing::error!(error = chain(error), "the ledger log cannot be written");
+    match error.kind() {
+        ErrorKind::DiskFull => {
+            let detail = "the disk is full, and the ledger log could not be written: make room, then \
+                          restart the node";
+            Problem::new(Code::DiskFull, detail)
+        }
+        _ => {
+            let detail = "the ledger log cannot be read or written, and takes no more entries after a \
+                          failed write: restart the node, which repairs it";
+            Problem::new(Code::Unavailable, detail)
+        }
+    }
 }
 
 fn disk_full(error: &StoreError) -> Problem {

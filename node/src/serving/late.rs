@@ -86,8 +86,11 @@ impl Late {
 
     /// All that the process answers.
     pub(super) fn router(self: &Arc<Self>) -> Router {
-        let health =
-            Health { metrics: self.layer.metrics.clone(), readiness: Arc::clone(self) as Arc<_> };
+        let health = Health {
+            service: self.layer.service,
+            metrics: self.layer.metrics.clone(),
+            readiness: Arc::clone(self) as Arc<_>,
+        };
         let layer = middleware::from_fn_with_state(self.layer.clone(), request::layer);
         let late = Arc::clone(self);
         let starting = Router::new().fallback(starting).layer(layer.clone());

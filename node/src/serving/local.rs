@@ -12,17 +12,16 @@ use lucid_api::{
     rest::Api,
 };
 use lucid_auth::{KeyRing, Service, ServiceOptions};
-use lucid_store::{Accounts, Disk, Figures, FolderVault, Store, StoreError, Witness, secrets};
+use lucid_store::{Disk, Figures, FolderVault, Store, StoreError, Witness, secrets};
 use zeroize::Zeroizing;
 
-use super::Running;
+use super::{Running, accounts, late::Late};
 use crate::{
     config::{Config, WitnessAddress},
     context::{Context, now},
     failure::{Failure, Outcome},
     output::notice,
     services::{
-        accounts::StoredAccounts,
         chunker::{ChunkerOptions, LocalChunker},
         cpu::Pool,
         encryptor::LocalEncryptor,
@@ -57,7 +56,7 @@ pub(super) struct Local {
 }
 
 impl Local {
-    pub(super) fn new(context: &Context, store: Store, running: &Running) -> Outcome<Self> {
+    pub(super) async fn new(context: &Context, store: Store, running: &Running) -> Outcome<Self> {
         let (config, store) = (&context.config, Arc::new(store));
         let cpu = Pool::new(config.workers);
         let vault = Arc::clone(store.local()?);
@@ -78,7 +77,8 @@ impl Local {
         let merkle = LocalMerkleBuilder::new(sessions.clone(), encryptor.clone(), cpu.clone());
         let issuer = store.node_id().to_string();
         let authentication =
-            authentication(config, store.path(), issuer, Arc::clone(&sessions) as Arc<_>)?;
+            authentication(config, store.path(), issuer, Arc::clone(&sessions) as Arc<_>, None)
+                .await?;
         let witness = witness(config, store.path(), Arc::clone(&sessions) as Arc<_>, running)?;
         let vm = match config.services.chain {
             false => None,
@@ -132,12 +132,16 @@ impl Local {
 ///
 /// # Errors
 /// The store's.
-pub(crate) fn accounts_of(context: &Context, store: Store) -> Outcome<Arc<dyn Authentication>> {
+pub(crate) async fn accounts_of(
+    context: &Context,
+    store: Store,
+) -> Outcome<Arc<dyn Authentication>> {
     let (issuer, path) = (store.node_id().to_string(), store.path().to_owned());
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), String::new());
     let (options, pool) = (orchestrator_options(context)?, Pool::new(NonZeroUsize::MIN));
     let ledger = Orchestrator::new(Arc::new(store), pool, options, metrics);
-    Ok(Arc::new(authentication(&context.config, &path, issuer, Arc::new(ledger))?))
+    let service = authentication(&context.config, &path, issuer, Arc::new(ledger), None).await?;
+    Ok(Arc::new(service))
 }
 
 /// How sessions are minted and closed.
@@ -156,17 +160,25 @@ pub(super) fn chunker_options(config: &Config) -> ChunkerOptions {
     ChunkerOptions { workers, chunk_bytes, flush_after }
 }
 
-/// The authentication service over the accounts in `data`.
-pub(super) fn authentication(
+/// The authentication service over the accounts in `data`, which follow from the ledger.
+pub(super) async fn authentication(
     config: &Config,
     data: &Path,
     issuer: String,
     ledger: Arc<dyn lucid_api::ports::Ledger>,
+    late: Option<&Late>,
 ) -> Outcome<Service> {
-    let disk = Disk::default();
-    let accounts = Accounts::open(&data.join("auth"), &disk)?;
+    let (folder, key) = (data.join("auth"), data.join("secrets").join("jwt.key"));
+    if folder.exists() && !key.exists() {
+        notice(&format!(
+            "{} was missing and is made anew: access tokens that it signed are good no more, refresh \
+             tokens still are",
+            key.display()
+        ));
+    }
+    let accounts = accounts::open(&folder, &*ledger, late).await?;
     // The configured secret signs; the folder's own key still verifies what it signed before.
-    let own = secrets::load_or_make(&data.join("secrets").join("jwt.key"), &disk)?;
+    let own = secrets::load_or_make(&key, &Disk::default())?;
     let given = config.services.jwt_secret.as_ref();
     let given = given.map(|secret| Zeroizing::new(secret.expose().as_bytes().to_vec()));
     let keys: Vec<_> = given.into_iter().chain([Zeroizing::new(own.to_vec())]).collect();
@@ -177,7 +189,7 @@ pub(super) fn authentication(
         keys: KeyRing::new(&keys),
         clock: Arc::new(now),
     };
-    Ok(Service::new(Arc::new(StoredAccounts(accounts)), ledger, options)?)
+    Ok(Service::new(accounts, ledger, options)?)
 }
 
 /// The witness that `data` is the folder of, and the task that asks other witnesses about `log`.
@@ -241,11 +253,16 @@ fn asked(WitnessAddress { key, url }: &WitnessAddress) -> Outcome<Asked> {
 pub(super) fn check_reads(vault: &FolderVault) -> Outcome {
     match vault.master_key().kek_id() {
         Some(_) => Ok(()),
-        None => Err(Failure::usage(
-            "this node is write-only, and takes sessions on the command line alone (ingest, record): \
-             over HTTP it would have to read its keys",
-        )),
+        None => Err(write_only()),
     }
+}
+
+/// That a node without a master key serves nobody.
+pub(super) fn write_only() -> Failure {
+    Failure::usage(
+        "this node is write-only, and takes sessions on the command line alone (ingest, record): over \
+         HTTP it would have to read its keys",
+    )
 }
 
 /// How the gateway is set up.
@@ -267,6 +284,18 @@ pub(super) async fn room(look: impl FnOnce() -> Result<(), StoreError> + Send + 
         Ok(Ok(())) => Check::ok("disk"),
         Ok(Err(error)) => Check::failed("disk", error.to_string()),
         Err(error) => Check::failed("disk", error.to_string()),
+    }
+}
+
+/// Whether the ledger log takes entries.
+pub(super) async fn log_taken(store: &Arc<Store>) -> Check {
+    let store = Arc::clone(store);
+    match tokio::task::spawn_blocking(move || store.check_log()).await {
+        Ok(Ok(())) => Check::ok("ledger log"),
+        Ok(Err(error)) => {
+            Check::failed("ledger log", format!("{error}; restart the node, which repairs it"))
+        }
+        Err(error) => Check::failed("ledger log", error.to_string()),
     }
 }
 
@@ -298,7 +327,8 @@ struct LocalReadiness {
 impl Readiness for LocalReadiness {
     async fn checks(&self) -> Vec<Check> {
         let store = Arc::clone(&self.store);
-        let mut checks = vec![Check::ok("store"), room(move || store.check_room()).await];
+        let log = log_taken(&store).await;
+        let mut checks = vec![Check::ok("store"), room(move || store.check_room()).await, log];
         checks.extend(self.vm.as_deref().map(chain_check));
         checks
     }

@@ -1,10 +1,11 @@
 //! The node as a server: which services this process has, how it starts, and how it ends.
 //!
-//! Start and end in order: the data folder is opened and repaired, the services are joined, the port
-//! is bound, then it is said where. A signal stops the listening and the uploads (with what they have),
+//! Start and end in order: the certificate is read, the port is bound, the data folder is opened and
+//! repaired, the services are joined, then it is said where. A signal stops the listening and the uploads (with what they have),
 //! lets requests finish within the grace, then the stores close. What was acknowledged is durable at
 //! every moment of it.
 
+mod accounts;
 mod late;
 mod local;
 mod one;
@@ -12,17 +13,24 @@ mod peers;
 mod process;
 mod vault;
 
-use std::{future, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    future, net::SocketAddr, os::unix::fs::PermissionsExt, process::ExitCode, sync::Arc,
+    time::Duration,
+};
 
 use lucid_api::{
     gateway,
     metrics::Metrics,
     request::RequestLayer,
     rest,
-    server::{self, ServerOptions, Tls},
+    server::{self, ServerOptions, Shares, Tls},
 };
 use serde::Serialize;
-use tokio::{net::TcpListener, runtime::Runtime, signal::unix::SignalKind};
+use tokio::{
+    net::TcpListener,
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use self::local::accounts_of;
@@ -32,10 +40,10 @@ use self::{
     peers::Peers,
 };
 use crate::{
-    config::ServiceName,
+    config::{LogFormat, ServiceConfig, ServiceName},
     context::Context,
     failure::{Failure, Outcome},
-    output::notice,
+    output::{Output, notice},
     services::orchestrator::{Orchestrator, complete_abandoned},
 };
 
@@ -69,19 +77,23 @@ struct Listening {
 /// # Errors
 /// Before it listens: the store's, the port's, the certificate's.
 pub fn run(context: &Context) -> Outcome<ExitCode> {
+    let (runtime, running, service) = (runtime()?, Running::new(), ServiceName::ApiGateway);
+    // What stands in the way is met before a folder and keys are made.
+    let bound = runtime.block_on(bind(&context.config.services, service))?;
+    if context.config.write_only && !context.config.data.exists() {
+        return Err(local::write_only());
+    }
     let store = context.open_or_create_store()?;
-    let (runtime, running) = (runtime()?, Running::new());
     let served = runtime.block_on(async {
-        let local = Local::new(context, store, &running)?;
+        let local = Local::new(context, store, &running).await?;
         completer(context, &local.sessions, &running);
         let api = rest::router(local.api(&running.metrics));
         let authentication = local.authentication.clone();
         let options = gateway_options(context);
         let router = gateway::router(api, authentication, options, running.metrics.clone());
-        let service = ServiceName::ApiGateway;
         let late = Late::new(layer(service, &running));
         late.join(Joined { router, readiness: local.readiness() });
-        listen(context, service, &late, future::pending(), &running).await
+        listen(bound, context, service, &late, future::pending(), &running).await
     });
     // Blocking jobs that have begun are waited for: one may be writing.
     runtime.shutdown_timeout(LAST_WRITES);
@@ -96,12 +108,13 @@ pub fn serve(context: &Context, service: ServiceName) -> Outcome<ExitCode> {
     let peers = Peers::new(service, &context.config)?;
     let (runtime, running) = (runtime()?, Running::new());
     let served = runtime.block_on(async {
+        let bound = bind(&context.config.services, service).await?;
         let late = Late::new(layer(service, &running));
         let joining = async {
             late.join(one::join(service, context, &peers, &running, &late).await?);
             future::pending::<Outcome>().await
         };
-        listen(context, service, &late, joining, &running).await
+        listen(bound, context, service, &late, joining, &running).await
     });
     runtime.shutdown_timeout(LAST_WRITES);
     served.map(|()| ExitCode::SUCCESS)
@@ -139,34 +152,71 @@ fn cpu_features() -> String {
     lucid_hal::cpu::features().names().join(" ")
 }
 
-/// Binds the service's port, says where, and serves until a signal, or until it cannot be joined.
+/// The gateway's TLS, where it is configured.
+///
+/// # Errors
+/// Where a part of it is missing or cannot be used.
+pub(crate) fn tls_of(config: &ServiceConfig) -> Outcome<Option<Tls>> {
+    match (&config.tls_certificate, &config.tls_key) {
+        (Some(certificate), Some(key)) => {
+            let tls = Tls::load(certificate, key);
+            tls.map(Some).map_err(|error| Failure::usage(error.to_string()))
+        }
+        (None, None) => Ok(None),
+        _ => Err(Failure::usage("tls_certificate and tls_key go together")),
+    }
+}
+
+/// A service's port, and its TLS.
+struct Bound {
+    listener: TcpListener,
+    tls: Option<Tls>,
+}
+
+/// Takes the service's port. Whoever connects before it is served waits.
+async fn bind(config: &ServiceConfig, service: ServiceName) -> Outcome<Bound> {
+    let tls = match service {
+        ServiceName::ApiGateway => tls_of(config)?,
+        _ => None,
+    };
+    if let (Some(_), Some(key)) = (&tls, &config.tls_key) {
+        let mode = std::fs::metadata(key)?.permissions().mode() & 0o777;
+        // A container's secrets are often 0444, behind a folder that nobody else can enter.
+        if mode & 0o007 != 0 {
+            let key = key.display();
+            notice(&format!(
+                "others can read the TLS key {key} (mode {mode:03o}): chmod o-rwx {key}"
+            ));
+        }
+    }
+    let address =
+        config.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], service.port())));
+    let listener = TcpListener::bind(address).await.map_err(|error| {
+        Failure::io(format!("cannot listen at {address}: {error}; choose another with --listen"))
+    })?;
+    Ok(Bound { listener, tls })
+}
+
+/// Says where the service is, and serves until a signal, or until it cannot be joined.
 async fn listen(
+    bound: Bound,
     context: &Context,
     service: ServiceName,
     late: &Arc<Late>,
     joining: impl Future<Output = Outcome>,
     running: &Running,
 ) -> Outcome {
-    let config = &context.config.services;
-    let is_gateway = service == ServiceName::ApiGateway;
-    let tls = match (&config.tls_certificate, &config.tls_key) {
-        (Some(certificate), Some(key)) if is_gateway => {
-            Some(Tls::load(certificate, key).map_err(|error| Failure::usage(error.to_string()))?)
-        }
-        (None, None) => None,
-        _ if !is_gateway => None,
-        _ => return Err(Failure::usage("tls_certificate and tls_key go together")),
-    };
-    let address =
-        config.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], service.port())));
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        Failure::io(format!("cannot listen at {address}: {error}; choose another with --listen"))
-    })?;
+    let (config, is_gateway) = (&context.config.services, service == ServiceName::ApiGateway);
+    let Bound { listener, tls } = bound;
     let address = listener.local_addr()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{address}");
     let listening = Listening { event: "listening", service: service.as_str(), address, url };
-    context.output.print(&listening, |l| format!("{} listens at {}", l.service, l.url))?;
+    // Before anybody can know that it is there: whoever stops it then stops it in order.
+    let mut signals = Signals::catch()?;
+    // Standard output is one JSON object a line where the log is.
+    let json = context.output.json || config.log_format == LogFormat::Json;
+    Output { json }.print(&listening, |l| format!("{} listens at {}", l.service, l.url))?;
     if is_gateway && tls.is_none() && !address.ip().is_loopback() {
         notice(
             "this listens to others without TLS: set tls_certificate and tls_key, or put a proxy with \
@@ -179,10 +229,15 @@ async fn listen(
         grace: config.shutdown_grace,
     };
     let stop = running.stop.clone();
-    let server = tokio::spawn(server::serve(listener, late.router(), options, stop.clone()));
+    let shares = is_gateway.then(|| {
+        let most = config.connections_per_address_max as usize;
+        Shares::new(most, config.trusted_proxies.clone())
+    });
+    let serving = server::serve_shared(listener, late.router(), options, shares, stop.clone());
+    let server = tokio::spawn(serving);
     let joined = tokio::select! {
         joined = joining => joined,
-        signalled = signal() => signalled,
+        () = signals.next() => Ok(()),
     };
     tracing::info!("stopping");
     stop.cancel();
@@ -194,21 +249,31 @@ async fn listen(
     };
     tokio::select! {
         () = drained => tracing::info!("stopped"),
-        second = signal() => {
-            second?;
+        () = signals.next() => {
             return Err(Failure::io("stopped by a second signal; what was acknowledged is kept"));
         }
     }
     joined
 }
 
-/// Waits for SIGINT or SIGTERM.
-async fn signal() -> Outcome {
-    let mut interrupt = tokio::signal::unix::signal(SignalKind::interrupt())?;
-    let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// SIGINT and SIGTERM, caught from when this is made.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn catch() -> Outcome<Self> {
+        let interrupt = tokio::signal::unix::signal(SignalKind::interrupt())?;
+        let terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
+        Ok(Self { interrupt, terminate })
     }
-    Ok(())
+
+    /// Waits for the next one.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::{convert::Infallible, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
+use axum::Router;
 use lucid_api::{
     gateway,
     health::{Check, Readiness},
@@ -23,7 +24,7 @@ use super::{
     late::{Joined, Late, Missing},
     local::{
         STORE_THREADS, authentication, chain_check, check_reads, chunker_options, figures,
-        gateway_options, orchestrator_options, room, vm, witness,
+        gateway_options, log_taken, orchestrator_options, room, vm, witness,
     },
     peers::Peers,
     vault::{self, HttpTransport},
@@ -135,29 +136,43 @@ pub(super) async fn join(
             let folder = open_folder(context, FolderKind::Accounts, "the key of its tokens is")?;
             let ledger = peers.sessions();
             let issuer = issuer(&*ledger, late).await;
-            let service =
-                authentication(&context.config, folder.path(), issuer.to_string(), ledger)?;
+            let (config, issuer) = (&context.config, issuer.to_string());
+            let service = authentication(config, folder.path(), issuer, ledger, Some(late)).await?;
             let own = Arc::new(FolderReadiness(folder));
             let readiness = peers.readiness(&[SessionOrchestrator], Some(own));
             (internal::authentication(Arc::new(service)), readiness)
         }
-        BlockchainLedger => {
-            let folder = open_folder(context, FolderKind::Witness, "its witness key is")?;
-            let log = peers.log(SessionOrchestrator);
-            let witness = witness(&context.config, folder.path(), log.clone(), running)?;
-            let router = internal::log(log).merge(internal::witness(witness));
-            let own = Arc::new(FolderReadiness(folder));
-            (router, peers.readiness(&[SessionOrchestrator], Some(own)))
-        }
-        BlockchainVm => {
-            let folder = open_folder(context, FolderKind::Vm, "the key of the chain's account is")?;
-            let (log, blocks) = (peers.log(SessionOrchestrator), peers.block_log());
-            let vm = vm(&context.config, folder.path(), log, blocks, running)?;
-            let own = Arc::new(VmReadiness(vm.clone(), FolderReadiness(folder)));
-            (internal::evm(vm), peers.readiness(&[SessionOrchestrator], Some(own)))
-        }
+        BlockchainLedger => blockchain_ledger(context, peers, running)?,
+        BlockchainVm => blockchain_vm(context, peers, running)?,
     };
     Ok(Joined { router: guarded(router, peers.key(), service.as_str()), readiness })
+}
+
+/// blockchain-ledger: its witness, and the log that the orchestrator has.
+fn blockchain_ledger(
+    context: &Context,
+    peers: &Peers<'_>,
+    running: &Running,
+) -> Outcome<(Router, Arc<dyn Readiness>)> {
+    let folder = open_folder(context, FolderKind::Witness, "its witness key is")?;
+    let log = peers.log(ServiceName::SessionOrchestrator);
+    let witness = witness(&context.config, folder.path(), log.clone(), running)?;
+    let router = internal::log(log).merge(internal::witness(witness));
+    let own = Arc::new(FolderReadiness(folder));
+    Ok((router, peers.readiness(&[ServiceName::SessionOrchestrator], Some(own))))
+}
+
+/// blockchain-vm: its chain, whose blocks are in the log that the orchestrator has.
+fn blockchain_vm(
+    context: &Context,
+    peers: &Peers<'_>,
+    running: &Running,
+) -> Outcome<(Router, Arc<dyn Readiness>)> {
+    let folder = open_folder(context, FolderKind::Vm, "the key of the chain's account is")?;
+    let (log, blocks) = (peers.log(ServiceName::SessionOrchestrator), peers.block_log());
+    let vm = vm(&context.config, folder.path(), log, blocks, running)?;
+    let own = Arc::new(VmReadiness(vm.clone(), FolderReadiness(folder)));
+    Ok((internal::evm(vm), peers.readiness(&[ServiceName::SessionOrchestrator], Some(own))))
 }
 
 /// Opens the folder of the encryptor, and makes it first where nothing is there.
@@ -315,7 +330,8 @@ struct LedgerReadiness(Arc<Store>);
 impl Readiness for LedgerReadiness {
     async fn checks(&self) -> Vec<Check> {
         let store = Arc::clone(&self.0);
-        vec![room(move || store.check_room()).await]
+        let log = log_taken(&store).await;
+        vec![room(move || store.check_room()).await, log]
     }
 
     async fn measure(&self) -> Measured {

@@ -1,6 +1,9 @@
 //! The other services, where each is a process of its own.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -12,6 +15,7 @@ use lucid_api::{
     },
     metrics::Measured,
 };
+use tokio::sync::Mutex;
 
 use crate::{
     config::{Config, ServiceName},
@@ -86,38 +90,63 @@ impl<'a> Peers<'a> {
         Arc::new(RemoteEvm(self.caller(ServiceName::BlockchainVm)))
     }
 
-    /// Whether a service is ready: what it needs itself, and that each of the others that it asks is
-    /// there. Whether those are ready is theirs to say.
+    /// Whether a service is ready: what it needs itself, and that each of the others that it asks lets it
+    /// in and is ready, which those say of the ones that they ask. No two ask each other.
     pub(super) fn readiness(
         &self,
         asked: &[ServiceName],
         own: Option<Arc<dyn Readiness>>,
     ) -> Arc<dyn Readiness> {
         let asked = asked.iter().map(|service| self.caller(*service)).collect();
-        Arc::new(PeerReadiness { asked, own })
+        Arc::new(PeerReadiness { asked, own, said: Mutex::default() })
     }
 }
+
+/// How long what was said counts: anybody may ask, and every question becomes some to others.
+const SAID_FOR: Duration = Duration::from_millis(500);
 
 struct PeerReadiness {
     asked: Vec<Caller>,
     own: Option<Arc<dyn Readiness>>,
+    /// What was said last, and when. Whoever asks meanwhile waits for that.
+    said: Mutex<Option<(Instant, Vec<Check>)>>,
+}
+
+async fn ask(peer: &Caller) -> Check {
+    // That it is there says nothing of whether it lets this one in.
+    let said = match peer.ping().await {
+        Ok(()) => peer.ready().await,
+        Err(problem) => Err(problem),
+    };
+    match said {
+        Ok(()) => Check::ok(peer.called()),
+        Err(problem) => Check::failed(peer.called(), problem.detail),
+    }
+}
+
+impl PeerReadiness {
+    async fn look(&self) -> Vec<Check> {
+        let mut checks = match &self.own {
+            Some(own) => own.checks().await,
+            None => Vec::new(),
+        };
+        checks.extend(join_all(self.asked.iter().map(ask)).await);
+        checks
+    }
 }
 
 #[async_trait]
 impl Readiness for PeerReadiness {
     async fn checks(&self) -> Vec<Check> {
-        let mut checks = match &self.own {
-            Some(own) => own.checks().await,
-            None => Vec::new(),
-        };
-        checks.extend(
-            join_all(self.asked.iter().map(async |peer| match peer.ping().await {
-                Ok(()) => Check::ok(peer.called()),
-                Err(problem) => Check::failed(peer.called(), problem.detail),
-            }))
-            .await,
-        );
-        checks
+        let mut said = self.said.lock().await;
+        match &*said {
+            Some((at, checks)) if at.elapsed() < SAID_FOR => checks.clone(),
+            _ => {
+                let checks = self.look().await;
+                *said = Some((Instant::now(), checks.clone()));
+                checks
+            }
+        }
     }
 
     async fn measure(&self) -> Measured {

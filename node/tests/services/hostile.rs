@@ -178,3 +178,104 @@ fn over_tls_and_no_other_way() {
     node.kill().unwrap();
     node.wait().unwrap();
 }
+
+#[test]
+fn what_could_be_read_in_two_ways_is_refused() {
+    for form in Form::BOTH {
+        let folder = tempfile::tempdir().unwrap();
+        let server = Server::start(form, folder.path());
+        let address = server.client().address();
+        let owner = server.client().sign_in(&Wallet::new(1));
+        let token = owner.token.clone().unwrap();
+        let check = |request: &str, status: u16, code: &str| {
+            let answer = asked(address, request);
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{form:?} {request:?}: {answer}"
+            );
+            assert!(answer.contains(code), "{form:?} {request:?}: {answer}");
+            assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{form:?} {request:?}: {answer}");
+        };
+        // One Host, and a sound one: of every resource.
+        for path in ["/health", "/api/v1/auth/me", "/nowhere"] {
+            for hosts in [
+                "",
+                "host: a\r\nhost: a\r\n",
+                "host: a\r\nhost: b\r\n",
+                "host: a b\r\n",
+                "host: \r\n",
+                "host: user@a\r\n",
+                "host: a:x\r\n",
+            ] {
+                let request = format!("GET {path} HTTP/1.1\r\n{hosts}\r\n");
+                check(&request, 400, "invalid_request");
+            }
+        }
+        assert!(asked(address, "GET /health HTTP/1.0\r\n\r\n").contains(" 200 "));
+        // One transfer coding, no content coding.
+        let session = owner.mint(&json!({}));
+        let patch = format!(
+            "PATCH /api/v1/sessions/{session}/upload HTTP/1.1\r\nhost: a\r\nauthorization: Bearer \
+             {token}\r\ntus-resumable: 1.0.0\r\nupload-offset: 0\r\ncontent-type: \
+             application/offset+octet-stream\r\n"
+        );
+        for coding in ["gzip, chunked", "chunked, chunked"] {
+            let request = format!("{patch}transfer-encoding: {coding}\r\n\r\n0\r\n\r\n");
+            check(&request, 400, "invalid_request");
+        }
+        let both = "content-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+        // RFC 9112 §6.1: the chunks count, and what follows is no request.
+        let smuggled = "GET /health HTTP/1.1\r\nhost: a\r\n\r\n";
+        let answer = asked(address, &format!("{patch}{both}{smuggled}"));
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{form:?}: {answer}");
+        let coded = "content-encoding: gzip\r\ncontent-length: 0\r\n\r\n";
+        check(&format!("{patch}{coded}"), 415, "media_type");
+        // Chunks that are none are the sender's fault, and not slowness.
+        for chunks in ["x\r\nabc\r\n0\r\n\r\n", "3\r\nabcd\r\n0\r\n\r\n", "fffffffffffffffff\r\n"] {
+            let request = format!("{patch}transfer-encoding: chunked\r\n\r\n{chunks}");
+            check(&request, 400, "invalid_request");
+        }
+        // Two versions of one protocol.
+        let versions = "tus-resumable: 0.2.2\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        check(&format!("{patch}{versions}"), 412, "tus_version");
+        server.stop();
+    }
+}
+
+#[test]
+fn one_address_does_not_have_all_connections() {
+    let folder = tempfile::tempdir().unwrap();
+    let few = ("LUCID_CONNECTIONS_PER_ADDRESS_MAX", "8");
+    let server = Server::start_with(Form::One, folder.path(), &[few]);
+    let address = server.client().address();
+    // Those of the test that waited for the node may still be there.
+    let mut slow = Vec::new();
+    let start = Instant::now();
+    let refused = loop {
+        let mut stream = connect(address);
+        let closed = stream.write_all(b"GET /health HTTP/1.1\r\n").is_err() || {
+            stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+            let read = stream.read(&mut [0; 1]);
+            read.is_ok() || read.is_err_and(|e| e.kind() == std::io::ErrorKind::ConnectionReset)
+        };
+        if closed {
+            break slow.len();
+        }
+        slow.push(stream);
+        assert!(slow.len() <= 8 && start.elapsed().as_secs() < 12, "{}", slow.len());
+    };
+    assert!((1..=8).contains(&refused), "{refused}");
+    drop(slow);
+    let start = Instant::now();
+    while Client::new(address).get("/health").is_none_or(|answer| answer.status != 200) {
+        assert!(start.elapsed().as_secs() < 10, "who is gone still has its share");
+    }
+    server.stop();
+    // A trusted proxy speaks for many.
+    let settings = [few, ("LUCID_TRUSTED_PROXIES", "127.0.0.0/8")];
+    let server = Server::start_with(Form::One, folder.path(), &settings);
+    let many: Vec<_> = (0..32).map(|_| connect(server.client().address())).collect();
+    assert_eq!(server.client().got("/health").status, 200);
+    drop(many);
+    server.stop();
+}

@@ -6,9 +6,12 @@
     reason = "a test fails by panicking, its fixtures too"
 )]
 
+mod accounts;
 mod chain;
 mod client;
+mod damaged;
 mod endings;
+mod failing;
 mod forms;
 mod hostile;
 mod ledger;

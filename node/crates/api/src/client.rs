@@ -92,6 +92,17 @@ pub enum ClientError {
         /// Why.
         why: String,
     },
+    /// Somebody answers whose certificate is not believed.
+    #[error(
+        "something answers at {url}, and its certificate is not believed: {why}; name its \
+             authority with --ca-certificate FILE"
+    )]
+    Untrusted {
+        /// Where.
+        url: String,
+        /// Why.
+        why: String,
+    },
     /// What answers is no Lucid node, or one of another version.
     #[error("what answers at {url} is no node of this version: {why}")]
     Nonsense {
@@ -239,7 +250,10 @@ impl Client {
         let request = request.map_err(|_| ClientError::Url(format!("{}{path}", self.base)))?;
         let connecting = tokio::time::timeout(CONNECT_TIME, self.connect()).await;
         let stream = connecting.map_err(|_| no_answer("no connection in time".to_owned()))?;
-        let stream = stream.map_err(|error| no_answer(error.to_string()))?;
+        let stream = stream.map_err(|error| match error.get_ref().is_some_and(is_of_tls) {
+            true => ClientError::Untrusted { url: self.base.clone(), why: error.to_string() },
+            false => no_answer(error.to_string()),
+        })?;
         let answered = tokio::time::timeout(self.time, exchange(stream, request, bytes_max)).await;
         answered.map_err(|_| no_answer("no answer in time".to_owned()))?.map_err(no_answer)
     }
@@ -250,6 +264,17 @@ impl Client {
         let name = ServerName::try_from(self.host.clone()).map_err(std::io::Error::other)?;
         Ok(Box::new(tls.connect(name, stream).await?))
     }
+}
+
+/// Whether it is the handshake that failed, and not the connection.
+fn is_of_tls(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
+    matches!(
+        error.downcast_ref(),
+        Some(
+            tokio_rustls::rustls::Error::InvalidCertificate(_)
+                | tokio_rustls::rustls::Error::General(_)
+        )
+    )
 }
 
 /// A connection, plain or not.

@@ -54,6 +54,8 @@ pub trait Readiness: Send + Sync {
 /// What these resources work with.
 #[derive(Clone)]
 pub struct Health {
+    /// Which service it is.
+    pub service: &'static str,
     /// The metrics.
     pub metrics: Metrics,
     /// What the service needs.
@@ -61,18 +63,25 @@ pub struct Health {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names are the answer's")]
 struct Status {
     status: &'static str,
+    /// Which service answers.
+    service: &'static str,
     checks: Vec<Check>,
 }
 
 /// The three resources.
 pub fn router(health: Health) -> Router {
     Router::new()
-        .route("/health", get(|| async { Json(Status { status: "ok", checks: Vec::new() }) }))
+        .route("/health", get(well))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
         .with_state(health)
+}
+
+async fn well(State(health): State<Health>) -> Response {
+    Json(Status { status: "ok", service: health.service, checks: Vec::new() }).into_response()
 }
 
 async fn ready(State(health): State<Health>) -> Response {
@@ -80,7 +89,7 @@ async fn ready(State(health): State<Health>) -> Response {
     let ok = checks.iter().all(|check| check.ok);
     let status = if ok { "ready" } else { "not ready" };
     let code = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (code, Json(Status { status, checks })).into_response()
+    (code, Json(Status { status, service: health.service, checks })).into_response()
 }
 
 async fn metrics(State(health): State<Health>) -> Response {

@@ -19,5 +19,6 @@ pub mod problem;
 pub mod request;
 pub mod rest;
 pub mod server;
+mod strict;
 
 pub use problem::{Code, Problem};

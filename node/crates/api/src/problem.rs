@@ -76,6 +76,7 @@ codes! {
     UploadOffset = "upload_offset", 409, "The upload is not at the offset given: ask with HEAD where it is.";
     Conflict = "conflict", 409, "What was asked for contradicts what is there.";
     Gone = "gone", 410, "The session was erased, voided, or its upload has expired.";
+    PreconditionFailed = "precondition_failed", 412, "The content is not the one that If-Match names.";
     TusVersion = "tus_version", 412, "The version of the tus protocol is missing or not 1.0.0.";
     TooLarge = "too_large", 413, "The body or the upload is larger than allowed.";
     MediaType = "media_type", 415, "The body is not of the media type this resource takes.";

@@ -15,13 +15,14 @@ use axum::{
 };
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use hyper::body::{Frame, SizeHint};
 use tracing::Instrument;
 
 use crate::{
     Code, Problem,
     metrics::{InFlight, Metrics},
+    strict::{self, Framing},
 };
 
 /// The header with a request's id.
@@ -65,13 +66,28 @@ pub async fn layer(State(of): State<RequestLayer>, mut request: Request, next: N
     // Never the query, a header or a body: there are tokens and ranges of private things in them.
     let span = tracing::info_span!("request", id, %method, route);
     let in_flight = of.metrics.begin_request(of.service);
+    let closable = request.version() < Version::HTTP_2;
+    let framing = Framing::default();
     let answer = async {
-        match head_bytes(&request) {
-            0..=HEAD_BYTES_MAX => next.run(request).await,
+        let sound = match head_bytes(&request) {
+            0..=HEAD_BYTES_MAX => strict::check(&request),
             bytes => {
                 let detail =
                     format!("the head has {bytes} bytes; at most {HEAD_BYTES_MAX} are read");
-                Problem::new(Code::HeadersTooLarge, detail).into_response()
+                Err(Problem::new(Code::HeadersTooLarge, detail))
+            }
+        };
+        match sound {
+            Ok(()) => next.run(request.map(|body| framing.watch(body))).await,
+            Err(problem) => {
+                let mut response = problem.into_response();
+                // What follows on the connection may be anybody's.
+                if closable {
+                    response
+                        .headers_mut()
+                        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                response
             }
         }
     };
@@ -80,6 +96,10 @@ pub async fn layer(State(of): State<RequestLayer>, mut request: Request, next: N
         span.in_scope(|| tracing::error!("a request panicked"));
         Problem::internal().into_response()
     });
+    if let Some(problem) = framing.problem().filter(|_| !response.status().is_success()) {
+        *response.status_mut() = problem.code.status();
+        response.extensions_mut().insert(problem);
+    }
     complete(&mut response, &id, &method);
     let (status, elapsed) = (response.status(), start.elapsed());
     of.metrics.request(of.service, &route, &method, status, elapsed);

@@ -1,6 +1,6 @@
 //! What is kept of accounts and sign-ins, and where.
 
-use lucid_core::{Owner, Timestamp, access::Role};
+use lucid_core::{Owner, Timestamp, access::Role, entry::UserChanged, merkle::TreeHead};
 
 /// What is kept of an account.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -62,11 +62,18 @@ pub trait AccountStore: Send + Sync + 'static {
     /// The store's.
     fn has_other_admin(&self, owner: &Owner) -> Result<bool, StoreFailure>;
 
-    /// Writes an account.
+    /// How far of the ledger log the accounts are taken up.
     ///
     /// # Errors
     /// The store's.
-    fn put_account(&self, account: &AccountRecord) -> Result<(), StoreFailure>;
+    fn applied(&self) -> Result<TreeHead, StoreFailure>;
+
+    /// Takes up what follows on that in the log, up to `until`, all of it or nothing. All sign-ins of
+    /// accounts that are revoked end.
+    ///
+    /// # Errors
+    /// The store's.
+    fn apply(&self, changes: &[UserChanged], until: TreeHead) -> Result<(), StoreFailure>;
 
     /// A sign-in.
     ///
@@ -86,10 +93,4 @@ pub trait AccountStore: Send + Sync + 'static {
     /// # Errors
     /// The store's.
     fn remove_family(&self, id: [u8; 16]) -> Result<(), StoreFailure>;
-
-    /// Ends all sign-ins of an account.
-    ///
-    /// # Errors
-    /// The store's.
-    fn remove_families_of(&self, owner: &Owner) -> Result<(), StoreFailure>;
 }

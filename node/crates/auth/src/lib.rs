@@ -10,7 +10,8 @@
 //! - an access token is believed only while its sign-in and its account stand, and says no role: that
 //!   is read from the account at every use;
 //! - a refresh token is kept as a hash; used twice, it ends its sign-in;
-//! - a change of an account is in the ledger before it takes effect;
+//! - a change of an account is in the ledger before it takes effect, and takes effect because it is there:
+//!   accounts follow from the ledger, see [`follow`];
 //! - no key, token or signature has a `Debug` or is in an error.
 //!
 //! A crash forgets outstanding challenges, nothing else.
@@ -27,5 +28,5 @@ mod tokens;
 pub use accounts::{AccountRecord, AccountStore, Family, StoreFailure};
 pub use address::{Address, AddressError};
 pub use nonces::NONCE_SECONDS;
-pub use service::{Clock, Service, ServiceOptions};
+pub use service::{Clock, Service, ServiceOptions, follow};
 pub use tokens::{ACCESS_SECONDS, KeyRing, REFRESH_SECONDS};

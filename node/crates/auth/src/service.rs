@@ -1,6 +1,7 @@
 //! The authentication service.
 
 mod changes;
+mod follow;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use lucid_core::{
 use tokio::sync::Mutex;
 
 use self::changes::Why;
+pub use self::follow::follow;
 use crate::{
     AccountRecord, AccountStore, Address, Family, KeyRing, StoreFailure,
     message::WalletSignature,
@@ -32,7 +34,7 @@ pub struct ServiceOptions {
     pub issuer: String,
     /// How the node calls itself to people who sign in.
     pub name: String,
-    /// Addresses that are admins from their first sign-in.
+    /// Addresses that become admins when they are first seen. What the ledger says later goes before.
     pub admins: Vec<Owner>,
     /// The keys of access tokens.
     pub keys: KeyRing,
@@ -253,17 +255,11 @@ impl Authentication for Service {
         let owner = self.run(move |parts| parts.check_login(&login)).await?.owner();
         let of = owner.clone();
         let known = self.run(move |parts| parts.store.account(&of).map_err(failed)).await?;
-        let first_admin = self.parts.options.admins.contains(&owner);
         let account = match known {
-            Some(account) if !first_admin || account.role == Role::Admin => account,
-            Some(account) if account.revoked => account,
-            // Named in the configuration since.
-            Some(_) => {
-                self.change(Why::SignedIn, &owner, &operator(), |_| Ok(Some((Role::Admin, false))))
-                    .await?
-            }
+            // What the ledger has of it since counts, whatever the configuration names it.
+            Some(account) => account,
             None => {
-                let (role, by) = match first_admin {
+                let (role, by) = match self.parts.options.admins.contains(&owner) {
                     true => (Role::Admin, operator()),
                     false => (Role::User, owner.clone()),
                 };

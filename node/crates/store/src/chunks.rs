@@ -11,9 +11,8 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Read},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
@@ -23,7 +22,7 @@ use lucid_core::{
 };
 
 use crate::{
-    disk::{Disk, temporary_name},
+    disk::{Disk, open_file, temporary_name},
     error::{Doing, StoreError, damaged},
     vault::{
         Lease, Ticket,
@@ -33,9 +32,6 @@ use crate::{
 
 /// What follows the name of a chunk file that recovery set aside.
 const ORPHAN: &str = ".orphan";
-
-/// Opening returns at once, whatever stands under the name.
-const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
 
 /// The folder `chunks/`.
 pub struct ChunkFiles {
@@ -152,18 +148,14 @@ impl ChunkFiles {
     pub fn open(&self, session: SessionId, index: ChunkIndex) -> Result<(File, u64), StoreError> {
         let path = self.path(session, index);
         // Not to wait for ever on a pipe that somebody put there.
-        let opened = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(&path);
-        let file = match opened {
+        let file = match open_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(StoreError::ChunkMissing { session, index, path });
             }
             file => file.doing("open", &path)?,
         };
-        let metadata = file.metadata().doing("read", &path)?;
-        if !metadata.is_file() {
-            return Err(damaged(&path, "it is not a file"));
-        }
-        Ok((file, metadata.len()))
+        let bytes = file.metadata().doing("read", &path)?.len();
+        Ok((file, bytes))
     }
 
     /// Length of a chunk's file in bytes.

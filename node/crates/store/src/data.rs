@@ -29,7 +29,7 @@ use std::{
 use rustix::fs::{FlockOperation, flock, statvfs};
 
 use crate::{
-    disk::{Disk, parent, temporary_name},
+    disk::{Disk, parent, read_file, temporary_name},
     error::{Doing, StoreError},
 };
 
@@ -145,7 +145,7 @@ impl DataFolder {
     pub fn open(path: &Path, kind: FolderKind) -> Result<Self, StoreError> {
         match read_format(path, kind)? {
             Mark::Ours => (),
-            Mark::None if path.is_dir() => {
+            Mark::None if path.exists() => {
                 return Err(StoreError::NotADataFolder { path: path.to_owned() });
             }
             Mark::None => return Err(StoreError::NoFolder { path: path.to_owned() }),
@@ -210,7 +210,7 @@ enum Mark {
 
 fn read_format(path: &Path, kind: FolderKind) -> Result<Mark, StoreError> {
     let format = path.join("format");
-    let text = match fs::read(&format) {
+    let text = match read_file(&format) {
         Ok(bytes) => bytes,
         Err(error) if missing(&error) => return Ok(Mark::None),
         Err(error) => return Err(error).doing("read", &format),
@@ -355,7 +355,7 @@ mod tests {
         });
         let file = path.join("file");
         fs::write(&file, "").unwrap();
-        assert!(matches!(refused(&file), StoreError::NoFolder { .. }));
+        assert!(matches!(refused(&file), StoreError::NotADataFolder { .. }));
         assert!(create(&file).is_err());
     }
 

@@ -10,11 +10,36 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Write},
+    io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// Opening a pipe that nobody has the other end of does not wait for somebody.
+pub(crate) const NONBLOCK: i32 = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+
+/// Opens a file to read. Whoever can put a pipe or a device where a file belongs keeps nobody waiting.
+///
+/// # Errors
+/// The operating system's; `InvalidData` where it is no file.
+pub fn open_file(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(NONBLOCK).open(path)?;
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file")),
+    }
+}
+
+/// Reads a whole file, as [`open_file`] opens it.
+///
+/// # Errors
+/// Those of [`open_file`].
+pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_file(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
 
 /// One operation on the disk, as [`Faults`] sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -89,7 +114,9 @@ impl Disk {
     /// The operating system's.
     pub fn create(&self, path: &Path) -> io::Result<File> {
         self.check(Op::Open, path)?;
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        options.custom_flags(NONBLOCK).open(path)
     }
 
     /// Opens a file for appending, mode 0600, made where it is missing.
@@ -98,7 +125,8 @@ impl Disk {
     /// The operating system's.
     pub fn append_to(&self, path: &Path) -> io::Result<File> {
         self.check(Op::Open, path)?;
-        OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+        let mut options = OpenOptions::new();
+        options.append(true).create(true).mode(0o600).custom_flags(NONBLOCK).open(path)
     }
 
     /// Writes all of `bytes`.

@@ -261,6 +261,9 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// Something that was made from a log, and not from this one.
+    #[error("it was made from another log: {0}")]
+    OtherLog(String),
     /// An entry that cannot go into the log.
     #[error("this cannot be an entry of the ledger")]
     Entry(#[from] EntryError),
@@ -289,9 +292,11 @@ impl StoreError {
                 kind_of_io(source)
             }
             Self::NoFolder { .. } | Self::UnknownSession(_) => ErrorKind::NotFound,
-            Self::SessionExists(_) | Self::State { .. } | Self::Chunk { .. } | Self::Entry(_) => {
-                ErrorKind::Conflict
-            }
+            Self::SessionExists(_)
+            | Self::State { .. }
+            | Self::Chunk { .. }
+            | Self::OtherLog(_)
+            | Self::Entry(_) => ErrorKind::Conflict,
             Self::InUse { .. } => ErrorKind::InUse,
             Self::LeaseLost { .. } => ErrorKind::LeaseLost,
             Self::Remote { kind, .. } => *kind,
@@ -334,7 +339,11 @@ pub(crate) trait Doing<T> {
 
 impl<T> Doing<T> for io::Result<T> {
     fn doing(self, doing: &'static str, path: &Path) -> Result<T, StoreError> {
-        self.map_err(|source| StoreError::Io { doing, path: path.to_owned(), source })
+        self.map_err(|source| match source.kind() {
+            // Of those that this crate makes itself: what stands there is not what was written.
+            io::ErrorKind::InvalidData => damaged(path, source),
+            _ => StoreError::Io { doing, path: path.to_owned(), source },
+        })
     }
 }
 

@@ -7,13 +7,14 @@
 use std::{
     fs::{self, OpenOptions},
     io,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use lucid_core::{SessionId, keys::KeyFile};
 
 use crate::{
-    disk::{Disk, Op, temporary_name},
+    disk::{Disk, NONBLOCK, Op, read_file, temporary_name},
     error::{Doing, StoreError},
 };
 
@@ -49,7 +50,7 @@ impl KeyFiles {
     /// [`StoreError::KeyFileMissing`], [`StoreError::KeyFile`], the operating system's.
     pub fn get(&self, session: SessionId) -> Result<KeyFile, StoreError> {
         let path = self.path(session);
-        let bytes = match fs::read(&path) {
+        let bytes = match read_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(StoreError::KeyFileMissing { session });
             }
@@ -79,7 +80,7 @@ impl KeyFiles {
 
     fn destroy_file(&self, path: &Path) -> Result<(), StoreError> {
         self.disk.check(Op::Open, path).doing("destroy", path)?;
-        let file = match OpenOptions::new().write(true).open(path) {
+        let file = match OpenOptions::new().write(true).custom_flags(NONBLOCK).open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             file => file.doing("destroy", path)?,
         };

@@ -41,7 +41,7 @@ pub use sled::Tree;
 pub use sled_folder::Rebuilt;
 pub use store::{
     Committed, CreateOptions, LedgerOptions, OpenOptions, Recovery, Repair, SealRequest, Sealed,
-    Store,
+    Store, UserChanges,
 };
 pub use vault::{
     Ciphers, CommittedChunk, FolderVault, Lease, NoCiphers, Presence, RemoteVault, Transport,

@@ -11,7 +11,6 @@
 //! could open nothing in it. No key is ever in `Debug` or in an error.
 
 use std::{
-    fs::{self, File},
     io::{self, Read},
     os::unix::fs::PermissionsExt,
     path::Path,
@@ -25,7 +24,7 @@ use lucid_core::{
 use zeroize::Zeroizing;
 
 use crate::{
-    disk::Disk,
+    disk::{Disk, open_file, read_file},
     error::{Doing, StoreError, damaged},
 };
 
@@ -220,8 +219,8 @@ fn identity(seed: &[u8; 32]) -> (NodeId, SigningKey) {
 }
 
 fn read_kek_id(path: &Path) -> Result<Option<String>, StoreError> {
-    let text = fs::read_to_string(path).doing("read", path)?;
-    match text.strip_suffix('\n') {
+    let bytes = read_file(path).doing("read", path)?;
+    match String::from_utf8_lossy(&bytes).strip_suffix('\n') {
         Some(NO_KEK) => Ok(None),
         Some(id) if id.len() == 16 && id.bytes().all(|c| c.is_ascii_hexdigit()) => {
             Ok(Some(id.to_owned()))
@@ -253,7 +252,7 @@ pub fn load_or_make(path: &Path, disk: &Disk) -> Result<Zeroizing<[u8; 32]>, Sto
 /// # Errors
 /// [`StoreError::SecretMode`], [`StoreError::SecretText`], the operating system's.
 pub fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, StoreError> {
-    let file = File::open(path).doing("read", path)?;
+    let file = open_file(path).doing("read", path)?;
     let mode = file.metadata().doing("read", path)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(StoreError::SecretMode { path: path.to_owned(), mode });
@@ -276,6 +275,8 @@ pub fn read_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn folder() -> tempfile::TempDir {

@@ -8,10 +8,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lucid_core::{EntryIndex, Timestamp, counted, entry::Entry};
+use lucid_core::{
+    EntryIndex, Timestamp, counted,
+    entry::{Entry, UserChanged},
+    merkle::TreeHead,
+};
 use lucid_store::{
     DataFolder, Disk, FolderKind, LogReader, OpenOptions, Recovery, Secrets, SessionFilter, State,
-    Store, StoreError,
+    Store, StoreError, accounts,
 };
 
 use super::Line;
@@ -19,6 +23,8 @@ use crate::context::{Context, now};
 
 /// Sessions that are named where more wait.
 const NAMED_MAX: usize = 3;
+/// Changes of accounts that are read at once.
+const CHANGES_PAGE: usize = 1024;
 
 /// What the other checks need to know.
 #[derive(Default)]
@@ -178,6 +184,7 @@ fn inside(context: &Context, folder: DataFolder, lines: &mut Vec<Line>, examined
             lines.extend(repairs(&recovery));
             lines.extend(unknown(&recovery));
             lines.push(sessions(&store, &recovery));
+            lines.extend(accounts_line(&store, &log));
         }
     }
 }
@@ -250,6 +257,36 @@ fn unknown(recovery: &Recovery) -> Option<Line> {
     let remedy = "put log/ back from its newest copy; whether the log goes on from a checkpoint that \
                   you kept says: lucid-node ledger check --against CHECKPOINT_FILE";
     recovery.unknown_text().map(|found| Line::fail("log history", found, remedy))
+}
+
+/// Whether the accounts are those of the log, where there are any.
+fn accounts_line(store: &Store, log: &LogReader) -> Option<Line> {
+    let (check, folder) = ("accounts", store.path().join("auth"));
+    let mut changes = 0_u64;
+    let read = |each: &mut dyn FnMut(EntryIndex, &UserChanged)| {
+        let mut after = TreeHead::EMPTY;
+        loop {
+            let page = store.user_changes(after, CHANGES_PAGE)?;
+            changes += page.changes.len() as u64;
+            page.changes.iter().for_each(|(index, change)| each(*index, change));
+            after = page.until;
+            if !page.more {
+                return Ok(());
+            }
+        }
+    };
+    match accounts::check(&folder, &Disk::default(), log, read) {
+        Ok(None) if !folder.exists() => None,
+        Ok(None) => {
+            Some(Line::ok(check, format!("those of the log, {}", counted(changes, "change"))))
+        }
+        Ok(Some(found)) => {
+            let remedy = "move them aside with: lucid-node ledger rebuild; the next start makes them \
+                          anew from the log, and everybody signs in again";
+            Some(Line::fail(check, format!("{}: {found}", folder.display()), remedy))
+        }
+        Err(error) => Some(Line::fail(check, text(&error), "see to the disk")),
+    }
 }
 
 fn sessions(store: &Store, recovery: &Recovery) -> Line {

@@ -35,8 +35,11 @@ pub(super) fn port(config: &Config) -> Line {
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => match health(&url, &trust) {
             Ok(_) => Line::ok(check, format!("a node answers at {url}")),
             Err(why) => {
-                let found = format!("another program has {address}: {why}");
-                Line::fail(check, found, "stop it, or choose another port with --listen")
+                let found =
+                    format!("{address} is taken, and what has it is not known as a node: {why}");
+                let remedy = "if that is this node, see to its certificate; else stop what is there, or \
+                              choose another port with --listen";
+                Line::fail(check, found, remedy)
             }
         },
         Err(error) => {

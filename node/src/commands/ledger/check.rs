@@ -1,5 +1,5 @@
 //! `ledger check`: everything in the log against the signed root, and against an older checkpoint
-//! that somebody kept.
+//! that somebody kept; and the accounts against the log.
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
@@ -9,10 +9,13 @@ use lucid_core::{
     merkle::{EMPTY_ROOT, verify_consistency},
     note::Checkpoint,
 };
-use lucid_store::log::{self, CheckReport, Finding, Remedy};
+use lucid_store::{
+    Disk, StoreError, accounts,
+    log::{self, CheckReport, Finding, Remedy},
+};
 use serde::Serialize;
 
-use super::{Locked, counting};
+use super::{Locked, counting, read_changes};
 use crate::{
     context::Context,
     failure::{Class, Failure, Outcome},
@@ -88,14 +91,15 @@ impl Check {
         let key = locked.secrets.log_key().verifier_key();
         let report = log::check(&locked.log_folder(), key, &mut progress);
         drop(progress);
+        let accounts = altered_accounts(&locked)?;
         let against = older.map(|older| compare(&locked, &older, &report));
         let consistent = against.as_ref().is_none_or(|against| against.consistent);
         let checked = Checked {
-            sound: report.is_sound() && consistent,
+            sound: report.is_sound() && consistent && accounts.is_none(),
             log_size: report.checkpoint.as_ref().map(|it| it.size),
             root: report.checkpoint.as_ref().map(|it| it.root),
             entries: report.entries,
-            findings: report.findings.iter().map(Found::from).collect(),
+            findings: report.findings.iter().map(Found::from).chain(accounts).collect(),
             against,
         };
         context.output.print(&checked, text)?;
@@ -114,6 +118,24 @@ impl Check {
             failure.context(format!("{} is no checkpoint that {key} signed", path.display()))
         })
     }
+}
+
+/// Whether the accounts are those that the log's entries make. A log that does not open says so itself.
+fn altered_accounts(locked: &Locked) -> Outcome<Option<Found>> {
+    let Ok(log) = locked.log() else { return Ok(None) };
+    let found = match accounts::check(&locked.accounts_folder(), &Disk::default(), &log, |each| {
+        read_changes(&log, each)
+    }) {
+        // An entry that cannot be read is among the findings already.
+        Err(StoreError::Log(_)) => return Ok(None),
+        found => found?,
+    };
+    Ok(found.map(|found| Found {
+        kind: "accounts",
+        finding: format!("{}: {found}", locked.accounts_folder().display()),
+        remedy: "run: lucid-node ledger rebuild; the next start makes them anew from the log, and \
+                 everybody signs in again",
+    }))
 }
 
 /// Proves that the log goes on from `older`, or says why that cannot be.

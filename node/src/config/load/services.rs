@@ -8,6 +8,8 @@ use crate::config::{LogFormat, SecretText, ServiceConfig, ServiceName};
 const REQUESTS_PER_MINUTE: u64 = 600;
 const SIGN_INS_PER_MINUTE: u64 = 30;
 const CONNECTIONS: u64 = 4096;
+/// A browser has six to one place, and a network behind one address many of them.
+const CONNECTIONS_PER_ADDRESS: u64 = 256;
 const OPEN_SESSIONS: u64 = 64;
 const UPLOAD_EXPIRES_AFTER: Duration = Duration::from_hours(24);
 /// Shorter would close what a browser's tab in the background still goes on with.
@@ -39,7 +41,9 @@ impl Loader {
         let tls_certificate = self.take("tls_certificate", None, file, shown);
         let tls_key = self.take("tls_key", None, file, shown);
         let public_name = self.take("public_name", None, values::public_name, Clone::clone);
-        let admins = self.list("admins", "it is a TRON address, T…", |text| text.parse().ok());
+        let admins = self.list("admins", "it is a TRON address, T…", |text| {
+            text.parse::<lucid_auth::Address>().ok().map(|address| address.owner())
+        });
         let form = "it is an address or a network, such as 10.0.0.0/8";
         let trusted_proxies = self.list("trusted_proxies", form, values::network);
         let form = "it is an origin, such as https://console.example";
@@ -49,6 +53,8 @@ impl Loader {
         let requests_per_minute = self.rate("requests_per_minute", REQUESTS_PER_MINUTE);
         let sign_ins_per_minute = self.rate("sign_ins_per_minute", SIGN_INS_PER_MINUTE);
         let connections_max = self.count("connections_max", CONNECTIONS, 1_000_000);
+        let connections_per_address_max =
+            self.count("connections_per_address_max", CONNECTIONS_PER_ADDRESS, 1_000_000);
         let open_sessions_max = self.count("open_sessions_max", OPEN_SESSIONS, 1_000_000);
         let upload_expires_after = self.take(
             "upload_expires_after",
@@ -100,6 +106,7 @@ impl Loader {
             requests_per_minute,
             sign_ins_per_minute,
             connections_max,
+            connections_per_address_max,
             open_sessions_max,
             upload_expires_after,
             shutdown_grace: Duration::from_millis(grace),

@@ -20,7 +20,7 @@ pub(super) type Environment = Vec<(OsString, OsString)>;
 
 /// Every setting's name: the key in the file and, in upper case after [`PREFIX`], the variable. A
 /// secret can also be given by the name of a file ([`SECRETS`]).
-const NAMES: [&str; 47] = [
+const NAMES: [&str; 48] = [
     "data",
     "owner",
     "chunk_bytes",
@@ -49,6 +49,7 @@ const NAMES: [&str; 47] = [
     "requests_per_minute",
     "sign_ins_per_minute",
     "connections_max",
+    "connections_per_address_max",
     "open_sessions_max",
     "upload_expires_after",
     "shutdown_grace_ms",

@@ -168,7 +168,7 @@ impl Encryptor for Fake {
     async fn open(&self, _: SessionId, _: Summary) -> Answer<Payload> {
         unreachable!("the chunker opens nothing")
     }
-    async fn sealed(&self, _: SessionId, _: ChunkIndex) -> Answer<SealedChunk> {
+    async fn sealed(&self, _: SessionId, _: Summary) -> Answer<SealedChunk> {
         unreachable!("the chunker reads nothing")
     }
     async fn chunk_keys(&self, _: SessionId, _: Vec<ChunkIndex>) -> Answer<Vec<ChunkKey>> {

@@ -178,23 +178,25 @@ async fn a_log_that_grows_is_followed_by_a_quorum() {
     }
 }
 
+/// A witness behind a gate that opens and closes; counts who comes.
+struct Gated(Arc<std::sync::atomic::AtomicBool>, Honest, Arc<AtomicU64>);
+#[async_trait]
+impl Reach for Gated {
+    async fn add_checkpoint(&self, body: String) -> Result<(u16, String), String> {
+        self.2.fetch_add(1, Ordering::SeqCst);
+        match self.0.load(Ordering::SeqCst) {
+            true => Err("nobody answers".to_owned()),
+            false => self.1.add_checkpoint(body).await,
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_witness_that_is_down_takes_no_quorum_away() {
     let (log, up) = (TestLog::of(5, 1), Other::new());
     let (count, down) = (Arc::<AtomicU64>::default(), Other::new());
     let is_down = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let (gate, inner) = (is_down.clone(), down.witness.clone());
-    struct Gated(Arc<std::sync::atomic::AtomicBool>, Honest, Arc<AtomicU64>);
-    #[async_trait]
-    impl Reach for Gated {
-        async fn add_checkpoint(&self, body: String) -> Result<(u16, String), String> {
-            self.2.fetch_add(1, Ordering::SeqCst);
-            match self.0.load(Ordering::SeqCst) {
-                true => Err("nobody answers".to_owned()),
-                false => self.1.add_checkpoint(body).await,
-            }
-        }
-    }
     let gated = Gated(gate, Honest(inner), count.clone());
     let gated = Asked { key: down.key.clone(), reach: Box::new(gated) };
     let asking = asking(log.clone(), vec![up.asked(), gated], 2);
@@ -242,6 +244,9 @@ async fn a_witness_that_does_not_answer_is_asked_less_and_less() {
 }
 
 /// What a witness can do wrong, and what is then said of it.
+/// What a witness answers to a body.
+type Book = Box<dyn Fn(String) -> Result<(u16, String), String> + Send + Sync>;
+
 #[tokio::test]
 async fn what_is_no_cosignature_is_not_kept() {
     let name = "lucid-witness/test".parse::<lucid_core::note::KeyName>().unwrap();
@@ -260,7 +265,6 @@ async fn what_is_no_cosignature_is_not_kept() {
         let body = body.to_owned();
         move |_: String| Ok((status, body.clone()))
     };
-    type Book = Box<dyn Fn(String) -> Result<(u16, String), String> + Send + Sync>;
     let rows: Vec<(Book, &str)> = vec![
         (Box::new(sign(wrong, 9, same)), "has no cosignature by"),
         (Box::new(sign(own.clone(), 9, |it| it.size -= 1)), "does not verify"),

@@ -23,13 +23,14 @@ use lucid_api::{
     metrics::Metrics,
     ports::{
         Answer, Event, EventKind, Lease, LeaseId, Ledger, LedgerProof, ListSessions, NewSession,
-        Session, Sessions, Summary, UploadState,
+        Session, Sessions, Summary, USER_CHANGES_MAX, UploadState, UserChanges,
     },
 };
 use lucid_core::{
     ChunkIndex, NodeId, Policy, SessionId, Upload,
     chunk::ChunkSummary,
     entry::{Entry, SessionOpened, UserChanged},
+    merkle::TreeHead,
 };
 use lucid_store::{Lease as StoreLease, Order, SealRequest, SessionFilter, Store};
 use tokio::sync::broadcast;
@@ -358,6 +359,16 @@ impl Ledger for Orchestrator {
     async fn user_changed(&self, change: UserChanged) -> Answer<()> {
         self.run(|parts| {
             parts.store.append(&[Entry::UserChanged(change)]).map(drop).map_err(of_store)
+        })
+        .await
+    }
+
+    async fn user_changes(&self, after: TreeHead) -> Answer<UserChanges> {
+        self.run(move |parts| {
+            let found = parts.store.user_changes(after, USER_CHANGES_MAX as usize);
+            let lucid_store::UserChanges { changes, until, more } = found.map_err(of_store)?;
+            let changes = changes.into_iter().map(|(_, change)| change).collect();
+            Ok(UserChanges { changes, until, more })
         })
         .await
     }

@@ -55,7 +55,7 @@ impl Reader {
             match self.gathering.take(entry).map_err(at)? {
                 None => {}
                 Some(Logged::Genesis { genesis, header }) => {
-                    self.begin(genesis, header.hash()).map_err(at)?;
+                    self.begin(&genesis, header.hash()).map_err(at)?;
                 }
                 Some(Logged::Block(block)) => {
                     let Some(chain) = &self.chain else {
@@ -74,7 +74,7 @@ impl Reader {
         Ok(())
     }
 
-    fn begin(&mut self, genesis: Genesis, hash: Hash) -> Result<(), ChainError> {
+    fn begin(&mut self, genesis: &Genesis, hash: Hash) -> Result<(), ChainError> {
         let chain = match self.chain.take() {
             Some(chain) => chain,
             None => Chain::open(self.tree.clone(), genesis.clone(), HISTORY_BLOCKS)?,
@@ -82,7 +82,7 @@ impl Reader {
         let head = chain.head();
         self.head_seen |= head.hash == hash;
         let first = head.header.number.0 == 0 && head.hash != hash;
-        if *chain.genesis() != genesis || first {
+        if chain.genesis() != genesis || first {
             let (found, expected) = (chain.genesis().hash(), genesis.hash());
             return Err(ChainError::GenesisDiffers { found, expected });
         }

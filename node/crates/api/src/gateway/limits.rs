@@ -2,7 +2,7 @@
 //! account. Told with the `RateLimit` and `RateLimit-Policy` fields (draft-ietf-httpapi-ratelimit-headers).
 
 use std::{
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     num::NonZeroU32,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
@@ -15,7 +15,7 @@ use governor::{
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use lucid_core::Owner;
 
-use crate::{Code, Problem};
+use crate::{Code, Problem, server::network};
 
 /// Requests after which those who have not called for a while are forgotten.
 const FORGET_EACH: u32 = 4096;
@@ -119,17 +119,6 @@ impl Rate {
         if wait > 0 {
             put(HeaderName::from_static("ratelimit"), format!("\"{policy}\";r=0;t={wait}"));
             put(header::RETRY_AFTER, wait.to_string());
-        }
-    }
-}
-
-/// What counts as one address.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
         }
     }
 }

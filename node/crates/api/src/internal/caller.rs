@@ -25,6 +25,10 @@ const CALL_TIME: Duration = Duration::from_mins(1);
 const BEFORE_A_CUT: Duration = Duration::from_millis(100);
 /// Whether somebody is there is known in this time.
 const PING_TIME: Duration = Duration::from_secs(2);
+/// Whether it is ready is known in this time: it asks others that it needs.
+const READY_TIME: Duration = Duration::from_secs(5);
+/// Bytes of what it says of that.
+const READY_BYTES_MAX: usize = 64 << 10;
 /// Bytes of an answer: a manifest of some hundred thousand chunks.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 
@@ -40,7 +44,7 @@ pub struct Caller {
 
 /// A body that is passed on while it arrives. Where it breaks off, what came before is sent on first:
 /// the connection is cut with the error, and with it what still waits to be written.
-pub(super) fn passed_on<S, E>(body: S) -> Body
+pub(crate) fn passed_on<S, E>(body: S) -> Body
 where
     S: Stream<Item = Result<Bytes, E>> + Send + 'static,
     E: Into<Box<dyn std::error::Error + Send + Sync>> + Send + 'static,
@@ -57,6 +61,19 @@ where
 #[derive(Deserialize)]
 struct Crossed {
     code: Code,
+    detail: String,
+}
+
+/// What `/ready` says.
+#[derive(Deserialize)]
+struct Said {
+    checks: Vec<SaidCheck>,
+}
+
+#[derive(Deserialize)]
+struct SaidCheck {
+    name: String,
+    ok: bool,
     detail: String,
 }
 
@@ -138,6 +155,36 @@ impl Caller {
         self.call_within(PING, &(), PING_TIME).await
     }
 
+    /// Whether the other can do its work, as it says itself.
+    ///
+    /// # Errors
+    /// `unavailable` with what it lacks; those of [`Caller::call`].
+    pub async fn ready(&self) -> Result<(), Problem> {
+        let request = Request::get(format!("{}/ready", self.base)).body(Body::empty());
+        let request = request.map_err(|_| Problem::internal())?;
+        let late = || {
+            let detail = format!("{} did not answer in time", self.names.1);
+            Problem::new(Code::ServiceTimeout, detail)
+        };
+        let asked = async {
+            let response = self.client.request(request).await;
+            let response = response.map_err(|error| self.unreachable(&error))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), READY_BYTES_MAX).collect().await;
+            Ok((status, body.map_err(|_| self.nonsense())?.to_bytes()))
+        };
+        let (status, body) =
+            tokio::time::timeout(READY_TIME, asked).await.map_err(|_| late())??;
+        if status.is_success() {
+            return Ok(());
+        }
+        let said: Said = serde_json::from_slice(&body).map_err(|_| self.nonsense())?;
+        let failed = said.checks.into_iter().filter(|check| !check.ok);
+        let failed: Vec<_> =
+            failed.map(|SaidCheck { name, detail, .. }| format!("{name}: {detail}")).collect();
+        Err(Problem::new(Code::Unavailable, format!("it is not ready: {}", failed.join("; "))))
+    }
+
     /// Calls with arguments and bytes, and is answered JSON.
     ///
     /// # Errors
@@ -188,7 +235,19 @@ impl Caller {
             uri.parse().map_err(|_| Problem::new(Code::InvalidRequest, "the path is malformed"))?;
         let token = format!("Bearer {token}").parse().map_err(|_| Problem::internal())?;
         request.headers_mut().insert(header::AUTHORIZATION, token);
-        self.client.request(request).await.map_err(|error| self.unreachable(&error))
+        let response = self.client.request(request).await;
+        let response = response.map_err(|error| self.unreachable(&error))?;
+        // What is wrong between services is none of the caller's doing.
+        match response.headers().contains_key(REFUSED) {
+            true => Err(self.refused("it does not believe this service's token")),
+            false => Ok(response),
+        }
+    }
+
+    fn refused(&self, detail: &str) -> Problem {
+        tracing::error!(called = self.names.1, detail, "a service refuses this one's token");
+        let detail = "services do not know each other: compare service_secret and the clocks";
+        Problem::new(Code::BadGateway, detail)
     }
 
     /// A token for the called service.
@@ -238,11 +297,8 @@ impl Caller {
         let body = body.map_err(|_| self.nonsense())?.to_bytes();
         let Crossed { code, detail } =
             serde_json::from_slice(&body).map_err(|_| self.nonsense())?;
-        // What is wrong between services is none of the caller's doing.
         if refused {
-            tracing::error!(called = self.names.1, detail, "a service refuses this one's token");
-            let detail = "services do not know each other: compare service_secret and the clocks";
-            return Err(Problem::new(Code::BadGateway, detail));
+            return Err(self.refused(&detail));
         }
         Err(Problem { code, detail })
     }

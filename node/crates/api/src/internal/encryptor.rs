@@ -58,8 +58,8 @@ pub fn encryptor(port: Arc<dyn Encryptor>) -> Router {
             post(move |body: Bytes| {
                 let port = Arc::clone(&sealed);
                 async move {
-                    answer(match parsed::<(SessionId, ChunkIndex)>(&body) {
-                        Ok((session, index)) => port.sealed(session, index).await.map(|sealed| {
+                    answer(match parsed::<(SessionId, Summary)>(&body) {
+                        Ok((session, chunk)) => port.sealed(session, chunk).await.map(|sealed| {
                             let length = [(header::CONTENT_LENGTH, sealed.bytes.to_string())];
                             (length, Body::from_stream(sealed.content)).into_response()
                         }),
@@ -115,9 +115,9 @@ impl Encryptor for RemoteEncryptor {
         self.0.call_for_bytes("encryptor/open", &(session, summary)).await.map(Payload)
     }
 
-    async fn sealed(&self, session: SessionId, index: ChunkIndex) -> Answer<SealedChunk> {
+    async fn sealed(&self, session: SessionId, summary: Summary) -> Answer<SealedChunk> {
         let (bytes, content) =
-            self.0.call_for_stream("encryptor/sealed", &(session, index)).await?;
+            self.0.call_for_stream("encryptor/sealed", &(session, summary)).await?;
         let unknown =
             || Problem::new(Code::BadGateway, "the encryptor did not say how long the chunk is");
         Ok(SealedChunk { bytes: bytes.ok_or_else(unknown)?, content })

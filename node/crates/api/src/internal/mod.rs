@@ -20,6 +20,7 @@ mod serving;
 mod sessions;
 mod token;
 
+pub(crate) use self::caller::passed_on;
 pub use self::{
     authentication::{RemoteAuthentication, authentication},
     caller::Caller,

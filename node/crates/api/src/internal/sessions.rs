@@ -6,14 +6,14 @@ use async_trait::async_trait;
 use axum::{Router, body::Body, response::IntoResponse, routing::post};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, future, stream, stream::BoxStream};
-use lucid_core::{ChunkIndex, NodeId, SessionId, entry::UserChanged};
+use lucid_core::{ChunkIndex, NodeId, SessionId, entry::UserChanged, merkle::TreeHead};
 
 use super::{Caller, answer, method, serving::parsed};
 use crate::{
     Problem,
     ports::{
         Answer, Event, Lease, LeaseId, Ledger, LedgerProof, ListSessions, NewSession, Session,
-        Sessions, Summary, UploadState,
+        Sessions, Summary, UploadState, UserChanges,
     },
 };
 
@@ -95,11 +95,17 @@ pub fn sessions(port: Arc<dyn Sessions>) -> Router {
 
 /// The ledger's called end.
 pub fn ledger(port: Arc<dyn Ledger>) -> Router {
-    let for_node = Arc::clone(&port);
+    let (for_node, for_changes) = (Arc::clone(&port), Arc::clone(&port));
     let change = move |body: Bytes| {
         let port = Arc::clone(&port);
         async move {
             method(body, |change: UserChanged| async move { port.user_changed(change).await }).await
+        }
+    };
+    let changes = move |body: Bytes| {
+        let port = Arc::clone(&for_changes);
+        async move {
+            method(body, |after: TreeHead| async move { port.user_changes(after).await }).await
         }
     };
     let node = move |body: Bytes| {
@@ -110,6 +116,7 @@ pub fn ledger(port: Arc<dyn Ledger>) -> Router {
     };
     Router::new()
         .route("/internal/v1/ledger/user_changed", post(change))
+        .route("/internal/v1/ledger/user_changes", post(changes))
         .route("/internal/v1/ledger/node_id", post(node))
 }
 
@@ -120,6 +127,10 @@ pub struct RemoteSessions(pub Caller);
 impl Ledger for RemoteSessions {
     async fn user_changed(&self, change: UserChanged) -> Answer<()> {
         self.0.call("ledger/user_changed", &change).await
+    }
+
+    async fn user_changes(&self, after: TreeHead) -> Answer<UserChanges> {
+        self.0.call("ledger/user_changes", &after).await
     }
 
     async fn node_id(&self) -> Answer<NodeId> {

@@ -63,11 +63,11 @@ pub trait Encryptor: Send + Sync {
     /// `not_found`, `gone`, `damaged`; `forbidden` on a write-only node.
     async fn open(&self, session: SessionId, summary: Summary) -> Answer<Payload>;
 
-    /// A chunk file as it is stored.
+    /// A chunk file as it is stored, whose root is looked at before any of it is given.
     ///
     /// # Errors
-    /// `not_found`, `gone`.
-    async fn sealed(&self, session: SessionId, index: ChunkIndex) -> Answer<SealedChunk>;
+    /// `not_found`, `gone`, `damaged`.
+    async fn sealed(&self, session: SessionId, summary: Summary) -> Answer<SealedChunk>;
 
     /// The key to these chunks and no others, for their owner to disclose.
     ///

@@ -49,7 +49,22 @@ use crate::Problem;
 /// What ports give.
 pub type Answer<T> = Result<T, Problem>;
 
-/// The ledger, as authentication writes to it.
+/// Changes of accounts in one answer.
+pub const USER_CHANGES_MAX: u32 = 256;
+
+/// Changes of accounts, in the order of the log.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserChanges {
+    /// The changes.
+    pub changes: Vec<lucid_core::entry::UserChanged>,
+    /// Whoever takes these up has come so far in the log.
+    pub until: lucid_core::merkle::TreeHead,
+    /// Whether there are more after that.
+    pub more: bool,
+}
+
+/// The ledger, as authentication writes to it and follows it.
 #[async_trait::async_trait]
 pub trait Ledger: Send + Sync {
     /// Puts a `user.changed` entry into the log; durable when this returns.
@@ -57,6 +72,12 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// The ledger's.
     async fn user_changed(&self, change: lucid_core::entry::UserChanged) -> Answer<()>;
+
+    /// What the log says of accounts after `after`, at most [`USER_CHANGES_MAX`] changes.
+    ///
+    /// # Errors
+    /// `conflict` where `after` is none of this log's trees; `damaged`, `unavailable`.
+    async fn user_changes(&self, after: lucid_core::merkle::TreeHead) -> Answer<UserChanges>;
 
     /// The node whose ledger it is.
     ///

@@ -3,12 +3,11 @@
 use std::ops::Range;
 
 use axum::{
-    body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
 use futures_util::{StreamExt, stream};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use lucid_core::{
     ChunkIndex, SessionId,
     access::SessionAction,
@@ -19,9 +18,9 @@ use super::{
     Api,
     extract::{Caller, Id},
     guard,
-    openapi::Reading,
+    openapi::ReadingContent,
 };
-use crate::{Code, Problem, ports::SessionState};
+use crate::{Code, Problem, internal::passed_on, ports::SessionState};
 
 /// Chunks that are opened before they are asked for.
 const READ_AHEAD: usize = 2;
@@ -37,18 +36,20 @@ struct Piece {
 /// The content of a sealed session, decrypted. Honours one byte range (RFC 9110 §14).
 #[utoipa::path(get, operation_id = "read_content", path = "/api/v1/sessions/{id}/content", tag = "sessions",
     params(("id" = String, Path, format = "uuid"),
-        ("range" = Option<String>, Header, description = "such as bytes=0-99")),
+        ("range" = Option<String>, Header, description = "such as bytes=0-99"),
+        ("if-match" = Option<String>, Header, description = "the etag that is asked for")),
     responses(
         (status = 200, description = "All of it, as its media type.", content_type = "*/*",
             headers(("etag" = String, description = "Names the content"))),
         (status = 206, description = "The range.", content_type = "*/*",
             headers(("content-range" = String, description = "Which bytes, of how many"))),
         (status = 304, description = "The caller has it."),
-        Reading))]
+        ReadingContent))]
 pub(super) async fn content(
     State(api): State<Api>,
     Caller(caller): Caller,
     Id(id): Id,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let session = guard::session(&api, &caller, id, SessionAction::Read).await?;
@@ -60,6 +61,11 @@ pub(super) async fn content(
         return Err(Problem::new(Code::SessionState, detail));
     };
     let etag = format!("\"{}\"", sealed.merkle_root);
+    // RFC 9110 §13.2.2: this one comes first.
+    if !is_expected(&headers, &etag) {
+        let detail = format!("the content is {etag}, which If-Match does not name");
+        return Err(Problem::new(Code::PreconditionFailed, detail));
+    }
     if is_known(&headers, &etag) {
         let cached = [(header::CACHE_CONTROL, CACHED.to_owned()), (header::ETAG, etag)];
         return Ok((StatusCode::NOT_MODIFIED, cached).into_response());
@@ -67,7 +73,9 @@ pub(super) async fn content(
     let total = sealed.plain_bytes;
     let same =
         headers.get(header::IF_RANGE).is_none_or(|known| known.as_bytes() == etag.as_bytes());
-    let range = match headers.get(header::RANGE).filter(|_| same) {
+    // RFC 9110 §14.2: a range is of GET alone.
+    let ranged = same && method == Method::GET;
+    let range = match headers.get(header::RANGE).filter(|_| ranged) {
         Some(range) => match parse_range(range.to_str().unwrap_or_default(), total) {
             Ok(range) => range,
             // RFC 9110 §15.5.17: how much there is goes with it.
@@ -89,7 +97,8 @@ pub(super) async fn content(
     let mut plain =
         stream::iter(pieces).map(move |piece| open(api.clone(), id, piece)).buffered(READ_AHEAD);
     let first = plain.next().await.transpose()?;
-    let body = Body::from_stream(stream::iter(first.map(Ok::<_, Problem>)).chain(plain));
+    // Where a later one cannot be read the answer breaks off, after what came before it.
+    let body = passed_on(stream::iter(first.map(Ok::<_, Problem>)).chain(plain));
     let mut response = (status, body).into_response();
     let answer = response.headers_mut();
     let mut put = |name, value: String| {
@@ -116,6 +125,17 @@ pub(super) fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     let lines = headers.get_all(header::IF_NONE_MATCH).iter();
     let tags = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
     tags.map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+/// Whether the caller asks for what the tag names, or does not say what for (RFC 9110 §13.1.1, compared
+/// strongly).
+fn is_expected(headers: &HeaderMap, etag: &str) -> bool {
+    let mut lines = headers.get_all(header::IF_MATCH).iter().peekable();
+    let named = |line: &HeaderValue| {
+        let tags = line.to_str().unwrap_or_default();
+        tags.split(',').map(str::trim).any(|tag| tag == "*" || tag == etag)
+    };
+    lines.peek().is_none() || lines.any(named)
 }
 
 /// The bytes a `Range` header asks for. Nothing where it is to be ignored: another unit, or several

@@ -54,10 +54,9 @@ pub(super) async fn chunk(
     let session = guard::session(&api, &caller, id, SessionAction::See).await?;
     guard::is_kept(&session)?;
     // Only what was acknowledged: a file beyond that is nothing yet.
-    if api.sessions.chunks(id, index, 1).await?.is_empty() {
-        return Err(Problem::new(Code::NotFound, format!("the session has no chunk {index}")));
-    }
-    let sealed = api.encryptor.sealed(id, index).await?;
+    let known = api.sessions.chunks(id, index, 1).await?.into_iter().next();
+    let missing = || Problem::new(Code::NotFound, format!("the session has no chunk {index}"));
+    let sealed = api.encryptor.sealed(id, known.ok_or_else(missing)?).await?;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_LENGTH, sealed.bytes.to_string()),

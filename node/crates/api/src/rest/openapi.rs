@@ -59,6 +59,8 @@ problems! {
     Witnessed: Forbidden NotFound Conflict Inconsistent Timeout TooLarge DiskFull;
     ChainReading: Forbidden NotFound;
     RpcCalling: Forbidden NotFound Timeout TooLarge MediaType;
+    ReadingContent: Forbidden NotFound SessionState Gone PreconditionFailed RangeNotSatisfiable TooLarge
+        Damaged;
     TusCreating: Forbidden TooManySessions TusVersion TooLarge Timeout DiskFull;
     TusLooking: Forbidden NotFound SessionState Gone TusVersion Damaged;
     TusFilling: Forbidden NotFound SessionState UploadOffset Conflict Gone TusVersion TooLarge MediaType

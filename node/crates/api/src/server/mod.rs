@@ -5,6 +5,7 @@
 //! answered before it has said everything still reads the answer.
 
 mod linger;
+mod shares;
 mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -24,6 +25,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
+pub use shares::Shares;
+pub(crate) use shares::network;
 pub use tls::{Tls, TlsError};
 
 use self::linger::Lingering;
@@ -61,6 +64,17 @@ pub async fn serve(
     options: ServerOptions,
     stop: CancellationToken,
 ) {
+    serve_shared(listener, router, options, None, stop).await;
+}
+
+/// [`serve`], where no address has more than its share of the connections.
+pub async fn serve_shared(
+    listener: TcpListener,
+    router: Router,
+    options: ServerOptions,
+    shares: Option<Shares>,
+    stop: CancellationToken,
+) {
     let places = Arc::new(Semaphore::new(options.connections_max));
     let (graceful, tasks) = (GracefulShutdown::new(), TaskTracker::new());
     loop {
@@ -70,10 +84,15 @@ pub async fn serve(
             accepted = accept(&listener, &places) => accepted,
         };
         let Some((stream, peer, place)) = accepted else { continue };
+        let share = match shares.as_ref().map(|shares| shares.take(peer.ip())) {
+            // Closed without a word: to say one would take what it has no share of.
+            Some(None) => continue,
+            share => share.flatten(),
+        };
         let (router, tls, watcher) = (router.clone(), options.tls.clone(), graceful.watcher());
         let stop = stop.clone();
         tasks.spawn(async move {
-            let _place = place;
+            let (_place, _share) = (place, share);
             match tls {
                 None => connection(stream, peer, router, watcher, stop).await,
                 Some(tls) => match tokio::time::timeout(HANDSHAKE_TIME, tls.accept(stream)).await {

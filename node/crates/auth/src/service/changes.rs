@@ -3,7 +3,7 @@
 use lucid_api::{Code, Problem, ports::Answer};
 use lucid_core::{Owner, access::Role, entry::UserChanged};
 
-use super::{Parts, Service, failed, no_account, operator, revoked};
+use super::{Parts, Service, failed, follow, no_account, operator, revoked};
 use crate::AccountRecord;
 
 /// Why an account changes.
@@ -30,6 +30,19 @@ impl Service {
         }
     }
 
+    /// Takes up what the ledger says.
+    async fn follow(&self) -> Answer<()> {
+        follow(&self.parts.store, &*self.ledger).await.map(drop).map_err(|problem| match problem.code {
+            Code::Conflict => {
+                tracing::error!(why = problem.detail, "the accounts are not of this ledger");
+                let detail = "the accounts are not of this ledger: restart authentication, which makes \
+                              them anew from it";
+                Problem::new(Code::Unavailable, detail)
+            }
+            _ => problem,
+        })
+    }
+
     /// Changes an account: in the ledger first.
     pub(super) async fn change(
         &self,
@@ -39,6 +52,8 @@ impl Service {
         decide: impl FnOnce(Option<&AccountRecord>) -> Answer<Option<(Role, bool)>> + Send,
     ) -> Answer<AccountRecord> {
         let _turn = self.changing.lock().await;
+        // A change may be in the ledger whose answer was lost.
+        self.follow().await?;
         if why == Why::Asked {
             self.may_change(by).await?;
         }
@@ -60,18 +75,13 @@ impl Service {
         let (kind, v) = Default::default();
         let change =
             UserChanged { at: now, by: by.clone(), kind, revoked, role, user: owner.clone(), v };
-        self.ledger.user_changed(change).await?;
-        let created_at = before.map_or(now, |before| before.created_at);
-        let after = AccountRecord { owner: owner.clone(), role, revoked, created_at };
-        let written = after.clone();
-        self.run(move |parts| {
-            parts.store.put_account(&written).map_err(failed)?;
-            match written.revoked {
-                true => parts.store.remove_families_of(&written.owner).map_err(failed),
-                false => Ok(()),
-            }
-        })
-        .await?;
+        let told = self.ledger.user_changed(change).await;
+        // Whether it is in the ledger decides, not whether somebody heard that it is.
+        let followed = self.follow().await;
+        told?;
+        followed?;
+        let of = owner.clone();
+        let after = self.run(move |parts| parts.account(&of)).await?;
         tracing::info!(user = %owner, %by, %role, revoked, "an account changed");
         Ok(after)
     }

@@ -13,10 +13,11 @@ use axum::{Router, middleware};
 use lucid_api::{
     internal::{self, Caller, RemoteAuthentication, RemoteSessions, ServiceKey, guarded},
     metrics::Metrics,
+    ports::UserChanges,
     request::{self, RequestLayer},
     server::{self, ServerOptions},
 };
-use lucid_core::entry::UserChanged;
+use lucid_core::{Hash, entry::UserChanged, merkle::TreeHead};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use zeroize::Zeroizing;
@@ -48,6 +49,8 @@ suite! {
     of_many_refreshes_at_once_one_wins_and_the_sign_in_ends
     roles_change_at_once_and_an_admin_stays
     without_the_ledger_nothing_changes
+    accounts_follow_from_the_ledger
+    who_is_named_an_admin_stays_what_the_ledger_says
 }
 
 /// Accounts and sign-ins in memory.
@@ -55,6 +58,7 @@ suite! {
 struct Memory {
     accounts: StdMutex<BTreeMap<Owner, AccountRecord>>,
     families: StdMutex<BTreeMap<FamilyId, Family>>,
+    applied: StdMutex<Option<TreeHead>>,
 }
 
 impl AccountStore for Memory {
@@ -74,8 +78,22 @@ impl AccountStore for Memory {
         let accounts = self.accounts.lock().unwrap();
         Ok(accounts.values().any(|account| account.owner != *owner && account.is_admin()))
     }
-    fn put_account(&self, account: &AccountRecord) -> Result<(), StoreFailure> {
-        self.accounts.lock().unwrap().insert(account.owner.clone(), account.clone());
+    fn applied(&self) -> Result<TreeHead, StoreFailure> {
+        Ok(self.applied.lock().unwrap().unwrap_or(TreeHead::EMPTY))
+    }
+    fn apply(&self, changes: &[UserChanged], until: TreeHead) -> Result<(), StoreFailure> {
+        let mut accounts = self.accounts.lock().unwrap();
+        for UserChanged { at, user, role, revoked, .. } in changes.iter().cloned() {
+            let created_at = accounts.get(&user).map_or(at, |before| before.created_at);
+            accounts.insert(
+                user.clone(),
+                AccountRecord { owner: user.clone(), role, revoked, created_at },
+            );
+            if revoked {
+                self.families.lock().unwrap().retain(|_, family| family.owner != user);
+            }
+        }
+        *self.applied.lock().unwrap() = Some(until);
         Ok(())
     }
     fn family(&self, id: FamilyId) -> Result<Option<Family>, StoreFailure> {
@@ -89,17 +107,27 @@ impl AccountStore for Memory {
         self.families.lock().unwrap().remove(&id);
         Ok(())
     }
-    fn remove_families_of(&self, owner: &Owner) -> Result<(), StoreFailure> {
-        self.families.lock().unwrap().retain(|_, family| family.owner != *owner);
-        Ok(())
-    }
 }
 
-/// A ledger that keeps what it is told, or fails.
+/// A ledger that keeps what it is told, or fails. The root of its first entries is made of their number.
 #[derive(Default)]
 struct Told {
     changes: StdMutex<Vec<UserChanged>>,
     fails: std::sync::atomic::AtomicBool,
+    /// It keeps what it is told, and its answer does not arrive.
+    mute: std::sync::atomic::AtomicBool,
+}
+
+impl Told {
+    /// Changes in one answer.
+    const PAGE: usize = 2;
+
+    fn head(size: usize) -> TreeHead {
+        match size {
+            0 => TreeHead::EMPTY,
+            size => TreeHead { size: size as u64, root: Hash([size as u8; 32]) },
+        }
+    }
 }
 
 #[async_trait]
@@ -109,7 +137,21 @@ impl Ledger for Told {
             return Err(Problem::new(Code::Unavailable, "no ledger"));
         }
         self.changes.lock().unwrap().push(change);
-        Ok(())
+        match self.mute.load(Ordering::SeqCst) {
+            true => Err(Problem::new(Code::ServiceTimeout, "no answer")),
+            false => Ok(()),
+        }
+    }
+
+    async fn user_changes(&self, after: TreeHead) -> Answer<UserChanges> {
+        let changes = self.changes.lock().unwrap();
+        let from = after.size as usize;
+        if from > changes.len() || Self::head(from) != after {
+            return Err(Problem::new(Code::Conflict, "another log"));
+        }
+        let to = changes.len().min(from + Self::PAGE);
+        let (more, until) = (to < changes.len(), Self::head(to));
+        Ok(UserChanges { changes: changes[from..to].to_vec(), until, more })
     }
 
     async fn node_id(&self) -> Answer<lucid_core::NodeId> {
@@ -341,4 +383,49 @@ async fn without_the_ledger_nothing_changes(reach: Reach) {
     let answer = place.service.login(place.login_for(&wallet(2)).await).await;
     assert_eq!(code(answer), Code::Unavailable);
     assert_eq!(code(place.service.account(&wallet(2).address().owner()).await), Code::NotFound);
+}
+
+async fn accounts_follow_from_the_ledger(reach: Reach) {
+    let place = Place::new(reach).await;
+    let service = &place.service;
+    let (admin, user) = (wallet(1).address().owner(), wallet(2).address().owner());
+    place.sign_in(&wallet(1)).await;
+    let tokens = place.sign_in(&wallet(2)).await;
+    // What is in the ledger counts, though nobody heard that it is.
+    place.ledger.mute.store(true, Ordering::SeqCst);
+    assert!(service.revoke(&user, &admin).await.is_err());
+    place.ledger.mute.store(false, Ordering::SeqCst);
+    assert_eq!(code(service.verify(&tokens.access_token).await), Code::AccountRevoked);
+    assert_eq!(code(service.refresh(&tokens.refresh_token).await), Code::TokenInvalid);
+    // Many at once, in pages, before anything else changes.
+    let (kind, v) = Default::default();
+    let at = Timestamp::from_unix_millis(1);
+    let by = admin.clone();
+    for seed in 10..15 {
+        let (role, user) = (Role::Operator, wallet(seed).address().owner());
+        let change = UserChanged { at, by: by.clone(), kind, revoked: false, role, user, v };
+        place.ledger.changes.lock().unwrap().push(change);
+    }
+    place.sign_in(&wallet(3)).await;
+    for seed in 10..15 {
+        let account = service.account(&wallet(seed).address().owner()).await.unwrap();
+        assert_eq!((account.role, account.created_at), (Role::Operator, at));
+    }
+    // Another ledger than it was: nothing is believed of either.
+    place.ledger.changes.lock().unwrap().clear();
+    assert_eq!(code(service.grant(&user, Role::User, &admin).await), Code::Unavailable);
+    assert!(place.ledger.changes.lock().unwrap().is_empty());
+}
+
+async fn who_is_named_an_admin_stays_what_the_ledger_says(reach: Reach) {
+    let place = Place::new(reach).await;
+    let service = &place.service;
+    // The first wallet is in `admins`.
+    let (named, other) = (wallet(1).address().owner(), wallet(2).address().owner());
+    place.sign_in(&wallet(1)).await;
+    service.grant(&other, Role::Admin, &named).await.unwrap();
+    service.grant(&named, Role::User, &other).await.unwrap();
+    let tokens = place.sign_in(&wallet(1)).await;
+    assert_eq!(service.verify(&tokens.access_token).await.unwrap().role, Role::User);
+    assert_eq!(service.account(&named).await.unwrap().role, Role::User);
 }

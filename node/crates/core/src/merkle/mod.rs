@@ -21,6 +21,7 @@ mod rs;
 mod source;
 mod tile;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use self::{
@@ -48,6 +49,21 @@ pub const EMPTY_ROOT: Hash = Hash([
     0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
     0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
 ]);
+
+/// A tree, named by its size and root: how far of a log something has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TreeHead {
+    /// Leaves.
+    pub size: u64,
+    /// The root over them.
+    pub root: Hash,
+}
+
+impl TreeHead {
+    /// The tree without leaves.
+    pub const EMPTY: Self = Self { size: 0, root: EMPTY_ROOT };
+}
 
 /// What a leaf's bytes are prefixed with before hashing.
 const LEAF_PREFIX: u8 = 0x00;

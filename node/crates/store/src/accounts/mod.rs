@@ -5,19 +5,41 @@
 //! families/<sign-in, 16 bytes>       JSON: owner, hash of the good refresh token, of the used ones, expiry
 //! by_owner/<owner> 0x00 <sign-in>    nothing
 //! expiring/<ms, 8 bytes><sign-in>    nothing
+//! meta/layout                        `accounts 1`
+//! meta/applied                       log size (8 bytes, big-endian) ‖ log root that the accounts stand for
 //! ```
 //!
-//! Accounts follow from the ledger's `user.changed` entries; sign-ins are here alone, and losing them
-//! means signing in again. Everything written is on the disk when a call returns: sled's flush, then an
-//! fdatasync of our own. No token is here, only hashes of refresh tokens.
+//! Accounts follow from the ledger's `user.changed` entries and from nothing else: [`Accounts::apply`] takes
+//! them up, in one transaction with how far the log has been taken up. Whoever opens this asks the ledger
+//! what came after that. Sign-ins are here alone, and losing them means signing in again.
+//!
+//! Invariants:
+//! - what is written is on the disk when a call returns: sled's flush, then an fdatasync of our own;
+//! - of an account that the log revokes no sign-in is left that is older than that;
+//! - no token is here, only hashes of refresh tokens.
+//!
+//! What sled does not open, or has another layout, is moved aside and begun again. A crash loses nothing
+//! that was answered.
 
-use std::path::Path;
+mod check;
 
-use lucid_core::{Owner, Timestamp, access::Role, json::base64_bytes};
+use std::{cell::Cell, path::Path};
+
+use lucid_core::{
+    Hash, Owner, Timestamp, access::Role, entry::UserChanged, json::base64_bytes, merkle::TreeHead,
+};
 use serde::{Deserialize, Serialize};
 use sled::{Transactional, transaction::ConflictableTransactionError};
 
-use crate::{disk::Disk, error::StoreError, sled_folder::SledFolder};
+pub use self::check::{check, set_aside};
+use crate::{
+    disk::Disk,
+    error::StoreError,
+    sled_folder::{Rebuilt, Refusal, SledFolder, condemn, open_or_anew},
+};
+
+/// Names what the trees hold; another one is begun again from the log.
+const LAYOUT: &[u8] = b"accounts 1";
 
 /// sled's page cache. A board has thousands of accounts at most.
 const CACHE_BYTES: u64 = 4 << 20;
@@ -62,28 +84,110 @@ pub struct Accounts {
     families: sled::Tree,
     by_owner: sled::Tree,
     expiring: sled::Tree,
+    meta: sled::Tree,
+}
+
+impl AccountRow {
+    /// The account after a change that the log has.
+    fn after(before: Option<&Self>, change: &UserChanged) -> Self {
+        let created_at = before.map_or(change.at, |before| before.created_at);
+        Self { created_at, revoked: change.revoked, role: change.role }
+    }
 }
 
 impl Accounts {
-    /// Opens the database in `folder`, or makes it.
+    /// Opens the database in `folder`, or makes it: then it has no account yet, and the second part of the
+    /// answer says why. One that cannot be trusted is moved aside first.
     ///
     /// # Errors
-    /// [`StoreError::Database`], the operating system's.
-    pub fn open(folder: &Path, disk: &Disk) -> Result<Self, StoreError> {
+    /// The disk's.
+    pub fn open(folder: &Path, disk: &Disk) -> Result<(Self, Option<Rebuilt>), StoreError> {
+        open_or_anew(folder, disk, || Self::try_open(folder, disk))
+    }
+
+    /// Moves the database in `folder` aside, which nobody may have open, and makes another one, because of
+    /// `reason`.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn begin_anew(
+        folder: &Path,
+        disk: &Disk,
+        reason: &str,
+    ) -> Result<(Self, Option<Rebuilt>), StoreError> {
+        let refused = Cell::new(false);
+        open_or_anew(folder, disk, || match refused.replace(true) {
+            false => Err(Refusal::Anew(reason.to_owned())),
+            true => Self::try_open(folder, disk),
+        })
+    }
+
+    fn try_open(folder: &Path, disk: &Disk) -> Result<Self, Refusal> {
+        let fresh = !folder.join("db").exists();
         let files = SledFolder::open(folder, CACHE_BYTES, disk)?;
-        Ok(Self {
+        let opened = Self {
             rows: files.tree("accounts")?,
             families: files.tree("families")?,
             by_owner: files.tree("by_owner")?,
             expiring: files.tree("expiring")?,
+            meta: files.tree("meta")?,
             files,
-        })
+        };
+        if fresh {
+            opened.sled(opened.meta.insert(b"applied", head_bytes(TreeHead::EMPTY)))?;
+            opened.sled(opened.meta.insert(b"layout", LAYOUT))?;
+            opened.files.flush()?;
+        }
+        let layout = opened.sled(opened.meta.get(b"layout"))?;
+        match layout.as_deref() {
+            Some(LAYOUT) => {}
+            None => return Err(Refusal::Anew("it does not say what is in it".to_owned())),
+            Some(_) => return Err(Refusal::Anew("its layout is another version's".to_owned())),
+        }
+        let applied = opened.applied();
+        applied.map_err(|_| Refusal::Anew("it does not say which log it is of".to_owned()))?;
+        Ok(opened)
     }
 
-    /// Whether no account is here: a database that was just made.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+    /// How far the log is taken up.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub fn applied(&self) -> Result<TreeHead, StoreError> {
+        let value = self.sled(self.meta.get(b"applied"))?;
+        let parsed = value.as_deref().and_then(|value| {
+            let (size, root) = value.split_first_chunk()?;
+            Some(TreeHead { size: u64::from_be_bytes(*size), root: Hash(root.try_into().ok()?) })
+        });
+        parsed.ok_or_else(|| self.damaged("how far the log is taken up"))
+    }
+
+    /// Takes up changes that follow in the log on what [`Accounts::applied`] says, up to `until`. Sign-ins
+    /// of accounts that are revoked end first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`], the disk's.
+    pub fn apply(&self, changes: &[UserChanged], until: TreeHead) -> Result<(), StoreError> {
+        for change in changes.iter().filter(|change| change.revoked) {
+            self.remove_families_unsynced(&change.user)?;
+        }
+        let mut rows: Vec<(&Owner, AccountRow)> = Vec::with_capacity(changes.len());
+        for change in changes {
+            let before = match rows.iter().rev().find(|(owner, _)| **owner == change.user) {
+                Some((_, row)) => Some(row.clone()),
+                None => self.account(&change.user)?,
+            };
+            rows.push((&change.user, AccountRow::after(before.as_ref(), change)));
+        }
+        let trees = (&self.rows, &self.meta);
+        self.transaction(trees.transaction(|(accounts, meta)| {
+            for (owner, row) in &rows {
+                accounts.insert(owner.as_str(), to_json(row))?;
+            }
+            meta.insert(b"applied", head_bytes(until))?;
+            Ok::<_, ConflictableTransactionError<()>>(())
+        }))?;
+        self.files.flush()
     }
 
     /// An account.
@@ -113,15 +217,6 @@ impl Accounts {
             Ok((owner.ok_or_else(|| self.damaged("a name"))?, self.parse(&row)?))
         })
         .collect()
-    }
-
-    /// Writes an account.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`], the disk's.
-    pub fn put_account(&self, owner: &Owner, row: &AccountRow) -> Result<(), StoreError> {
-        self.sled(self.rows.insert(owner.as_str(), to_json(row)))?;
-        self.files.flush()
     }
 
     /// A sign-in.
@@ -174,18 +269,14 @@ impl Accounts {
         self.files.flush()
     }
 
-    /// Ends all sign-ins of an account.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`], the disk's.
-    pub fn remove_families_of(&self, owner: &Owner) -> Result<(), StoreError> {
+    fn remove_families_unsynced(&self, owner: &Owner) -> Result<(), StoreError> {
         let prefix = [owner.as_str().as_bytes(), b"\0"].concat();
         for key in self.by_owner.scan_prefix(&prefix).keys() {
             let key = self.sled(key)?;
             let id = key.get(prefix.len()..).and_then(|id| FamilyId::try_from(id).ok());
             self.remove_unsynced(id.ok_or_else(|| self.damaged("a sign-in's id"))?)?;
         }
-        self.files.flush()
+        Ok(())
     }
 
     fn remove_unsynced(&self, id: FamilyId) -> Result<(), StoreError> {
@@ -214,14 +305,23 @@ impl Accounts {
     }
 
     fn sled<T>(&self, result: sled::Result<T>) -> Result<T, StoreError> {
-        self.files.sled(result)
+        self.files.sled(result.inspect_err(|error| {
+            if !matches!(error, sled::Error::Io(_)) {
+                condemn(self.files.path());
+            }
+        }))
     }
 
+    /// sled gave what nobody put there: the database is made anew at the next start.
     fn damaged(&self, what: &str) -> StoreError {
-        let reason =
-            format!("{what} in it is none; stop the node, remove the folder, and sign in anew");
+        condemn(self.files.path());
+        let reason = format!("{what} in it is none; the next start makes it anew from the log");
         crate::error::damaged(self.files.path(), reason)
     }
+}
+
+fn head_bytes(head: TreeHead) -> Vec<u8> {
+    [head.size.to_be_bytes().as_slice(), head.root.as_bytes()].concat()
 }
 
 fn owner_key(owner: &Owner, id: FamilyId) -> Vec<u8> {
@@ -237,68 +337,4 @@ fn to_json(row: &impl Serialize) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(millis: u64) -> Timestamp {
-        Timestamp::from_unix_millis(millis)
-    }
-
-    fn owner(name: &str) -> Owner {
-        name.parse().unwrap()
-    }
-
-    fn family(of: &str, expires: u64) -> FamilyRow {
-        let (current, used) = ([1; 32], vec![2; 64]);
-        FamilyRow { current, expires_at: at(expires), owner: owner(of), used }
-    }
-
-    #[test]
-    fn what_was_written_is_there_after_a_restart() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("auth");
-        let row = AccountRow { created_at: at(5), revoked: false, role: Role::Operator };
-        let accounts = Accounts::open(&path, &Disk::default()).unwrap();
-        assert!(accounts.is_empty());
-        for name in ["Tb", "Ta", "Tab", "Tc"] {
-            accounts.put_account(&owner(name), &row).unwrap();
-        }
-        accounts.put_family([1; 16], &family("Ta", 100), at(0)).unwrap();
-        accounts.put_family([2; 16], &family("Tab", 100), at(0)).unwrap();
-        drop(accounts);
-        let accounts = Accounts::open(&path, &Disk::default()).unwrap();
-        assert_eq!(accounts.account(&owner("Tab")).unwrap(), Some(row));
-        let names = |after: Option<&str>, limit| -> Vec<String> {
-            let page = accounts.accounts(after.map(owner).as_ref(), limit).unwrap();
-            page.into_iter().map(|(owner, _)| owner.to_string()).collect()
-        };
-        assert_eq!(names(None, 10), ["Ta", "Tab", "Tb", "Tc"]);
-        assert_eq!(names(Some("Ta"), 2), ["Tab", "Tb"]);
-        assert_eq!(accounts.family([1; 16]).unwrap(), Some(family("Ta", 100)));
-        accounts.remove_families_of(&owner("Ta")).unwrap();
-        assert_eq!(accounts.family([1; 16]).unwrap(), None);
-        assert!(accounts.family([2; 16]).unwrap().is_some(), "another's, whose name begins alike");
-        accounts.remove_family([2; 16]).unwrap();
-        accounts.remove_family([2; 16]).unwrap();
-        for tree in [&accounts.families, &accounts.by_owner, &accounts.expiring] {
-            assert!(tree.is_empty());
-        }
-    }
-
-    #[test]
-    fn expired_sign_ins_go_a_few_at_a_time() {
-        let folder = tempfile::tempdir().unwrap();
-        let accounts = Accounts::open(folder.path(), &Disk::default()).unwrap();
-        for id in 0..20 {
-            accounts.put_family([id; 16], &family("Ta", u64::from(id)), at(0)).unwrap();
-        }
-        // Good for longer again: its old time counts no more.
-        accounts.put_family([0; 16], &family("Ta", 1000), at(0)).unwrap();
-        accounts.put_family([50; 16], &family("Ta", 1000), at(20)).unwrap();
-        assert_eq!(accounts.families.len(), 21 - PRUNED_EACH);
-        for _ in 0..3 {
-            accounts.put_family([50; 16], &family("Ta", 1000), at(20)).unwrap();
-        }
-        assert_eq!((accounts.families.len(), accounts.by_owner.len()), (2, 2));
-    }
-}
+mod tests;

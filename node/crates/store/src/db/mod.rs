@@ -9,7 +9,8 @@
 //! | `by_order` | a block of the log | the sessions opened in it, see `order` |
 //! | `by_owner` | an owner and a block of the log | the owner's sessions opened in it |
 //! | `unfinished` | session id | nothing: the session is open, or its destruction is not known to be complete |
-//! | `meta` | `version` | 3 |
+//! | `users` | place of a `user.changed` entry, 8 bytes big-endian | nothing |
+//! | `meta` | `version` | 4 |
 //! | `meta` | `applied` | log size ‖ log root that the trees stand for |
 //!
 //! The trees lag behind the log, by fewer than `LAG_ENTRIES` entries: what those say is in memory
@@ -59,7 +60,7 @@ use crate::{
 };
 
 /// The trees' layout; another one is made anew from the log.
-const VERSION: &[u8] = &[3];
+const VERSION: &[u8] = &[4];
 /// Pages kept in memory. A Pi has 2 GiB for everything, and lookups are rare.
 const CACHE_BYTES: u64 = 16 << 20;
 /// Entries that the trees may be behind. So many are read at a start, 1.6 MB in some ten milliseconds,
@@ -91,6 +92,7 @@ pub(crate) struct Database {
     by_order: sled::Tree,
     by_owner: sled::Tree,
     unfinished: sled::Tree,
+    users: sled::Tree,
     meta: sled::Tree,
     recent: RwLock<Recent>,
     lag_entries: u64,
@@ -142,6 +144,9 @@ impl Database {
                 true => self.unfinished.insert(id, &[]),
                 false => self.unfinished.remove(id),
             })?;
+        }
+        for index in &recent.users {
+            self.sled(self.users.insert(index.0.to_be_bytes(), &[]))?;
         }
         let (size, root) = (recent.size, log.root_at(recent.size)?);
         self.set_applied(Applied { size, root })?;
@@ -249,10 +254,19 @@ impl Database {
     /// What a row says of `session` is not what entry `index` of the log says: somebody altered the
     /// row. The database is made anew at the next start.
     pub(crate) fn disagrees(&self, session: SessionId, index: EntryIndex) -> StoreError {
+        self.differs(&format!("its row of session {session}"), index)
+    }
+
+    /// Entry `index` of the log is no `user.changed`.
+    pub(crate) fn names_no_change(&self, index: EntryIndex) -> StoreError {
+        self.differs("its list of changes of accounts", index)
+    }
+
+    fn differs(&self, what: &str, index: EntryIndex) -> StoreError {
         condemn(self.files.path());
         let reason = format!(
-            "its row of session {session} does not agree with entry {index} of the log; the log is \
-             right, and makes it anew: lucid-node ledger rebuild"
+            "{what} does not agree with entry {index} of the log; the log is right, and makes it \
+             anew: lucid-node ledger rebuild"
         );
         damaged(self.files.path(), reason)
     }

@@ -59,6 +59,7 @@ fn try_open(
         by_order: files.tree("by_order")?,
         by_owner: files.tree("by_owner")?,
         unfinished: files.tree("unfinished")?,
+        users: files.tree("users")?,
         meta: files.tree("meta")?,
         recent: RwLock::default(),
         lag_entries,

@@ -45,6 +45,23 @@ impl SessionFilter {
 }
 
 impl Database {
+    /// Places of at most `limit` `user.changed` entries of the log, from `from` on, in order.
+    pub(crate) fn user_changes(
+        &self,
+        from: EntryIndex,
+        limit: usize,
+    ) -> Result<Vec<EntryIndex>, StoreError> {
+        // Held over both, so that none is missed while what is recent becomes what is written.
+        let recent = self.recent();
+        let written = self.users.range(from.0.to_be_bytes()..).keys().map(|key| {
+            let key = self.sled(key)?;
+            let place = key.as_ref().try_into().map(u64::from_be_bytes).map(EntryIndex);
+            place.map_err(|_| self.unsound("a key of users is no place in the log".to_owned()))
+        });
+        let recent = recent.users.range(from..).copied().map(Ok);
+        written.chain(recent).take(limit).collect()
+    }
+
     /// A session's row.
     pub(crate) fn session(&self, session: SessionId) -> Result<Option<SessionRow>, StoreError> {
         let recent = self.recent().rows.get(&session).cloned();

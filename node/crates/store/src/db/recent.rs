@@ -9,7 +9,7 @@
 //! the disk nothing.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::Bound::{Excluded, Unbounded},
 };
 
@@ -102,6 +102,8 @@ pub(super) struct Recent {
     pub(super) opened: Places,
     /// Sessions that a start must look at, and those it need not look at any more.
     pub(super) unfinished: BTreeMap<SessionId, bool>,
+    /// Places of `user.changed` entries.
+    pub(super) users: BTreeSet<EntryIndex>,
     /// The sessions that are open now, whenever they were opened.
     pub(super) open: Places,
 }
@@ -118,10 +120,14 @@ impl Recent {
         self.rows.clear();
         self.opened.clear();
         self.unfinished.clear();
+        self.users.clear();
     }
 
     /// Takes up the entry at `index`; `written` is the row of its session in the trees.
     pub(super) fn apply(&mut self, index: EntryIndex, entry: &Entry, written: Option<SessionRow>) {
+        if matches!(entry, Entry::UserChanged(_)) {
+            self.users.insert(index);
+        }
         let Some(session) = entry.session() else { return };
         if let Entry::SessionOpened(entry) = entry {
             let row = SessionRow::opened(index, entry);

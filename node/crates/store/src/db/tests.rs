@@ -349,7 +349,7 @@ fn what_cannot_be_trusted_is_made_anew() {
             .segment_size(crate::sled_folder::SEGMENT_BYTES)
             .open()
             .unwrap();
-        database.open_tree("meta").unwrap().insert(b"version", &[2]).unwrap();
+        database.open_tree("meta").unwrap().insert(b"version", &[3]).unwrap();
     };
     assert!(check_reopened(&lives(), earlier).unwrap().contains("another version's"));
     for (tree, key, value) in [

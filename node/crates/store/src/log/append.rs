@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::{BTreeSet, HashSet},
-    fs, io,
+    io,
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -22,7 +22,7 @@ use super::{
     tail::{self, Tail},
     tiles::{full_bundle, full_tile, tile_bytes},
 };
-use crate::disk::{Disk, parent};
+use crate::disk::{Disk, parent, read_file};
 
 /// Entries that may go into a log, with all that can be made of them without it: whoever waits for the
 /// log has this done already.
@@ -246,7 +246,7 @@ impl<'a> Writer<'a> {
     /// [`LogError::Occupied`] where it is there with others; [`LogError::Io`].
     fn put(&mut self, path: &str, bytes: &[u8]) -> Result<(), LogError> {
         let path = self.dir.join(path);
-        match fs::read(&path) {
+        match read_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.replace(&path, bytes),
             Ok(there) if there == bytes => {
                 // It was renamed when it was whole; its name may not have reached the disk.

@@ -17,6 +17,7 @@ use super::{
     tail::{Scan, Tail},
     tiles::{Edge, full_bundle, full_tile, read_tile},
 };
+use crate::disk::read_file;
 
 /// A tile and a bundle that disagree, with no tile above to say which is right.
 struct Undecided {
@@ -205,7 +206,7 @@ impl Checker<'_> {
     /// The leaf hashes of a bundle's entries, where the bundle is whole.
     fn read_bundle(&mut self, index: u64) -> Option<Vec<Hash>> {
         let path = self.dir.join(full_bundle(index).path());
-        let bytes = match fs::read(&path) {
+        let bytes = match read_file(&path) {
             Ok(bytes) => bytes,
             Err(error) => {
                 self.damage.push(LogError::read(&path)(error));

@@ -17,7 +17,7 @@ use super::{
     tail::{Scan, Tail},
     tiles::{Edge, Tiles, full_bundle, full_tile, hashes_at},
 };
-use crate::disk::Disk;
+use crate::disk::{Disk, read_file};
 
 pub(super) fn checkpoint_path(dir: &Path) -> PathBuf {
     dir.join("checkpoint")
@@ -36,7 +36,7 @@ pub(super) fn read_checkpoint(
     key: &VerifierKey,
 ) -> Result<Option<(Checkpoint, String)>, LogError> {
     let path = checkpoint_path(dir);
-    let bytes = match fs::read(&path) {
+    let bytes = match read_file(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         read => read.map_err(LogError::io("read", &path))?,
     };

@@ -1,7 +1,6 @@
 //! Reading: entries, tiles and proofs, as of the current checkpoint.
 
 use std::{
-    fs,
     ops::Range,
     path::{Path, PathBuf},
     vec,
@@ -23,7 +22,7 @@ use super::{
     tail::Tail,
     tiles::{Edge, Tiles, full_bundle, full_tile, hashes_at, tile_bytes},
 };
-use crate::disk::Disk;
+use crate::disk::{Disk, read_file};
 
 /// The log as its checkpoint says it is. It changes nothing on disk.
 ///
@@ -135,7 +134,7 @@ impl LogReader {
         }
         let index = from / TILE_WIDTH;
         let path = self.dir.join(full_bundle(index).path());
-        let bytes = fs::read(&path).map_err(LogError::read(&path))?;
+        let bytes = read_file(&path).map_err(LogError::read(&path))?;
         let entries = decode_bundle(&bytes, TILE_WIDTH as usize)
             .map_err(|source| LogError::Bundle { path: path.clone(), source })?;
         let leaves = self.tiles.full(0, index)?;

@@ -1,6 +1,6 @@
 //! Tiles from entries: what is derived can be made again.
 
-use std::{collections::HashSet, fs, path::Path};
+use std::{collections::HashSet, path::Path};
 
 use lucid_core::{
     Hash,
@@ -16,7 +16,7 @@ use super::{
     tail::Tail,
     tiles::{Edge, full_bundle, full_tile, read_tile, tile_bytes},
 };
-use crate::disk::Disk;
+use crate::disk::{Disk, read_file};
 
 /// What [`rebuild_tiles`] has done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub fn rebuild_tiles(
 
 fn leaves_of_bundle(dir: &Path, index: u64) -> Result<Vec<Hash>, LogError> {
     let path = dir.join(full_bundle(index).path());
-    let bytes = fs::read(&path).map_err(LogError::read(&path))?;
+    let bytes = read_file(&path).map_err(LogError::read(&path))?;
     let entries = decode_bundle(&bytes, TILE_WIDTH as usize)
         .map_err(|source| LogError::Bundle { path, source })?;
     Ok(entries.into_iter().map(leaf_hash).collect())

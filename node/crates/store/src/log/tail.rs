@@ -14,6 +14,7 @@ use lucid_core::{
 };
 
 use super::error::{LogError, TailFault};
+use crate::disk::open_file;
 
 /// What a tail begins with.
 const MAGIC: [u8; 4] = *b"LUCT";
@@ -151,7 +152,7 @@ impl Tail {
         path: &Path,
         mut look: impl FnMut(EntryIndex, &[u8]),
     ) -> Result<Option<Scan>, LogError> {
-        let file = match File::open(path) {
+        let file = match open_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(LogError::io("open", path))?,
         };

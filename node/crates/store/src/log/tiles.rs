@@ -1,7 +1,6 @@
 //! Full tiles and bundles on disk, and the right edge that is not.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -12,6 +11,7 @@ use lucid_core::{
 };
 
 use super::error::LogError;
+use crate::disk::read_file;
 
 /// Tiles kept in memory: proofs of neighbours ask for the same ones. 32 of 8 KiB are 256 KiB.
 const CACHE_TILES: usize = 32;
@@ -46,7 +46,7 @@ pub(super) fn tile_bytes(hashes: &[Hash]) -> Vec<u8> {
 /// [`LogError::Missing`], [`LogError::Tile`], [`LogError::Io`].
 pub(super) fn read_tile(dir: &Path, tile: HashTile) -> Result<Vec<Hash>, LogError> {
     let path = dir.join(tile.path());
-    let bytes = fs::read(&path).map_err(LogError::read(&path))?;
+    let bytes = read_file(&path).map_err(LogError::read(&path))?;
     tile.hashes(&bytes).map_err(|source| LogError::Tile { path, source })
 }
 
@@ -144,6 +144,7 @@ impl Edge {
 #[cfg(test)]
 mod tests {
     use lucid_core::merkle::leaf_hash;
+    use std::fs;
 
     use super::*;
 

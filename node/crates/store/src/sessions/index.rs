@@ -9,7 +9,7 @@ use std::{
 use lucid_core::{Hash, SessionId, chunk::ChunkSummary, manifest::Totals, merkle::CompactRange};
 
 use crate::{
-    disk::Disk,
+    disk::{Disk, open_file},
     error::{Doing, StoreError, damaged},
 };
 
@@ -218,7 +218,7 @@ impl IndexReader {
     /// [`StoreError::Damaged`] where its header is not that of this session's index, the operating
     /// system's.
     pub(crate) fn open(path: &Path, session: SessionId) -> Result<Self, StoreError> {
-        let mut file = match File::open(path) {
+        let mut file = match open_file(path) {
             // What should be there and is not is damage; what cannot be read may be there.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(damaged(path, "the file is missing"));

@@ -13,7 +13,7 @@ use lucid_core::{
 use sha2::{Digest, Sha256};
 
 use crate::{
-    disk::{Disk, parent, temporary_name},
+    disk::{Disk, parent, read_file, temporary_name},
     error::{Doing, StoreError, damaged},
 };
 
@@ -120,7 +120,7 @@ pub(crate) fn read(
     path: &Path,
     expected: Option<Hash>,
 ) -> Result<Option<ManifestFile>, StoreError> {
-    let bytes = match fs::read(path) {
+    let bytes = match read_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         bytes => bytes.doing("read", path)?,
     };

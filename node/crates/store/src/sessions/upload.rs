@@ -1,7 +1,6 @@
 //! `upload.json`, whose bytes are [`lucid_core::upload`]'s.
 
 use std::{
-    fs::File,
     io::{self, Read},
     path::PathBuf,
 };
@@ -9,7 +8,10 @@ use std::{
 use lucid_core::{SessionId, Upload};
 
 use super::SessionFolders;
-use crate::error::{Doing, StoreError, damaged};
+use crate::{
+    disk::open_file,
+    error::{Doing, StoreError, damaged},
+};
 
 impl SessionFolders {
     /// The name of a session's upload facts.
@@ -27,7 +29,7 @@ impl SessionFolders {
     /// Reads them; `None` where there are none.
     pub(crate) fn upload(&self, session: SessionId) -> Result<Option<Upload>, StoreError> {
         let path = self.upload_path(session);
-        let file = match File::open(&path) {
+        let file = match open_file(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             file => file.doing("open", &path)?,
         };

@@ -8,7 +8,7 @@ use std::{
 
 use super::aside;
 use crate::{
-    disk::{Disk, parent},
+    disk::{Disk, parent, read_file},
     error::{Doing, StoreError},
 };
 
@@ -86,14 +86,19 @@ pub(crate) fn open_or_anew<T>(
 
 /// Why the folder need not even be tried.
 fn state_of(folder: &Path) -> Option<String> {
-    if let Ok(mark) = fs::read(condemned(folder)) {
+    if let Ok(mark) = read_file(&condemned(folder)) {
         let reason = match mark.as_slice() {
             ASKED_FOR => "ledger rebuild asked for it",
             _ => "it was found damaged while it was in use",
         };
         Some(reason.to_owned())
     } else if folder.is_dir() {
-        None
+        // sled would wait for ever on a pipe.
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        let is_other =
+            |path: &PathBuf| fs::metadata(path).is_ok_and(|it| !it.is_file() && !it.is_dir());
+        let other = entries.map(|entry| entry.path()).find(is_other);
+        other.map(|other| format!("{} is no file", other.display()))
     } else if folder.exists() {
         Some("what stood in its place was no folder".to_owned())
     } else {
@@ -102,7 +107,7 @@ fn state_of(folder: &Path) -> Option<String> {
 }
 
 /// `open`, with sled's panics (it has some on damaged files) as refusals.
-fn guarded<T>(open: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+pub(crate) fn guarded<T>(open: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
     catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<String>()

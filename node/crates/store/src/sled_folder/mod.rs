@@ -17,7 +17,9 @@ use std::{
 };
 
 pub use self::anew::Rebuilt;
-pub(crate) use self::anew::{ASKED_FOR, Refusal, condemn, condemned, move_aside, open_or_anew};
+pub(crate) use self::anew::{
+    ASKED_FOR, Refusal, condemn, condemned, guarded, move_aside, open_or_anew,
+};
 use crate::{
     disk::{Disk, parent},
     error::{Doing, StoreError},

@@ -63,13 +63,24 @@ impl Store {
             let (totals, root) = (*index.totals(), index.root());
             let manifest = self.manifest_of(opened, &totals, root, request)?;
             let path = self.sessions.manifest_path(session);
-            let (manifest_hash, _) = sessions::write(&path, &manifest, &self.disk)?;
+            let written = sessions::write(&path, &manifest, &self.disk);
+            // A manifest is written as the index is read: what is wrong with that is said first.
+            let (manifest_hash, _) =
+                written.map_err(|error| self.fault_of_index(session).unwrap_or(error))?;
             self.sessions.remove_upload(session)?;
             self.commit_sealed(opened, &totals, root, manifest_hash, request.at)
         })?;
         self.forget(session);
         self.release(session);
         Ok(sealed)
+    }
+
+    /// What is wrong with a session's index as it is on the disk, where anything is.
+    fn fault_of_index(&self, session: SessionId) -> Option<StoreError> {
+        match self.index(session) {
+            Ok(mut index) => index.find_map(Result::err),
+            Err(error) => Some(error),
+        }
     }
 
     /// Puts the `session.sealed` entry into the log, whose manifest is durable.

@@ -89,7 +89,10 @@ impl Store {
     }
 
     /// Refuses where the log takes no more entries, so that nothing is begun that needs one.
-    pub(super) fn check_log(&self) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// [`LogError::Poisoned`].
+    pub fn check_log(&self) -> Result<(), StoreError> {
         check_takes_more(&*self.lock_log()?)
     }
 

@@ -34,6 +34,7 @@ mod open;
 mod recover;
 mod recover_session;
 mod upload;
+mod users;
 mod write;
 
 use std::{
@@ -55,6 +56,7 @@ pub use self::{
     ledger::Committed,
     open::{CreateOptions, LedgerOptions, OpenOptions},
     recover::{Recovery, Repair},
+    users::UserChanges,
 };
 use crate::{
     data::DataFolder,

@@ -76,9 +76,10 @@ fn capabilities() -> Response {
 
 /// Refuses another version of the protocol.
 fn check_version(headers: &HeaderMap) -> Result<(), Problem> {
-    match headers.get(TUS_RESUMABLE) {
-        Some(version) if version == VERSION => Ok(()),
-        _ => Err(Problem::new(Code::TusVersion, "send Tus-Resumable: 1.0.0")),
+    let mut versions = headers.get_all(TUS_RESUMABLE).iter().peekable();
+    match versions.peek().is_some() && versions.all(|version| version == VERSION) {
+        true => Ok(()),
+        false => Err(Problem::new(Code::TusVersion, "send Tus-Resumable: 1.0.0")),
     }
 }
 

@@ -8,6 +8,7 @@ mod life;
 mod repair;
 mod split;
 mod upload;
+mod users;
 
 use std::{fs, path::Path};
 
