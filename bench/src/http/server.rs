@@ -66,6 +66,7 @@ impl Server {
             .env("LUCID_REQUESTS_PER_MINUTE", "1000000")
             .env("LUCID_SIGN_INS_PER_MINUTE", "1000000")
             .env("LUCID_OPEN_SESSIONS_MAX", "100000")
+            .env("LUCID_CONNECTIONS_PER_ADDRESS_MAX", "100000")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

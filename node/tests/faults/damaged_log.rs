@@ -334,7 +334,7 @@ fn a_database_that_cannot_even_be_looked_at() {
     let database = node.data().join("db");
     fs::remove_dir_all(&database).unwrap();
     fs::write(&database, b"no folder").unwrap();
-    node.run("list").ends(74).says(&["nothing in it is lost", "made anew from the log"]);
+    node.run("list").ok().says(&["made anew from the log", "no folder", "db.damaged-1"]);
     node.run("ledger check").ok();
     let rebuilt = node.run("ledger rebuild --json").ok().json();
     assert!(text(&rebuilt["database_aside"]).ends_with("db.aside-1"), "{rebuilt}");

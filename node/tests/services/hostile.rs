@@ -213,12 +213,14 @@ fn what_could_be_read_in_two_ways_is_refused() {
         }
         assert!(asked(address, "GET /health HTTP/1.0\r\n\r\n").contains(" 200 "));
         // One transfer coding, no content coding.
-        let session = owner.mint(&json!({}));
-        let patch = format!(
-            "PATCH /api/v1/sessions/{session}/upload HTTP/1.1\r\nhost: a\r\nauthorization: Bearer \
-             {token}\r\ntus-resumable: 1.0.0\r\nupload-offset: 0\r\ncontent-type: \
-             application/offset+octet-stream\r\n"
-        );
+        let patch_of = |session: &str| {
+            format!(
+                "PATCH /api/v1/sessions/{session}/upload HTTP/1.1\r\nhost: a\r\nauthorization: \
+                 Bearer {token}\r\ntus-resumable: 1.0.0\r\nupload-offset: 0\r\ncontent-type: \
+                 application/offset+octet-stream\r\n"
+            )
+        };
+        let patch = patch_of(&owner.mint(&json!({})));
         for coding in ["gzip, chunked", "chunked, chunked"] {
             let request = format!("{patch}transfer-encoding: {coding}\r\n\r\n0\r\n\r\n");
             check(&request, 400, "invalid_request");
@@ -232,6 +234,8 @@ fn what_could_be_read_in_two_ways_is_refused() {
         check(&format!("{patch}{coded}"), 415, "media_type");
         // Chunks that are none are the sender's fault, and not slowness.
         for chunks in ["x\r\nabc\r\n0\r\n\r\n", "3\r\nabcd\r\n0\r\n\r\n", "fffffffffffffffff\r\n"] {
+            // What came before counts, so each begins at the beginning of another.
+            let patch = patch_of(&owner.mint(&json!({})));
             let request = format!("{patch}transfer-encoding: chunked\r\n\r\n{chunks}");
             check(&request, 400, "invalid_request");
         }

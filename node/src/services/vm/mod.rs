@@ -116,6 +116,13 @@ enum VmError {
     Broken(String),
 }
 
+impl VmError {
+    /// Whether it is only that another service is not there, as at every start.
+    fn is_absence(&self) -> bool {
+        matches!(self, Self::Port(Problem { code: Code::Unavailable | Code::ServiceTimeout, .. }))
+    }
+}
+
 impl From<Problem> for VmError {
     fn from(problem: Problem) -> Self {
         Self::Port(problem)
@@ -164,11 +171,14 @@ impl LocalVm {
         let parts = &self.parts;
         let mut pause = PAUSE;
         loop {
-            let why = match stop.run_until_cancelled(parts.go_on(&mut pause)).await {
-                None => break,
-                Some(error) => error.to_string(),
+            let Some(error) = stop.run_until_cancelled(parts.go_on(&mut pause)).await else {
+                break;
             };
-            tracing::error!(error = why, "the chain does not go on; it is looked at again");
+            let why = error.to_string();
+            match error.is_absence() {
+                true => tracing::info!(why, "the chain waits for another service"),
+                false => tracing::error!(why, "the chain does not go on; it is looked at again"),
+            }
             parts.set(State::Away(format!("the chain does not go on: {why}")));
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 break;
