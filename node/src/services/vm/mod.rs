@@ -1,7 +1,7 @@
 //! blockchain-vm: the node's chain, as far as one process has it.
 //!
-//! The blocks are in the log; here is what they come to. One task reads them from there ([`reading`]),
-//! then makes the next ones ([`making`]), and nobody else does either. Questions are answered from the
+//! The blocks are in the log; here is what they come to. One task reads them from there (`reading`),
+//! then makes the next ones (`making`), and nobody else does either. Questions are answered from the
 //! state that is there.
 //!
 //! Owns on disk: the account's key, and a database that is a projection of the log.
