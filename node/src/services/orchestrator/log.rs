@@ -5,11 +5,10 @@ use bytes::Bytes;
 use lucid_api::{
     Code, Problem,
     ports::{
-        Answer, BlockLog, ConsistencyProof, ENTRIES_MAX, InclusionProof, LogEntry, LogHead,
-        TransparencyLog,
+        Answer, ConsistencyProof, ENTRIES_MAX, InclusionProof, LogEntry, LogHead, TransparencyLog,
     },
 };
-use lucid_core::{EntryIndex, entry::Entry, merkle::TilePath, note::NoteSignature};
+use lucid_core::{EntryIndex, merkle::TilePath, note::NoteSignature};
 use lucid_store::{LogReader, StoreError};
 
 use super::{Orchestrator, Parts};
@@ -103,34 +102,5 @@ impl TransparencyLog for Orchestrator {
 
     async fn keep_cosignatures(&self, checkpoint: String, lines: Vec<String>) -> Answer<bool> {
         self.run(move |parts| parts.keep_cosignatures(&checkpoint, &lines)).await
-    }
-}
-
-/// A block's entries: parts of its body, then its header.
-fn block(entries: &[String]) -> Answer<Vec<Entry>> {
-    let refuse = |why: &str| Problem::new(Code::InvalidRequest, why);
-    let parsed = entries
-        .iter()
-        .map(|entry| Entry::parse(entry.as_bytes()).map_err(|error| refuse(&error.to_string())));
-    let parsed = parsed.collect::<Answer<Vec<_>>>()?;
-    match parsed.split_last() {
-        Some((Entry::EvmBlock(block), parts))
-            if parts.len() as u64 == u64::from(block.parts)
-                && parts.iter().all(|part| matches!(part, Entry::EvmBody(_))) =>
-        {
-            Ok(parsed)
-        }
-        _ => Err(refuse("the entries are not those of one block")),
-    }
-}
-
-#[async_trait]
-impl BlockLog for Orchestrator {
-    async fn append_block(&self, entries: Vec<String>) -> Answer<()> {
-        self.run(move |parts| {
-            let entries = block(&entries)?;
-            parts.store.append(&entries).map(drop).map_err(of_store)
-        })
-        .await
     }
 }

@@ -8,6 +8,7 @@
 //!
 //! A crash loses holds and events, nothing else: an uploader asks where it is and goes on.
 
+mod blocks;
 mod completer;
 mod holds;
 mod log;
@@ -70,6 +71,7 @@ struct Parts {
     store: Arc<Store>,
     options: OrchestratorOptions,
     holds: Holds,
+    last_block: blocks::LastBlock,
     events: broadcast::Sender<Event>,
     metrics: Metrics,
 }
@@ -84,7 +86,14 @@ impl Orchestrator {
         metrics: Metrics,
     ) -> Self {
         let (events, _) = broadcast::channel(EVENTS_BEHIND_MAX);
-        let parts = Parts { store, options, holds: Holds::default(), events, metrics };
+        let parts = Parts {
+            store,
+            options,
+            holds: Holds::default(),
+            last_block: Default::default(),
+            events,
+            metrics,
+        };
         Self { parts: Arc::new(parts), pool }
     }
 

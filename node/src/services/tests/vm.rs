@@ -159,6 +159,24 @@ pub(super) async fn an_append_whose_end_is_not_known_is_not_made_twice(reach: Re
         assert_eq!(code(node.blocks.append_block(entries).await), Code::InvalidRequest);
     }
     assert_eq!(node.log.head().await.unwrap().size, block.len() as u64);
+    // A block that comes late, after others, does not get in, nor does another first one.
+    let place = |number: u64| {
+        let is_it = |entry: &str| match Entry::parse(entry.as_bytes()).unwrap() {
+            Entry::EvmBlock(block) => block.header.number.0 == number,
+            _ => false,
+        };
+        block.iter().position(|entry| is_it(&entry.entry)).unwrap()
+    };
+    for number in [0, 1, chain.number] {
+        let header = place(number);
+        let Entry::EvmBlock(of) = Entry::parse(block[header].entry.as_bytes()).unwrap() else {
+            panic!("a block")
+        };
+        let again = &block[header - of.parts as usize..=header];
+        let again = again.iter().map(|entry| entry.entry.clone()).collect();
+        assert_eq!(code(node.blocks.append_block(again).await), Code::Conflict, "{number}");
+    }
+    assert_eq!(node.log.head().await.unwrap().size, block.len() as u64);
 }
 
 pub(super) async fn calls_are_answered_as_json_rpc_says(reach: Reach) {

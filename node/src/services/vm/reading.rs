@@ -40,14 +40,19 @@ struct Reader {
     tree: Tree,
     chain: Option<Chain>,
     gathering: Gathering,
-    /// Whether the head that the database had is in the log.
+    /// The database had a chain; whether its head is in the log, and whether the log's chain is another.
+    had: bool,
     head_seen: bool,
+    is_another: bool,
 }
 
 impl Reader {
     /// Takes a page of entries.
     fn take(&mut self, page: Vec<LogEntry>) -> Result<(), VmError> {
         for LogEntry { index, entry } in page {
+            if self.is_another {
+                break;
+            }
             let entry = Entry::parse(entry.as_bytes())
                 .map_err(|error| VmError::Broken(format!("entry {index} of the log: {error}")))?;
             let at =
@@ -80,12 +85,14 @@ impl Reader {
             None => Chain::open(self.tree.clone(), genesis.clone(), HISTORY_BLOCKS)?,
         };
         let head = chain.head();
-        self.head_seen |= head.hash == hash;
-        let first = head.header.number.0 == 0 && head.hash != hash;
-        if chain.genesis() != genesis || first {
+        let first = head.header.number.0 == 0;
+        let same = chain.genesis() == genesis && (!first || head.hash == hash);
+        if !same && !self.had {
             let (found, expected) = (chain.genesis().hash(), genesis.hash());
             return Err(ChainError::GenesisDiffers { found, expected });
         }
+        self.head_seen |= first && same;
+        self.is_another = !same;
         self.chain = Some(chain);
         Ok(())
     }
@@ -128,8 +135,14 @@ impl Parts {
         from: u64,
     ) -> Result<Option<Chain>, VmError> {
         let had = known.is_some();
-        let gathering = Gathering::default();
-        let mut reader = Reader { tree: tree.clone(), chain: known, gathering, head_seen: !had };
+        let mut reader = Reader {
+            tree: tree.clone(),
+            chain: known,
+            gathering: Gathering::default(),
+            had,
+            head_seen: !had,
+            is_another: false,
+        };
         let mut next = from;
         loop {
             let page = self.log.entries(EntryIndex(next), ENTRIES_MAX).await?;
@@ -141,7 +154,7 @@ impl Parts {
             });
             reader = taken.await?;
         }
-        if reader.head_seen {
+        if reader.head_seen && !reader.is_another {
             return Ok(reader.chain);
         }
         drop(reader);

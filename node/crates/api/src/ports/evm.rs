@@ -14,10 +14,12 @@ pub const RPC_BYTES_MAX: usize = 2 << 20;
 #[async_trait]
 pub trait BlockLog: Send + Sync {
     /// Appends the entries of one block (`evm.body` and, last, `evm.block`), each exactly its bytes, as one
-    /// group. Durable when this returns.
+    /// group, if the block follows the last one in the log. Durable when this returns. So a block whose
+    /// append was given up, and which comes late, does not get in beside another.
     ///
     /// # Errors
-    /// `invalid_request` where they are no block's, with nothing written; the log's.
+    /// `invalid_request` where they are no block's, `conflict` where the block does not follow, with nothing
+    /// written; the log's.
     async fn append_block(&self, entries: Vec<String>) -> Answer<()>;
 }
 
