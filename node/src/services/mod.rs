@@ -1,6 +1,6 @@
 //! The services: what is behind the ports, over the store and the pipeline.
 //!
-//! Each module is one service of the table in DESIGN and `docs/adr/0006-services-and-ports.md`, as the
+//! Each module is one service of the tables in `docs/adr/0006-services-and-ports.md` and those after it, as the
 //! local implementation of its port. Which of them a process has, and which it reaches over HTTP,
 //! `commands::run` and `commands::serve` decide.
 
