@@ -20,6 +20,7 @@ use zeroize::Zeroize;
 use crate::{
     PortError,
     gate::Gate,
+    pages::PageBuffer,
     ports::{ChunkFile, ChunkSink},
     seal::{self, ChunkSealer, SealContext},
     source::{Filled, Source},
@@ -122,7 +123,7 @@ impl<S: ChunkSink> Shared<'_, S> {
     fn work(&self) {
         let policy = &self.context.policy;
         let mut sealer = ChunkSealer::new(policy);
-        let mut buffer = vec![0; policy.chunk_bytes as usize];
+        let mut buffer = PageBuffer::zeroed(policy.chunk_bytes as usize);
         let done = loop {
             match self.one_chunk(&mut sealer, &mut buffer) {
                 Ok(true) => {}

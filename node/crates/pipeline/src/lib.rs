@@ -21,6 +21,7 @@ pub mod codec;
 mod gate;
 pub mod ingest;
 pub mod open;
+pub mod pages;
 pub mod ports;
 pub mod restore;
 pub mod seal;

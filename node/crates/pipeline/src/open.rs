@@ -16,6 +16,7 @@ use lucid_core::{
 use crate::{
     aead::{SegmentCipher, Unauthentic},
     codec::{CodecError, Decompressor},
+    pages::PageBuffer,
     tree,
     window::{self, WINDOW_SEGMENTS},
 };
@@ -92,7 +93,7 @@ impl Prefix {
 /// One worker's means of reading chunks, reused from chunk to chunk. Its buffers grow to the largest
 /// chunk it meets, at most 16 MiB each.
 pub struct ChunkOpener {
-    window: Box<[u8]>,
+    window: PageBuffer,
     leaves: Vec<[u8; 32]>,
     payload: Vec<u8>,
     plain: Vec<u8>,

@@ -11,8 +11,8 @@ use lucid_core::{
 };
 
 use crate::{
-    PortError, aead::SegmentCipher, codec::Compressor, ports::ChunkFile, tree, window,
-    window::WINDOW_SEGMENTS,
+    PortError, aead::SegmentCipher, codec::Compressor, pages::PageBuffer, ports::ChunkFile, tree,
+    window, window::WINDOW_SEGMENTS,
 };
 
 /// What sealing a session's chunks needs to know.
@@ -80,7 +80,7 @@ impl ChunkSealer {
 
 /// Seals payloads that somebody else compressed. Reused from chunk to chunk.
 pub struct PayloadSealer {
-    window: Box<[u8]>,
+    window: PageBuffer,
     leaves: Vec<[u8; 32]>,
 }
 

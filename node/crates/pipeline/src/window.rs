@@ -3,6 +3,8 @@
 
 use lucid_core::chunk::{PREFIX_BYTES, SEALED_SEGMENT_BYTES};
 
+use crate::pages::PageBuffer;
+
 /// Segments in a window: 128 KiB, a quarter of the smallest second-level cache this runs on (512 KiB
 /// on a Pi 5's core), and a multiple of the four lanes that are hashed together.
 pub const WINDOW_SEGMENTS: usize = 8;
@@ -12,6 +14,6 @@ pub const WINDOW_BYTES: usize = PREFIX_BYTES + WINDOW_SEGMENTS * SEALED_SEGMENT_
 
 /// A window's worth of zeroes.
 #[must_use]
-pub fn new_window() -> Box<[u8]> {
-    vec![0; WINDOW_BYTES].into_boxed_slice()
+pub fn new_window() -> PageBuffer {
+    PageBuffer::zeroed(WINDOW_BYTES)
 }
