@@ -131,7 +131,9 @@ fn a_write_only_node_is_told_from_a_broken_one() {
 fn a_damaged_log_is_found_and_nothing_is_repaired() {
     let place = Place::with_node();
     place.ingest(b"a recording");
-    damage(&place.data("log/checkpoint"), 30);
+    for copy in 0..4 {
+        damage(&place.data("log/head"), copy * 2048 + 30);
+    }
     let before = place.files("lucid-data");
     let report = place.json(&["doctor"], 1);
     let (status, _, remedy) = line(&report, "ledger log");

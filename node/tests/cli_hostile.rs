@@ -134,7 +134,7 @@ fn a_pipe_in_the_place_of_a_file_holds_nobody_up() {
         format!("keys/{id}.json"),
         format!("chunks/{id}/00000000.lck"),
         "log/tail".to_owned(),
-        "log/checkpoint".to_owned(),
+        "log/head".to_owned(),
         "secrets/node.key".to_owned(),
         "secrets/kek_id".to_owned(),
         "db/db".to_owned(),

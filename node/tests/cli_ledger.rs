@@ -38,7 +38,7 @@ fn fill_log(place: &Place) {
 fn append_newer(place: &Place, entry: &[u8]) {
     let seed = fs::read_to_string(place.data("secrets/node.key")).unwrap();
     let seed = <[u8; 32]>::try_from(hex::decode(seed.trim()).unwrap()).unwrap();
-    let checkpoint = fs::read_to_string(place.data("log/checkpoint")).unwrap();
+    let checkpoint = checkpoint(place);
     let name = checkpoint.lines().next().unwrap();
     let key = SigningKey::from_seed(name.parse().unwrap(), &seed);
     let reader = LogReader::open(&place.data("log"), key.verifier_key()).unwrap();
@@ -52,7 +52,16 @@ fn append_newer(place: &Place, entry: &[u8]) {
     let record = [length.as_slice(), &crc, entry].concat();
     let mut tail = fs::OpenOptions::new().append(true).open(place.data("log/tail")).unwrap();
     tail.write_all(&record).unwrap();
-    fs::write(place.data("log/checkpoint"), signed).unwrap();
+    let length = u16::try_from(signed.len()).unwrap().to_be_bytes();
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&length), signed.as_bytes()).to_be_bytes();
+    let mut copy = [b"LUCH\x01\x00".as_slice(), &length, &crc, signed.as_bytes()].concat();
+    copy.resize(2048, 0);
+    fs::write(place.data("log/head"), copy.repeat(4)).unwrap();
+}
+
+/// The node's checkpoint, as `ledger head` prints it.
+fn checkpoint(place: &Place) -> String {
+    text(&place.json(&["ledger", "head"], 0)["checkpoint"])
 }
 
 fn findings(checked: &Value) -> Vec<(String, String)> {
@@ -66,8 +75,9 @@ fn the_head_is_what_was_signed() {
     place.ingest(b"a recording");
     let head = place.json(&["ledger", "head"], 0);
     assert_eq!(head["log_size"], 3);
-    let checkpoint = fs::read_to_string(place.data("log/checkpoint")).unwrap();
-    assert_eq!(head["checkpoint"], checkpoint);
+    let checkpoint = text(&head["checkpoint"]);
+    let file = fs::read(place.data("log/head")).unwrap();
+    assert!(file.windows(checkpoint.len()).any(|part| part == checkpoint.as_bytes()));
     let key: lucid_core::note::VerifierKey = text(&head["log_key"]).parse().unwrap();
     let verified = lucid_core::note::Checkpoint::verify(&checkpoint, &key).unwrap();
     assert_eq!(head["root"], verified.root.to_string());
@@ -78,10 +88,7 @@ fn the_head_is_what_was_signed() {
 #[test]
 fn a_sound_log_goes_on_from_what_was_signed_before() {
     let place = Place::with_node();
-    let checkpoint = |name: &str| {
-        let text = text(&place.json(&["ledger", "head"], 0)["checkpoint"]);
-        place.write(name, text)
-    };
+    let checkpoint = |name: &str| place.write(name, checkpoint(&place));
     let first = checkpoint("first");
     place.ingest(b"one");
     let second = checkpoint("second");
@@ -109,7 +116,7 @@ fn a_sound_log_goes_on_from_what_was_signed_before() {
     place.run(&["ledger", "check", "--data", "earlier", "--against", &second], 0);
 
     let other = Place::with_node();
-    let foreign = other.data("log/checkpoint").display().to_string();
+    let foreign = other.write("theirs", self::checkpoint(&other));
     let ran = place.run(&["ledger", "check", "--against", &foreign], 1);
     assert!(ran.err.contains("no checkpoint that lucid/"), "{}", ran.err);
     place.run(&["ledger", "check", "--against", "missing"], 74);
@@ -204,6 +211,7 @@ fn damaged_entries_are_found_and_not_papered_over() {
 fn a_log_that_does_not_open_is_checked_all_the_same() {
     let place = Place::with_node();
     place.ingest(b"a recording");
+    let checkpoint = place.write("kept", checkpoint(&place));
     let tail = fs::read(place.data("log/tail")).unwrap();
     fs::write(place.data("log/tail"), &tail[..tail.len() - 9]).unwrap();
     place.run(&["list"], 1);
@@ -211,10 +219,9 @@ fn a_log_that_does_not_open_is_checked_all_the_same() {
     let checked = place.json(&["ledger", "check"], 1);
     assert_eq!((&checked["log_size"], &checked["entries"]), (&json!(3), &json!(2)));
     assert!(findings(&checked)[0].1.contains("has lost entries 2 to 2"), "{checked}");
-    let checkpoint = place.data("log/checkpoint").display().to_string();
     let checked = place.json(&["ledger", "check", "--against", &checkpoint], 1);
     assert_eq!(checked["against"]["consistent"], false);
-    fs::remove_file(place.data("log/checkpoint")).unwrap();
+    fs::remove_file(place.data("log/head")).unwrap();
     let checked = place.json(&["ledger", "check"], 1);
     assert_eq!(checked["log_size"], Value::Null);
 }
@@ -249,7 +256,8 @@ fn an_export_is_the_whole_log_and_is_brought_up_to_date() {
             "{name}"
         );
     };
-    ["checkpoint", "tile/0/000", "tile/entries/001"].into_iter().for_each(same);
+    ["tile/0/000", "tile/entries/001"].into_iter().for_each(same);
+    assert_eq!(fs::read_to_string(place.path("out/log/checkpoint")).unwrap(), checkpoint(&place));
     assert!(place.path("out/log/tile/entries/002.p/89").exists());
     place.ingest(b"a recording");
     assert_eq!(place.json(&["ledger", "export", "out/log"], 0)["kept"], 4);

@@ -156,7 +156,7 @@ fn an_altered_byte_is_refused() {
     }
     let sessions = node.data().join("sessions").join(&id);
     let log = node.data().join("log");
-    for path in [sessions.join("manifest.json"), sessions.join("index"), log.join("checkpoint")] {
+    for path in [sessions.join("manifest.json"), sessions.join("index"), log.join("head")] {
         for offset in places(&path, 5) {
             refused_altered(path.clone(), offset, &session);
         }

@@ -169,17 +169,26 @@ fn an_altered_tile_is_made_anew() {
 #[test]
 fn an_altered_checkpoint() {
     let (original, _) = long_log();
-    let bytes = fs::metadata(original.log("checkpoint")).unwrap().len();
-    for offset in (0..bytes).step_by(9) {
+    // One copy of four: it is named, and written again.
+    for offset in (0..8192).step_by(331) {
         let node = Node::copy_of(&original.data());
-        flip(&node.log("checkpoint"), i64::try_from(offset).unwrap());
-        finds(&node, "damage", "checkpoint");
-        is_refused(&node, &["checkpoint"]);
+        flip(&node.log("head"), offset);
+        node.run("list").ok();
+        let checked = node.run("ledger check --json").ok().json();
+        assert_eq!(checked["findings"], serde_json::json!([]), "{offset}: it is mended");
+        assert!(fs::read(node.log("head")).unwrap().chunks(2048).all(|copy| copy[..4] == *b"LUCH"));
+    }
+    // All of them.
+    for offset in [0, 4, 5, 6, 8, 12, 40, 100, 150] {
+        let node = Node::copy_of(&original.data());
+        (0..4).for_each(|copy| flip(&node.log("head"), copy * 2048 + offset));
+        finds(&node, "damage", "log/head");
+        is_refused(&node, &["log/head is damaged"]);
     }
     let node = Node::copy_of(&original.data());
-    fs::remove_file(node.log("checkpoint")).unwrap();
-    finds(&node, "damage", "checkpoint");
-    is_refused(&node, &["checkpoint", "does not sign what it did not append"]);
+    fs::remove_file(node.log("head")).unwrap();
+    finds(&node, "damage", "log/head");
+    is_refused(&node, &["log/head is missing", "does not sign what it did not append"]);
 }
 
 #[test]
@@ -220,7 +229,7 @@ fn sessions_that_the_log_forgot_are_named_and_kept() {
         [&b"second"[..], b""].iter().map(|input| node.ingest(input)).collect();
     node.run("doctor").ok();
     let whole = Node::copy_of(&node.data());
-    for name in ["checkpoint", "tail"] {
+    for name in ["head", "tail"] {
         fs::copy(older.log(name), node.log(name)).unwrap();
     }
     let kept = || ["sessions", "chunks", "keys"].map(|name| snapshot(&node.data().join(name)));
@@ -248,7 +257,7 @@ fn sessions_that_the_log_forgot_are_named_and_kept() {
     assert!(entries.contains(&format!("knows sessions/{}", forgotten.iter().min().unwrap())));
     assert!(!entries.contains(node.data().to_str().unwrap()));
     // With the log of then they are known again, and what was recorded meanwhile is not.
-    for name in ["checkpoint", "tail"] {
+    for name in ["head", "tail"] {
         fs::copy(whole.log(name), node.log(name)).unwrap();
     }
     let ran = node.run("list").ok();

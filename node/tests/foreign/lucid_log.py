@@ -84,7 +84,26 @@ def read_checkpoint(data, vkey):
     return size, root
 
 
-# §9.3, §9.4: entries on disk
+def read_head(data, vkey):
+    """Size and root of the newest checkpoint in the file `head` (§9.4). A damaged copy is refused, though
+    another would do: the node mends it when it starts."""
+    need(len(data) == 8192, "head: length")
+    newest = None
+    for place in range(0, 8192, 2048):
+        copy, block = data[place:place + 2048], place // 4096 * 4096
+        if not any(data[block:block + 4096]):
+            continue
+        length = int.from_bytes(copy[6:8])
+        text, blank = copy[12:12 + length], copy[12 + length:]
+        need(copy[:6] == b"LUCH\1\0" and len(text) == length and not any(blank), "head: damaged copy")
+        need(crc32c(copy[6:8] + text) == int.from_bytes(copy[8:12]), "head: CRC of a copy")
+        checkpoint = read_checkpoint(text, vkey)
+        newest = max(newest or checkpoint, checkpoint, key=lambda found: found[0])
+    need(newest, "head: no checkpoint")
+    return newest
+
+
+# §9.3, §9.5: entries on disk
 
 
 def crc32c(data):
@@ -160,7 +179,7 @@ def read_log(folder, size, root):
     return entries
 
 
-# §9.5: .tlog-proof
+# §9.6: .tlog-proof
 
 
 def read_tlog_proof(data, vkey, entry=None):

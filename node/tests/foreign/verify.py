@@ -25,7 +25,7 @@ from lucid_formats import (
     read_manifest, root_of, row_header, sealed_bytes, segment_count, tree_root, unbase64, unhex,
     uuid, write_json)
 from lucid_log import (
-    crc32c, make_vkey, node_id_of, parse_vkey, read_checkpoint, read_log, read_tlog_proof)
+    crc32c, make_vkey, node_id_of, parse_vkey, read_head, read_log, read_tlog_proof)
 
 # §12 (a) to (c), §13: a session in a data folder
 
@@ -94,7 +94,7 @@ def verify_session(folder, session, vkey, out):
     if not pinned:
         node_key = Ed25519PrivateKey.from_private_bytes(read_secret(folder / "secrets/node.key"))
         vkey = make_vkey(node_key.public_key().public_bytes_raw())
-    size, root = read_checkpoint((folder / "log/checkpoint").read_bytes(), vkey)
+    size, root = read_head((folder / "log/head").read_bytes(), vkey)
     entries = [read_entry(entry) for entry in read_log(folder / "log", size, root)]
     life = session_life(entries, session)
     data = (folder / f"sessions/{session}/manifest.json").read_bytes()

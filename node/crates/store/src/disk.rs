@@ -11,7 +11,7 @@
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -127,6 +127,24 @@ impl Disk {
         self.check(Op::Open, path)?;
         let mut options = OpenOptions::new();
         options.append(true).create(true).mode(0o600).custom_flags(NONBLOCK).open(path)
+    }
+
+    /// Opens a file that is there to write in place.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn open_in_place(&self, path: &Path) -> io::Result<File> {
+        self.check(Op::Open, path)?;
+        OpenOptions::new().write(true).custom_flags(NONBLOCK).open(path)
+    }
+
+    /// Writes all of `bytes` over what is at `offset`.
+    ///
+    /// # Errors
+    /// The operating system's; part of the bytes may then be in the file.
+    pub fn write_at(&self, file: &File, path: &Path, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.check(Op::Write, path)?;
+        file.write_all_at(bytes, offset)
     }
 
     /// Writes all of `bytes`.

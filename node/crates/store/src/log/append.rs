@@ -18,7 +18,8 @@ use lucid_core::{
 use super::{
     Log, LogReader,
     error::{LogError, Repair, chain},
-    open::{checkpoint_path, keep_checkpoint, tail_path},
+    head,
+    open::tail_path,
     tail::{self, Tail},
     tiles::{full_bundle, full_tile, tile_bytes},
 };
@@ -135,8 +136,7 @@ impl Log {
         let checkpoint = Checkpoint { origin, size: range.len(), root: range.root() };
         assert!(checkpoint.size >= self.size(), "a log does not shrink");
         let text = checkpoint.sign(&self.key)?;
-        let path = checkpoint_path(self.dir());
-        self.disk.write_file(&path, text.as_bytes()).map_err(LogError::io("write", &path))?;
+        self.head.write(&self.disk, &text)?;
         self.reader.range = range;
         self.reader.checkpoint = checkpoint;
         self.reader.checkpoint_text = text;
@@ -197,7 +197,7 @@ impl Log {
 /// Repairs what `reader` found and makes it a log that grows. Nothing is signed here: what no
 /// checkpoint covers may be anybody's.
 pub(super) fn repair(reader: LogReader, key: SigningKey, disk: Disk) -> Result<Log, LogError> {
-    keep_checkpoint(reader.dir(), &disk)?;
+    head::keep(reader.dir(), &disk)?;
     let mut renew = false;
     for repair in &reader.repairs {
         match repair {
@@ -210,14 +210,17 @@ pub(super) fn repair(reader: LogReader, key: SigningKey, disk: Disk) -> Result<L
                 disk.write_file(path, &header).map_err(LogError::io("write", path))?;
                 renew = true;
             }
-            // The settled tail replaces the old one.
-            Repair::Unsettled { .. } => {}
+            // The settled tail replaces the old one; the head is whole once it is open.
+            Repair::Unsettled { .. } | Repair::HeadCopy { .. } => {}
         }
     }
     let path = tail_path(reader.dir());
     let tail_end = disk.append_to(&path).map_err(LogError::io("open", &path))?;
     let durable = HashSet::from([reader.dir.clone()]);
-    let mut log = Log { reader, key, disk, tail_end, durable, poisoned: None };
+    let found = head::read(reader.dir(), key.verifier_key())?;
+    let found = found.ok_or_else(|| LogError::Missing { path: head::path(reader.dir()) })?;
+    let head = found.to_write(reader.dir(), &disk)?;
+    let mut log = Log { reader, key, disk, tail_end, head, durable, poisoned: None };
     if renew {
         let tail = &log.reader.tail;
         let (start, records) = (tail.start(), tail.raw(0..tail.len())?);

@@ -13,7 +13,7 @@ use super::{
     cosigned,
     error::{LogError, Repair},
     finding::{CheckReport, Finding},
-    open,
+    head, open,
     tail::{Scan, Tail},
     tiles::{Edge, full_bundle, full_tile, read_tile},
 };
@@ -64,7 +64,7 @@ pub fn check(dir: &Path, key: &VerifierKey, progress: &mut dyn FnMut(u64, u64)) 
         by_tiles: CompactRange::new(),
     };
     let mut repairs = Vec::new();
-    let checkpoint = checker.checkpoint(key);
+    let checkpoint = checker.checkpoint(key, &mut repairs);
     let scan = checker.tail(checkpoint.as_ref(), &mut repairs);
     let size = checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.size);
     let settled = scan.as_ref().map_or(size - size % TILE_WIDTH, |scan| scan.tail.start());
@@ -99,9 +99,14 @@ pub fn check(dir: &Path, key: &VerifierKey, progress: &mut dyn FnMut(u64, u64)) 
 }
 
 impl Checker<'_> {
-    fn checkpoint(&mut self, key: &VerifierKey) -> Option<Checkpoint> {
-        match open::read_checkpoint(self.dir, key) {
-            Ok(Some((checkpoint, _))) => Some(checkpoint),
+    fn checkpoint(&mut self, key: &VerifierKey, repairs: &mut Vec<Repair>) -> Option<Checkpoint> {
+        match head::read(self.dir, key) {
+            Ok(Some(head)) => {
+                repairs.extend(head.repairs(self.dir));
+                let scan = Tail::scan(&open::tail_path(self.dir)).ok().flatten();
+                self.damage.extend(open::judge_head(self.dir, &head, scan.as_ref()).err());
+                Some(head.checkpoint)
+            }
             Ok(None) => None,
             Err(error) => {
                 self.damage.push(error);
@@ -152,7 +157,7 @@ impl Checker<'_> {
         let judged = match checkpoint {
             Some(checkpoint) => open::judge_tail(self.dir, scan.as_ref(), checkpoint.size, repairs),
             // A checkpoint that is there and refused was already found.
-            None if open::checkpoint_path(self.dir).exists() => Ok(()),
+            None if head::path(self.dir).exists() => Ok(()),
             None => Err(open::without_checkpoint(self.dir, scan.as_ref())),
         };
         self.damage.extend(judged.err());
@@ -294,7 +299,7 @@ impl Checker<'_> {
             && computed != checkpoint.root
             && by_tiles != checkpoint.root
         {
-            let path = open::checkpoint_path(self.dir);
+            let path = head::path(self.dir);
             let (size, signed) = (checkpoint.size, checkpoint.root);
             self.damage.push(LogError::RootMismatch { path, size, signed, computed });
         }
@@ -351,7 +356,7 @@ fn strays(dir: &Path, end: u64, repairs: &[Repair]) -> Vec<Finding> {
                 continue;
             }
             let name = path.strip_prefix(dir).ok().and_then(Path::to_str).unwrap_or_default();
-            let ours = matches!(name, "checkpoint" | "cosigned" | "tail") || is_settled(name, end);
+            let ours = matches!(name, "head" | "cosigned" | "tail") || is_settled(name, end);
             let leftover = Repair::Leftover { path: path.clone() };
             if !ours && !repairs.contains(&leftover) {
                 found.push(Finding::Stray(path));

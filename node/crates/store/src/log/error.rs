@@ -66,6 +66,20 @@ pub enum LogError {
         /// What is wrong with it.
         source: NoteError,
     },
+    /// The newest checkpoint is lost, and entries that it may have covered are there.
+    #[error(
+        "{path} is damaged: it has the checkpoint of {}, both copies of the other one are lost, and \
+         {count} more in the tail may have been under that; put the file back from a backup",
+        counted(*size, "entry")
+    )]
+    HeadLost {
+        /// The head's path.
+        path: PathBuf,
+        /// Entries under the checkpoint that is left.
+        size: u64,
+        /// Records in the tail beyond it.
+        count: u64,
+    },
     /// The checkpoint says less than was settled under a later one, or the tail's header is wrong.
     #[error(
         "{path} speaks of {}, and {tail} begins at entry {settled}: one is of another \
@@ -375,6 +389,14 @@ pub enum Repair {
     TailRecreated {
         /// The tail's path.
         path: PathBuf,
+    },
+    /// One of the checkpoint's copies is damaged, and another is whole: it is written again.
+    #[error("a copy of the checkpoint at byte {offset} of {path} is damaged; it is written again")]
+    HeadCopy {
+        /// The head's path.
+        path: PathBuf,
+        /// Where the copy begins.
+        offset: u64,
     },
     /// A file that was never finished is removed.
     #[error("{path}, which was never finished, is removed")]

@@ -5,7 +5,7 @@
 //! and who may open the folder (one process at a time, one [`Log`]; put it behind a mutex).
 //!
 //! ```text
-//! log/checkpoint                 signed note: size and root (C2SP tlog-checkpoint)
+//! log/head                       the checkpoint, a signed note of size and root (C2SP tlog-checkpoint)
 //! log/cosigned                   the latest checkpoint that witnesses cosigned, where there are any
 //! log/tail                       entries that are not yet in a full bundle, append-only
 //! log/tile/entries/001           full entry bundles, 256 entries (C2SP tlog-tiles)
@@ -19,8 +19,8 @@
 //! # Appending
 //!
 //! 1. The records of all entries of the call go to the tail, in one write, then `fdatasync`.
-//! 2. The new checkpoint is signed, written under a temporary name, synced, renamed, and its folder
-//!    synced. Now the entries are in the log, and the call will be answered with their indexes.
+//! 2. The new checkpoint is signed, written over the one before the present one in `head`, then
+//!    `fdatasync`. Now the entries are in the log, and the call will be answered with their indexes.
 //! 3. Where the tail has 256 entries or more, bundles and the tiles they fill are written, each under
 //!    a temporary name and synced, then their folders; then a new tail with the rest replaces the old.
 //!
@@ -47,7 +47,7 @@
 //! Nothing that was acknowledged. An append that was not answered is in the log after opening, with
 //! all its entries, or not at all. Opening to append puts right what a crash leaves ([`Repair`]):
 //! records beyond the checkpoint, whole or torn, are dropped; full bundles still in the tail are moved
-//! out; temporary files are removed, a checkpoint among them that was signed and never had its name.
+//! out; temporary files are removed; a copy of the checkpoint that is torn is written again.
 //!
 //! Everything else is damage or tampering, and an error that names file and place: records missing or
 //! wrong that the checkpoint covers, a root other than the signed one, a tile of the wrong length, a
@@ -63,6 +63,7 @@ mod cosigned;
 mod error;
 mod export;
 mod finding;
+mod head;
 mod open;
 mod read;
 mod rebuild;
@@ -81,6 +82,7 @@ use lucid_core::{
     note::{Checkpoint, SigningKey, VerifierKey},
 };
 
+use self::head::Head;
 pub use self::{
     append::Prepared,
     check::check,
@@ -100,6 +102,8 @@ pub struct Log {
     disk: Disk,
     /// The tail, to write at its end.
     tail_end: File,
+    /// The checkpoint, to write in place.
+    head: Head,
     /// Folders whose names are known to be durable.
     durable: HashSet<PathBuf>,
     /// Why the log takes no more entries.
@@ -129,9 +133,7 @@ impl Log {
         let tail = open::tail_path(dir);
         disk.write_file(&tail, &tail::header(0)).map_err(LogError::io("write", &tail))?;
         let empty = Checkpoint { origin: key.name().clone(), size: 0, root: EMPTY_ROOT };
-        let path = open::checkpoint_path(dir);
-        let text = empty.sign(&key)?;
-        disk.write_file(&path, text.as_bytes()).map_err(LogError::io("write", &path))?;
+        head::create(dir, &empty.sign(&key)?, &disk)?;
         Self::open(dir, key, disk)
     }
 

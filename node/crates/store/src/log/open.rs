@@ -8,43 +8,19 @@ use std::{
 use lucid_core::{
     EntryIndex,
     merkle::{CompactRange, TILE_WIDTH},
-    note::{Checkpoint, VerifierKey},
+    note::VerifierKey,
 };
 
 use super::{
     LogReader, cosigned,
     error::{LogError, Repair, TailFault},
+    head::{self, Found},
     tail::{Scan, Tail},
     tiles::{Edge, Tiles, full_bundle, full_tile, hashes_at},
 };
-use crate::disk::{Disk, read_file};
-
-pub(super) fn checkpoint_path(dir: &Path) -> PathBuf {
-    dir.join("checkpoint")
-}
 
 pub(super) fn tail_path(dir: &Path) -> PathBuf {
     dir.join("tail")
-}
-
-/// The signed checkpoint in `dir` and its text, or none where there is no such file.
-///
-/// # Errors
-/// [`LogError::CheckpointRefused`], [`LogError::Io`].
-pub(super) fn read_checkpoint(
-    dir: &Path,
-    key: &VerifierKey,
-) -> Result<Option<(Checkpoint, String)>, LogError> {
-    let path = checkpoint_path(dir);
-    let bytes = match read_file(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        read => read.map_err(LogError::io("read", &path))?,
-    };
-    let refused = |source| LogError::CheckpointRefused { path, source };
-    // Bytes that are no text are no checkpoint either; their replacement does not verify.
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let checkpoint = Checkpoint::verify(&text, key).map_err(refused)?;
-    Ok(Some((checkpoint, text)))
 }
 
 /// Whether any tile or bundle was ever written to `dir`.
@@ -58,11 +34,23 @@ pub(super) fn without_checkpoint(dir: &Path, scan: Option<&Scan>) -> LogError {
     let entries = scan.map_or(0, |scan| scan.tail.end());
     let torn = scan.is_some_and(|scan| scan.torn_bytes > 0);
     if entries > 0 || torn || has_tiles(dir) {
-        LogError::CheckpointMissing { path: checkpoint_path(dir), entries }
+        LogError::CheckpointMissing { path: head::path(dir), entries }
     } else if scan.is_some() {
         LogError::NotCreated { dir: dir.to_owned() }
     } else {
         LogError::NoLog { dir: dir.to_owned() }
+    }
+}
+
+/// Whether the checkpoint that is left is the newest one: nobody was told of entries beyond it.
+///
+/// # Errors
+/// [`LogError::HeadLost`] where that cannot be known.
+pub(super) fn judge_head(dir: &Path, head: &Found, scan: Option<&Scan>) -> Result<(), LogError> {
+    let (size, end) = (head.checkpoint.size, scan.map_or(0, |scan| scan.tail.end()));
+    match head.other_lost && end > size {
+        true => Err(LogError::HeadLost { path: head::path(dir), size, count: end - size }),
+        false => Ok(()),
     }
 }
 
@@ -88,7 +76,7 @@ pub(super) fn judge_tail(
     };
     let (settled, end, offset) = (tail.start(), tail.end(), tail.end_offset());
     if settled > size {
-        let (path, tail) = (checkpoint_path(dir), path);
+        let (path, tail) = (head::path(dir), path);
         return Err(LogError::CheckpointBehind { path, size, tail, settled });
     }
     if end < size {
@@ -167,16 +155,6 @@ pub(super) fn find_leftovers(
     Ok(())
 }
 
-/// Brings the checkpoint that was just read to the disk: a process that was killed may have left it
-/// under its name in the page cache only. Whoever is shown it would else hold a later state than a
-/// power cut leaves of the log. Its data, and the entries it covers, were synced before it was named.
-///
-/// # Errors
-/// [`LogError::Io`].
-pub(super) fn keep_checkpoint(dir: &Path, disk: &Disk) -> Result<(), LogError> {
-    disk.sync_folder(dir).map_err(LogError::io("sync", dir))
-}
-
 /// Opens the log in `dir` as its checkpoint says it is, and notes what a crash has left to repair.
 ///
 /// # Errors
@@ -185,11 +163,14 @@ pub(super) fn load(dir: &Path, key: &VerifierKey) -> Result<LogReader, LogError>
     // Before the checkpoint, which a node that runs meanwhile takes forward: a later one covers it.
     let cosigned = cosigned::read(dir, key)?;
     let scan = Tail::scan(&tail_path(dir));
-    let Some((checkpoint, checkpoint_text)) = read_checkpoint(dir, key)? else {
+    let Some(head) = head::read(dir, key)? else {
         return Err(without_checkpoint(dir, scan?.as_ref()));
     };
-    let mut repairs = Vec::new();
-    let (scan, size) = (scan?, checkpoint.size);
+    let mut repairs: Vec<_> = head.repairs(dir).collect();
+    let scan = scan?;
+    judge_head(dir, &head, scan.as_ref())?;
+    let Found { checkpoint, text: checkpoint_text, .. } = head;
+    let size = checkpoint.size;
     judge_tail(dir, scan.as_ref(), size, &mut repairs)?;
     // A missing tail is accepted only where it held nothing, and then the whole log is settled.
     let mut tail = scan.map_or_else(|| Tail::absent(&tail_path(dir), size), |scan| scan.tail);
@@ -213,7 +194,7 @@ pub(super) fn load(dir: &Path, key: &VerifierKey) -> Result<LogReader, LogError>
     reader.range = CompactRange::load(&reader, reader.size())?;
     let (signed, computed) = (reader.checkpoint.root, reader.range.root());
     if signed != computed {
-        let (path, size) = (checkpoint_path(dir), reader.size());
+        let (path, size) = (head::path(dir), reader.size());
         return Err(LogError::RootMismatch { path, size, signed, computed });
     }
     reader.check_cosigned()?;

@@ -18,7 +18,7 @@ use lucid_core::{
 use super::{
     cosigned::Cosigned,
     error::{LogError, Repair},
-    open,
+    head, open,
     tail::Tail,
     tiles::{Edge, Tiles, full_bundle, full_tile, hashes_at, tile_bytes},
 };
@@ -51,7 +51,7 @@ impl LogReader {
     /// [`LogError`], where anything is there that no crash leaves behind.
     pub fn open(dir: &Path, key: &VerifierKey) -> Result<Self, LogError> {
         let reader = open::load(dir, key)?;
-        open::keep_checkpoint(dir, &Disk::default())?;
+        head::keep(dir, &Disk::default())?;
         Ok(reader)
     }
 

@@ -12,7 +12,7 @@ use super::{
     append::Writer,
     check::grow,
     error::LogError,
-    open,
+    head, open,
     tail::Tail,
     tiles::{Edge, full_bundle, full_tile, read_tile, tile_bytes},
 };
@@ -45,8 +45,9 @@ pub fn rebuild_tiles(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<RebuildReport, LogError> {
     let scan = Tail::scan(&open::tail_path(dir))?;
-    let (checkpoint, _) = open::read_checkpoint(dir, key)?
-        .ok_or_else(|| open::without_checkpoint(dir, scan.as_ref()))?;
+    let head = head::read(dir, key)?;
+    let head = head.ok_or_else(|| open::without_checkpoint(dir, scan.as_ref()))?;
+    let checkpoint = head.checkpoint;
     let size = checkpoint.size;
     open::judge_tail(dir, scan.as_ref(), size, &mut Vec::new())?;
     let settled = scan.as_ref().map_or(size, |scan| scan.tail.start());
@@ -65,7 +66,7 @@ pub fn rebuild_tiles(
     range.extend(tail[..(size - settled) as usize].iter().copied());
     let (signed, computed) = (checkpoint.root, range.root());
     if computed != signed {
-        let path = open::checkpoint_path(dir);
+        let path = head::path(dir);
         return Err(LogError::RootMismatch { path, size, signed, computed });
     }
 

@@ -67,7 +67,7 @@ struct Parts {
 
 /// A node is made once.
 fn check_no_log(folder: &DataFolder) -> Result<(), StoreError> {
-    match folder.join("log").join("checkpoint").exists() {
+    match folder.join("log").join("head").exists() {
         true => Err(StoreError::AlreadyThere { path: folder.path().to_owned() }),
         false => Ok(()),
     }

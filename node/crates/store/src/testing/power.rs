@@ -20,8 +20,8 @@ pub(crate) struct PowerCut {
 #[derive(Default)]
 struct State {
     count: u64,
-    /// Files with unsynced data, and how much of them is synced.
-    dirty: HashMap<PathBuf, u64>,
+    /// Files with unsynced data, and what of them is synced.
+    dirty: HashMap<PathBuf, Vec<u8>>,
     /// Changes of names, in order.
     names: Vec<Change>,
 }
@@ -52,8 +52,8 @@ impl PowerCut {
     pub(crate) fn cut(&self) {
         let mut state = self.state.lock().unwrap();
         for (path, synced) in state.dirty.drain() {
-            if let Ok(file) = fs::OpenOptions::new().write(true).open(&path) {
-                file.set_len(synced).unwrap();
+            if path.exists() {
+                fs::write(path, synced).unwrap();
             }
         }
         for Change { path, before } in state.names.drain(..).rev() {
@@ -76,8 +76,8 @@ impl State {
                 self.names.push(change(Before::Nothing));
             }
             Op::Write => {
-                let synced = fs::metadata(path).map_or(0, |file| file.len());
-                self.dirty.entry(path.to_owned()).or_insert(synced);
+                let synced = || fs::read(path).unwrap_or_default();
+                self.dirty.entry(path.to_owned()).or_insert_with(synced);
             }
             Op::SyncFile | Op::Truncate => {
                 self.dirty.remove(path);

@@ -90,7 +90,7 @@ fn only_of_this_log() {
 /// A log of 600 entries whose checkpoint of 300 was cosigned, its folder, and what stood there at 200.
 fn rolled_back(dir: &Path, log: &mut Log) {
     log.append(&entries(0, 200)).unwrap();
-    let older = ["checkpoint", "tail"].map(|name| (name, fs::read(dir.join(name)).unwrap()));
+    let older = ["head", "tail"].map(|name| (name, fs::read(dir.join(name)).unwrap()));
     log.append(&entries(200, 230)).unwrap();
     let text = log.checkpoint_text().to_owned();
     keep(log, &text, 1).unwrap();

@@ -42,7 +42,7 @@ fn findings(dir: &Path) -> Vec<(Remedy, String)> {
 fn every_alteration_is_found_and_named() {
     let (_folder, dir) = log_of(3 * 256 + 40);
     for name in [
-        "checkpoint",
+        "head",
         "tail",
         "tile/entries/000",
         "tile/entries/001",
@@ -63,6 +63,10 @@ fn every_alteration_is_found_and_named() {
                 _ if name.starts_with("tile/0") => Remedy::RebuildTiles,
                 // One byte after the records is what a torn append leaves.
                 "tail" if altered.as_ref().is_some_and(|bytes| bytes.len() > whole.len()) => {
+                    Remedy::Open
+                }
+                // A copy of the checkpoint is enough.
+                "head" if altered.as_ref().is_some_and(|bytes| bytes.len() == whole.len()) => {
                     Remedy::Open
                 }
                 _ => Remedy::Restore,
@@ -136,13 +140,13 @@ fn older_files_are_not_taken_for_the_log() {
     copy_folder(&dir, &newer);
     let restore = |name: &str| fs::copy(older.join(name), dir.join(name)).unwrap();
     let opened = || LogReader::open(&dir, &public()).map(drop).unwrap_err();
-    restore("checkpoint");
+    restore("head");
     assert!(matches!(opened(), LogError::CheckpointBehind { size: 300, settled: 512, .. }));
     assert!(!check_all(&dir).is_sound());
     restore("tail");
     assert!(matches!(opened(), LogError::RolledBack { size: 300, .. }));
     assert!(!check_all(&dir).is_sound());
-    fs::copy(newer.join("checkpoint"), dir.join("checkpoint")).unwrap();
+    fs::copy(newer.join("head"), dir.join("head")).unwrap();
     assert!(matches!(opened(), LogError::TailDamaged { from: EntryIndex(300), .. }));
     assert!(!check_all(&dir).is_sound());
     fs::copy(newer.join("tail"), dir.join("tail")).unwrap();
@@ -152,13 +156,13 @@ fn older_files_are_not_taken_for_the_log() {
 #[test]
 fn entries_beyond_the_checkpoint_are_dropped() {
     let (folder, dir) = log_of(258);
-    let older = fs::read(dir.join("checkpoint")).unwrap();
+    let older = fs::read(dir.join("head")).unwrap();
     open(&dir).append(&entries(258, 265)).unwrap();
-    fs::write(dir.join("checkpoint"), older).unwrap();
+    fs::write(dir.join("head"), older).unwrap();
     let mut tail = fs::read(dir.join("tail")).unwrap();
     tail.truncate(tail.len() - 3);
     fs::write(dir.join("tail"), tail).unwrap();
-    for leftover in ["tail.tmp", "checkpoint.tmp", "tile/0/001.tmp", "tile/entries/001.tmp"] {
+    for leftover in ["tail.tmp", "head.tmp", "tile/0/001.tmp", "tile/entries/001.tmp"] {
         fs::write(dir.join(leftover), "half").unwrap();
     }
     copy_folder(&dir, &folder.path().join("before"));
@@ -238,4 +242,31 @@ fn strays_are_named_and_do_no_harm() {
     assert_eq!(report.findings.len(), names.len(), "{:?}", report.findings);
     assert!(report.findings.iter().all(|it| it.remedy() == Remedy::None));
     assert_holds(&open(&dir), &entries(0, 300));
+}
+
+/// The newest checkpoint is gone with both its copies: what it covered is not dropped as if nobody had been
+/// told of it.
+#[test]
+fn a_lost_checkpoint_does_not_cut_entries() {
+    let (_folder, dir) = log_of(256);
+    let whole = fs::read(dir.join("head")).unwrap();
+    open(&dir).append(&entries(256, 259)).unwrap();
+    let newer = fs::read(dir.join("head")).unwrap();
+    let block = (0..2).map(|block| block * 4096..(block + 1) * 4096);
+    let block = block.clone().find(|block| whole[block.clone()] != newer[block.clone()]).unwrap();
+    for fill in [0, 0xff] {
+        let mut lost = newer.clone();
+        lost[block.clone()].fill(fill);
+        fs::write(dir.join("head"), lost).unwrap();
+        let error = Log::open(&dir, key(), Disk::default()).map(drop).unwrap_err();
+        assert!(matches!(error, LogError::HeadLost { size: 256, count: 3, .. }), "{error}");
+        assert!(!check_all(&dir).is_sound());
+    }
+    // The one before is not needed.
+    let mut older = newer.clone();
+    older[4096 - block.start..][..4096].fill(0xff);
+    fs::write(dir.join("head"), older).unwrap();
+    assert_eq!(LogReader::open(&dir, &public()).unwrap().repairs().len(), 2);
+    open(&dir).append(&entries(259, 260)).unwrap();
+    assert_sound(&dir, &entries(0, 260));
 }

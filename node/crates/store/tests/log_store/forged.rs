@@ -98,7 +98,7 @@ fn records_without_a_checkpoint_make_no_log() {
     let (_folder, dir) = log_of(0);
     let tail = fs::read(dir.join("tail")).unwrap();
     fs::write(dir.join("tail"), [tail, record(&erased())].concat()).unwrap();
-    fs::remove_file(dir.join("checkpoint")).unwrap();
+    fs::remove_file(dir.join("head")).unwrap();
     for opened in
         [Log::open(&dir, key(), Disk::default()), Log::create(&dir, key(), Disk::default())]
     {
@@ -108,16 +108,16 @@ fn records_without_a_checkpoint_make_no_log() {
             "{error}"
         );
     }
-    assert!(!dir.join("checkpoint").exists());
+    assert!(!dir.join("head").exists());
 }
 
 /// An older checkpoint over a tail that goes on: what was settled after it gives it away.
 #[test]
 fn an_older_checkpoint_does_not_cut_what_was_settled() {
     let (_folder, dir) = log_of(250);
-    let [checkpoint, tail] = ["checkpoint", "tail"].map(|name| fs::read(dir.join(name)).unwrap());
+    let [checkpoint, tail] = ["head", "tail"].map(|name| fs::read(dir.join(name)).unwrap());
     open(&dir).append(&entries(250, 600)).unwrap();
-    fs::write(dir.join("checkpoint"), checkpoint).unwrap();
+    fs::write(dir.join("head"), checkpoint).unwrap();
     let longer: Vec<u8> = (250..600).flat_map(|index| record(&entry(index))).collect();
     fs::write(dir.join("tail"), [tail, longer].concat()).unwrap();
     let error = Log::open(&dir, key(), Disk::default()).map(drop).unwrap_err();

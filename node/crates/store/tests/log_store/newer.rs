@@ -19,7 +19,7 @@ fn write_log(dir: &std::path::Path, entries: &[Vec<u8>]) {
     fs::write(dir.join("tail"), tail).unwrap();
     let (size, root) = (entries.len() as u64, merkle::root(&leaves(entries)));
     let checkpoint = Checkpoint { origin: ORIGIN.parse().unwrap(), size, root };
-    fs::write(dir.join("checkpoint"), checkpoint.sign(&key()).unwrap()).unwrap();
+    fs::write(dir.join("head"), head(&checkpoint.sign(&key()).unwrap())).unwrap();
 }
 
 fn check(count: u64, newer_at: &[u64]) {

@@ -5,6 +5,7 @@ use std::{
     any::Any,
     collections::HashMap,
     fs, io,
+    ops::Range,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     path::{Path, PathBuf},
     sync::{
@@ -36,7 +37,7 @@ pub(crate) enum Fault {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Tear {
     /// This many eighths of the bytes.
-    Eighths(u64),
+    Eighths(usize),
     /// All but the last byte.
     LastByte,
     /// The length, but zeros in the first half: later pages reached the disk before earlier ones.
@@ -53,12 +54,12 @@ struct PowerIsOff;
 struct State {
     operations: u64,
     history: Vec<Op>,
-    /// Files with bytes that were not synced, and their synced lengths.
-    unsynced: HashMap<PathBuf, u64>,
+    /// Files with bytes that were not synced, and what they were when they were.
+    unsynced: HashMap<PathBuf, Vec<u8>>,
     /// Names that are not durable, and what they held before; latest last.
     renamed: Vec<(PathBuf, Option<Vec<u8>>)>,
-    /// The file of the write just before, and its length before it.
-    written: Option<(PathBuf, u64)>,
+    /// The file of the write just before, and what it was before it.
+    written: Option<(PathBuf, Vec<u8>)>,
 }
 
 pub(crate) struct Script {
@@ -82,19 +83,27 @@ pub(crate) fn until_power_cut<T>(work: impl FnOnce() -> T) -> Option<T> {
     }
 }
 
-fn length(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |file| file.len())
+fn contents(path: &Path) -> Vec<u8> {
+    fs::read(path).unwrap_or_default()
 }
 
-fn set_length(path: &Path, bytes: u64) {
-    fs::OpenOptions::new().write(true).open(path).unwrap().set_len(bytes).unwrap();
+/// The bytes that a write changed: those it appended, or the sectors of a file it was made in.
+fn changed(before: &[u8], after: &[u8]) -> Range<usize> {
+    const SECTOR: usize = 512;
+    if after.len() > before.len() {
+        return before.len()..after.len();
+    }
+    let differs = |place: &usize| before[*place] != after[*place];
+    let first = (0..after.len()).find(differs).unwrap_or(0);
+    let last = (0..after.len()).rfind(differs).map_or(0, |last| last + 1);
+    first / SECTOR * SECTOR..last.next_multiple_of(SECTOR)
 }
 
 impl State {
     /// Takes back what no sync has made durable.
     fn lose_unsynced(&mut self) {
         for (path, bytes) in self.unsynced.drain() {
-            set_length(&path, bytes);
+            fs::write(path, bytes).unwrap();
         }
         while let Some((path, held)) = self.renamed.pop() {
             match held {
@@ -108,16 +117,22 @@ impl State {
         let Some((path, before)) = &self.written else {
             return;
         };
-        let written = length(path) - before;
-        match tear {
-            Tear::Eighths(eighths) => set_length(path, before + written * eighths / 8),
-            Tear::LastByte => set_length(path, before + written.saturating_sub(1)),
+        let mut bytes = contents(path);
+        let changed = changed(before, &bytes);
+        let whole = match tear {
+            Tear::Eighths(eighths) => changed.start + changed.len() * eighths / 8,
+            Tear::LastByte => changed.end - changed.len().min(1),
             Tear::ZeroStart => {
-                let mut bytes = fs::read(path).unwrap();
-                bytes[*before as usize..(before + written / 2) as usize].fill(0);
-                fs::write(path, bytes).unwrap();
+                let half = changed.start + changed.len() / 2;
+                bytes[changed.start..half].fill(0);
+                changed.end
             }
-        }
+        };
+        // What follows is as it was, or is not there where it was not.
+        bytes.truncate(whole.max(before.len()));
+        let kept = whole.min(before.len());
+        bytes[kept..before.len()].copy_from_slice(&before[kept..]);
+        fs::write(path, bytes).unwrap();
     }
 
     /// Notes what `op` is about to do; the operation before it has been done.
@@ -126,8 +141,8 @@ impl State {
         self.history.push(op);
         match op {
             Op::Write => {
-                let before = length(path);
-                self.unsynced.entry(path.to_owned()).or_insert(before);
+                let before = contents(path);
+                self.unsynced.entry(path.to_owned()).or_insert_with(|| before.clone());
                 self.written = Some((path.to_owned(), before));
             }
             Op::SyncFile | Op::Truncate | Op::Remove => {
@@ -135,11 +150,8 @@ impl State {
             }
             Op::Rename => {
                 // What comes back where the new name is lost is as much of the old file as was synced.
-                let synced = self.unsynced.remove(path).unwrap_or(u64::MAX);
-                let held = fs::read(path).ok().map(|mut bytes| {
-                    bytes.truncate(usize::try_from(synced).unwrap());
-                    bytes
-                });
+                let synced = self.unsynced.remove(path);
+                let held = synced.or_else(|| fs::read(path).ok());
                 self.renamed.push((path.to_owned(), held));
             }
             Op::SyncFolder => self.renamed.retain(|(renamed, _)| parent(renamed) != path),

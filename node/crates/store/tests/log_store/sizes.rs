@@ -163,13 +163,13 @@ fn a_log_is_made_once_and_never_by_opening() {
     create().unwrap();
     assert!(matches!(create(), Err(LogError::Exists { .. })));
     // Cut after the tail was written: nothing of the log was given out yet.
-    std::fs::remove_file(dir.join("checkpoint")).unwrap();
+    std::fs::remove_file(dir.join("head")).unwrap();
     assert!(matches!(open(), Err(LogError::NotCreated { .. })));
     create().unwrap();
     let mut log = Log::open(&dir, key(), Disk::default()).unwrap();
     log.append(&[entry(0)]).unwrap();
     // The same with an entry is no cut creation, and signing it anew could contradict what was signed.
-    std::fs::remove_file(dir.join("checkpoint")).unwrap();
+    std::fs::remove_file(dir.join("head")).unwrap();
     assert!(matches!(open(), Err(LogError::CheckpointMissing { entries: 1, .. })));
     assert!(matches!(create(), Err(LogError::Exists { .. })));
 }

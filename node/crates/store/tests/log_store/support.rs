@@ -142,3 +142,12 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) {
         }
     }
 }
+
+/// The file `head` of a log whose checkpoint is `text`, by the format.
+pub(crate) fn head(text: &str) -> Vec<u8> {
+    let length = u16::try_from(text.len()).unwrap().to_be_bytes();
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&length), text.as_bytes()).to_be_bytes();
+    let mut copy = [b"LUCH\x01\x00".as_slice(), &length, &crc, text.as_bytes()].concat();
+    copy.resize(2048, 0);
+    copy.repeat(4)
+}

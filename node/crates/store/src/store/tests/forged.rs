@@ -23,12 +23,12 @@ fn an_entry_put_into_the_tail_is_dropped_and_told() {
     let whole = fs::read(&tail).unwrap();
     // The bytes of a real entry, from a node that erased the session.
     let store = open_clean(folder.path());
-    fs::copy(folder.path().join("log").join("checkpoint"), copy.path().join("checkpoint")).unwrap();
+    fs::copy(folder.path().join("log").join("head"), copy.path().join("head")).unwrap();
     let log_size = store.with_log(|log| Ok(log.size())).unwrap();
     store.append(&[erased(1)]).unwrap();
     drop(store);
     assert!(fs::read(&tail).unwrap().len() > whole.len());
-    fs::copy(copy.path().join("checkpoint"), folder.path().join("log").join("checkpoint")).unwrap();
+    fs::copy(copy.path().join("head"), folder.path().join("log").join("head")).unwrap();
 
     let (store, recovery) = open(folder.path());
     let text = recovery.repairs[0].to_string();

@@ -45,9 +45,8 @@ struct GateState {
     strike: Option<(u64, Strike)>,
 }
 
-/// Operations of an append of a few entries: the tail's write and sync, the checkpoint's open, write,
-/// sync, rename and folder.
-const OPERATIONS: u64 = 7;
+/// Operations of an append of a few entries: the write and sync of the tail, then of the checkpoint.
+const OPERATIONS: u64 = 4;
 
 impl Faults for Gate {
     fn before(&self, op: Op, path: &Path) -> io::Result<()> {

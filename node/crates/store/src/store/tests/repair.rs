@@ -128,7 +128,7 @@ fn restore_log(folder: &Path, log: &str, copy: &str) {
 
 fn copy_log(folder: &Path) {
     fs::create_dir(folder.join("before")).unwrap();
-    for name in ["checkpoint", "tail"] {
+    for name in ["head", "tail"] {
         fs::copy(folder.join("log").join(name), folder.join("before").join(name)).unwrap();
     }
 }
@@ -230,11 +230,11 @@ fn a_torn_log_is_cut_and_its_repair_reported() {
 #[test]
 fn a_damaged_checkpoint_or_key_file_is_named() {
     let (folder, _) = folder();
-    let checkpoint = folder.path().join("log").join("checkpoint");
+    let checkpoint = folder.path().join("log").join("head");
     let whole = fs::read(&checkpoint).unwrap();
-    flip(&checkpoint, whole.len() - 20);
+    fs::write(&checkpoint, &whole[..whole.len() - 20]).unwrap();
     let error = open_with(folder.path(), Disk::default()).err().unwrap();
-    assert!(error.to_string().contains("checkpoint"), "{error}");
+    assert!(error.to_string().contains("log/head is damaged"), "{error}");
     fs::write(&checkpoint, whole).unwrap();
     let key_file = folder.path().join(format!("keys/{}.json", session(2)));
     fs::write(&key_file, "{}").unwrap();
@@ -263,7 +263,7 @@ fn a_lost_database_has_the_same_rows() {
 fn sessions_without_an_entry_are_named_and_left() {
     let (folder, older) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let copy_log = |from: &Path, to: &Path| {
-        for name in ["checkpoint", "tail"] {
+        for name in ["head", "tail"] {
             fs::copy(from.join(name), to.join(name)).unwrap();
         }
     };
