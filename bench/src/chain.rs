@@ -1,6 +1,8 @@
 //! `chain`: what a durable ledger entry costs, alone and among others, and whether that stays so as the
 //! log grows. Beside it, in turns, the least that durability costs: the same bytes at the end of a file,
-//! and one fdatasync.
+//! and one fdatasync. Then the node's EVM ([`evm`]).
+
+mod evm;
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -23,7 +25,9 @@ use tempfile::TempDir;
 
 use crate::{
     machine::Machine,
-    report::{Report, Table, digits},
+    process,
+    report::{Report, Table, digits, spread},
+    samples::Spread,
 };
 
 /// Entries that are appended together where the log is only made longer.
@@ -96,15 +100,19 @@ struct Measured {
     sizes: Vec<AtSize>,
     /// Seconds that opening the longest log took, each time.
     open_s: Vec<f64>,
+    evm: evm::Measured,
 }
 
 impl Chain {
     /// Measures.
-    pub(crate) fn run(&self) -> Result<Report> {
+    pub(crate) fn run(&self, node: Option<PathBuf>) -> Result<Report> {
         fs::create_dir_all(&self.folder)?;
         let machine = Machine::here(&self.folder)?;
+        let node = process::node(node)?;
         let folder = TempDir::new_in(&self.folder)?;
-        let measured = self.measure(folder.path())?;
+        let mut measured = self.measure(folder.path())?;
+        let turn = Duration::from_secs_f64(self.seconds);
+        measured.evm = evm::measure(&node, folder.path(), self.rounds, turn)?;
         let mut report = Report::default();
         report.paragraph(&machine);
         report.raw("machine", &machine)?;
@@ -148,7 +156,8 @@ impl Chain {
         }
         drop(store);
         let open_s = (0..OPENINGS).map(|_| open(&data, self.entries)).collect::<Result<_>>()?;
-        Ok(Measured { writers: self.writers, bare, one, many, sizes, open_s })
+        let evm = evm::Measured::default();
+        Ok(Measured { writers: self.writers, bare, one, many, sizes, open_s, evm })
     }
 }
 
@@ -245,7 +254,7 @@ fn open(data: &Path, entries: u64) -> Result<f64> {
 
 impl Measured {
     fn tables(&self, report: &mut Report) {
-        let Self { writers, bare, one, many, sizes, open_s } = self;
+        let Self { writers, bare, one, many, sizes, open_s, evm } = self;
         let headings =
             ["", "entries/s", "p50 µs", "p99 µs", "p50 by the bare p50", "p99 by the bare p99"];
         let mut table = Table::new(&headings);
@@ -268,6 +277,21 @@ impl Measured {
             table.row([entries.to_string()].into_iter().chain(cells.into_iter().flatten()));
         }
         report.table("One writer, as the log grows", &table);
+        let mut table = Table::new(&["the EVM", "median (min to max)"]);
+        let registrations = format!("a block of {} registrations", evm.registrations);
+        let http = format!(
+            "eth_call over HTTP, {} clients, the node on {} core, calls/s",
+            evm.http_clients, evm.http_processors
+        );
+        for (name, figures) in [
+            ("eth_call in process, one thread, calls/s", &evm.calls_in_process_s),
+            (&http, &evm.calls_over_http_s),
+            (&format!("{registrations}, ms"), &evm.block_ms),
+            ("signing them, before, ms", &evm.sign_ms),
+        ] {
+            table.row([name.to_owned(), spread(Spread::of(figures.iter().copied()))]);
+        }
+        report.table("Calls and blocks", &table);
         let mut targets = Table::new(&["target", "wanted", "measured", "met"]);
         let mut target = |name: &str, wanted: &str, found: f64, met: bool| {
             let met = if met { "yes" } else { "**no**" };
@@ -280,6 +304,14 @@ impl Measured {
         target("one writer, p99 by an fdatasync's p99", "at most 3", ratio, ratio <= 3.0);
         let longest = open_s.iter().copied().fold(0.0, f64::max);
         target("open the longest log, s (worst)", "below 1", longest, longest < 1.0);
+        let median =
+            |figures: &[f64]| Spread::of(figures.iter().copied()).map_or(f64::NAN, |it| it.median);
+        let calls = median(&evm.calls_over_http_s);
+        target("eth_call over HTTP, one core, calls/s", "at least 3000", calls, calls >= 3000.0);
+        let calls = median(&evm.calls_in_process_s);
+        target("eth_call in process, calls/s", "at least 20000", calls, calls >= 20_000.0);
+        let block = median(&evm.block_ms);
+        target(&format!("{registrations}, ms"), "below 100", block, block < 100.0);
         report.table("Targets", &targets);
     }
 }

@@ -46,7 +46,7 @@ enum Command {
     Ingest(ingest::Ingest),
     /// Open a data folder with a long ledger
     Open(open::Open),
-    /// Durable entries of the ledger: one writer, many, a long log
+    /// Durable entries of the ledger: one writer, many, a long log; calls and blocks of the EVM
     Chain(chain::Chain),
     /// The node as a server: uploads, idle uploads, answers under load, start
     Http(http::Http),
@@ -63,7 +63,7 @@ fn main() -> anyhow::Result<()> {
         Command::Micro(micro) => micro.run()?,
         Command::Ingest(ingest) => ingest.run(node)?,
         Command::Open(open) => open.run(node)?,
-        Command::Chain(chain) => chain.run()?,
+        Command::Chain(chain) => chain.run(node)?,
         Command::Http(http) => http.run(node)?,
         Command::Generate(generate) => return generate.run(),
         Command::Measured(measured) => return measured.run(),

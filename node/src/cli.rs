@@ -56,6 +56,8 @@ enum Command {
     Void(commands::seal::Void),
     /// List sessions
     List(commands::list::List),
+    /// Find what has a hash: sessions, chunks, entries of the ledger
+    Search(commands::search::Search),
     /// Show a session
     Show(commands::show::Show),
     /// Check a session, every session, or an evidence file
@@ -79,8 +81,14 @@ enum Command {
     },
     /// Show how a running node is
     Status(commands::status::StatusOf),
+    /// The chain of a running node, and its log's entries
+    #[command(subcommand)]
+    Chain(commands::chain::Chain),
     /// Ask whether a running service is alive: exit code 0 where it is, 1 where it is not
     Healthcheck(commands::healthcheck::Healthcheck),
+    /// What the nodes decide together: parameters, members, how decisions are made
+    #[command(subcommand)]
+    Governance(commands::governance::Governance),
     /// Accounts: who may sign in, and as what
     #[command(subcommand)]
     Users(commands::users::Users),
@@ -141,6 +149,7 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
         Command::Seal(command) => command.run(&context),
         Command::Void(command) => command.run(&context),
         Command::List(command) => command.run(&context),
+        Command::Search(command) => command.run(&context),
         Command::Show(command) => command.run(&context),
         Command::Verify(command) => command.run(&context),
         Command::Restore(command) => command.run(&context),
@@ -150,7 +159,9 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
         Command::Run => crate::serving::run(&context),
         Command::Serve { service } => crate::serving::serve(&context, service),
         Command::Status(command) => command.run(&context),
+        Command::Chain(command) => command.run(&context),
         Command::Healthcheck(command) => command.run(&context),
+        Command::Governance(command) => command.run(&context),
         Command::Users(command) => command.run(&context),
         Command::Auth(command) => command.run(&context),
         Command::Openapi => commands::openapi::run(),

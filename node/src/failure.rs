@@ -8,7 +8,7 @@
 //! | 70 | internal: a bug (`EX_SOFTWARE`) |
 //! | 74 | input or output failed: disk full, folder in use, cannot read, interrupted (`EX_IOERR`) |
 //!
-//! What records, restores or verifies sessions ends with 74 after SIGINT or SIGTERM, once what it had
+//! What records, restores or verifies sessions, or executes blocks again, ends with 74 after SIGINT or SIGTERM, once what it had
 //! begun is in order. `record` passes them on and seals what there is. Every other command dies of them
 //! at once, as if it knew nothing of signals: there is nothing that the next start does not repair.
 

@@ -13,6 +13,7 @@ pub mod config;
 pub mod context;
 pub mod failure;
 pub mod output;
+pub mod policy;
 pub mod ports;
 pub mod progress;
 pub mod services;

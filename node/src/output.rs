@@ -54,7 +54,9 @@ pub fn notice(message: &str) {
     let _ = writeln!(io::stderr(), "lucid-node: {}", without_controls(message));
 }
 
-fn without_controls(text: &str) -> String {
+/// A text from anyone, with what would steer a terminal as escapes; line ends stay.
+#[must_use]
+pub fn without_controls(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() && c != '\n' {

@@ -70,6 +70,9 @@ fn modules(service: ServiceName) -> &'static str {
         ServiceName::Authentication => "lucid_auth",
         ServiceName::BlockchainLedger => "lucid_node::services::ledger",
         ServiceName::BlockchainVm => "lucid_node::services::vm",
+        ServiceName::BlockchainApi => "lucid_node::services::chain_api",
+        ServiceName::BlockchainSessionsData => "lucid_node::services::sessions_data",
+        ServiceName::BlockchainGovernance => "lucid_node::services::governance",
     }
 }
 

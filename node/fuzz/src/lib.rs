@@ -7,6 +7,8 @@
 
 #![allow(clippy::missing_panics_doc, reason = "a panic is how each of them reports")]
 
+mod rpc;
+
 use std::io::Cursor;
 
 use lucid_core::{
@@ -23,6 +25,8 @@ use lucid_core::{
 use lucid_pipeline::{codec::Decompressor, open::ChunkOpener, wraps};
 use lucid_record::asciicast::Decoder;
 
+pub use self::rpc::json_rpc;
+
 /// A decoder under test.
 pub type Target = fn(&[u8]);
 
@@ -36,6 +40,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("entry", entry),
     ("evidence", evidence),
     ("identity_file", identity_file),
+    ("json_rpc", json_rpc),
     ("key_file", key_file),
     ("manifest", manifest),
     ("payload", payload),

@@ -214,6 +214,14 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
         "entry" => entries(),
         "evidence" => vec![evidence.to_text().into_bytes()],
         "identity_file" => vec![b"# comment\nAGE-SECRET-KEY-1QQQ\n".to_vec()],
+        "json_rpc" => [
+            r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}"#,
+            r#"[{"jsonrpc":"2.0","id":"a","method":"eth_getBalance","params":["0x0101010101010101010101010101010101010101","latest"]},{"jsonrpc":"2.0","method":"eth_blockNumber"}]"#,
+            r#"{"jsonrpc":"2.0","id":null,"method":"eth_call","params":[{"to":"0x0000000000000000000000000000000000000002","data":"0x00ff","gas":"0x10000"},"0x0"]}"#,
+            r#"{"jsonrpc":"2.0","id":7,"method":"eth_getLogs","params":[{"fromBlock":"0x0","toBlock":"latest","address":[],"topics":[null,["0x0000000000000000000000000000000000000000000000000000000000000001"]]}]}"#,
+        ]
+        .map(|text| text.as_bytes().to_vec())
+        .into(),
         "key_file" => {
             let wrap = Kek::new([1; 32]).wrap(&session(), &Dek::new([2; 32]), [4; 12]);
             vec![KeyFile::new(vec![wrap]).to_bytes()]

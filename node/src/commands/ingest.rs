@@ -11,12 +11,14 @@ use std::{
 use clap::Args;
 use lucid_core::{MediaType, SessionId, counted};
 use lucid_pipeline::source::{ReadSource, Source};
+use lucid_store::Store;
 
 use super::session::{OpenSession, Recorded};
 use crate::{
     context::Context,
     failure::{Failure, Outcome},
     output::notice,
+    policy,
     progress::Unit,
     source::{PollSource, TarSource},
 };
@@ -120,6 +122,7 @@ impl Ingest {
         let session = match self.resume {
             Some(session) => OpenSession::resume(context, &store, session)?,
             None => {
+                self.check_length(context, &store, &input)?;
                 let media_type = self.media_type.clone();
                 let media_type = media_type.unwrap_or_else(|| input.media_type(&self.path));
                 OpenSession::begin(context, &store, media_type)?
@@ -145,6 +148,19 @@ impl Ingest {
         recorded.prove(&store, self.proof.as_deref())?;
         recorded.print(context)?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// Refuses a file that is longer than a session may be, before one is opened for it.
+    fn check_length(&self, context: &Context, store: &Store, input: &Input) -> Outcome {
+        let max = policy::of_new_session(context.policy()?, store)?.session_bytes_max();
+        match (max, input.total_bytes()) {
+            (Some(max), Some(bytes)) if bytes > max => Err(Failure::usage(format!(
+                "{} has {bytes} bytes, and a session has at most {max} on this node \
+                 (session_bytes_max): divide it",
+                self.path.display()
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Says what is kept after a failure, and how to go on.

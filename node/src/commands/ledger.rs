@@ -3,6 +3,7 @@
 //! These hold the data folder's lock and open the log for themselves: a store that is opened repairs,
 //! and a log that is damaged opens no store.
 
+mod blocks;
 mod check;
 
 use std::{
@@ -32,7 +33,7 @@ use crate::{
 pub enum Ledger {
     /// Print the node's log key, the log's size and root, and the signed checkpoint
     Head,
-    /// Check every entry and tile against the signed root, and list all that is wrong
+    /// Check every entry and tile against the signed root, execute every block again, and list what is wrong
     Check(check::Check),
     /// Make again what comes from the entries: the log's tiles, the database, and altered accounts
     Rebuild,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use lucid_core::{Hash, MediaType, Owner, SessionId, Timestamp};
-use lucid_store::{Order, SessionFilter, SessionRow, State};
+use lucid_store::{Order, SessionFilter, SessionRow, State, Store};
 use serde::Serialize;
 
 use crate::{
@@ -14,12 +14,21 @@ use crate::{
     output::human_bytes,
 };
 
+/// Rows that are read at once where not all of them are wanted.
+const PAGE: usize = 1000;
+
 /// Arguments of `list`. The owner is the configuration's `--owner`, where it is on the command line.
 #[derive(Args, Debug)]
 pub struct List {
     /// Only sessions in this state
     #[arg(long, value_enum, value_name = "STATE")]
     state: Option<StateName>,
+    /// Only sessions opened then or later, such as 2026-01-31T00:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::from_rfc3339)]
+    from: Option<Timestamp>,
+    /// Only sessions opened before that
+    #[arg(long, value_name = "TIME", value_parser = Timestamp::from_rfc3339)]
+    until: Option<Timestamp>,
     /// Begin after this session
     #[arg(long, value_name = "ID")]
     after: Option<SessionId>,
@@ -103,6 +112,11 @@ impl List {
         if self.limit == 0 {
             return Err(Failure::usage("--limit 0 lists nothing: it is a number from 1"));
         }
+        if let (Some(from), Some(until)) = (self.from, self.until)
+            && from >= until
+        {
+            return Err(Failure::usage("--from is a time before --until"));
+        }
         let by_owner = context.config.origin("owner") == Origin::CommandLine;
         let filter = SessionFilter {
             owner: by_owner.then(|| context.config.owner.clone()),
@@ -111,12 +125,41 @@ impl List {
         };
         let store = context.open_store()?;
         // One more than asked for tells whether any follow.
-        let rows = store.sessions(&filter, self.after, self.limit.saturating_add(1))?;
+        let rows = self.rows(&store, &filter, self.limit.saturating_add(1))?;
         let more = rows.len() > self.limit;
         let sessions: Vec<_> = rows.iter().take(self.limit).map(Row::from).collect();
         let next = if more { sessions.last().map(|last| last.session_id) } else { None };
         context.output.print(&Listed { sessions, next }, text)?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl List {
+    /// At most `limit` rows that were opened in time. Opening times need not be in the log's order: a clock
+    /// can be set back. So all that follow are looked at.
+    fn rows(
+        &self,
+        store: &Store,
+        filter: &SessionFilter,
+        limit: usize,
+    ) -> Outcome<Vec<SessionRow>> {
+        if self.from.is_none() && self.until.is_none() {
+            return Ok(store.sessions(filter, self.after, limit)?);
+        }
+        let in_time = |row: &SessionRow| {
+            self.from.is_none_or(|from| from <= row.created_at)
+                && self.until.is_none_or(|until| row.created_at < until)
+        };
+        let (mut rows, mut after) = (Vec::new(), self.after);
+        loop {
+            let page = store.sessions(filter, after, PAGE)?;
+            let Some(last) = page.last() else { return Ok(rows) };
+            after = Some(last.session);
+            rows.extend(page.into_iter().filter(in_time).take(limit - rows.len()));
+            if rows.len() == limit {
+                return Ok(rows);
+            }
+        }
     }
 }
 

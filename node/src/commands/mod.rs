@@ -1,9 +1,11 @@
 //! One module a command: its arguments, what it does, what it prints.
 
 pub mod auth;
+pub mod chain;
 pub mod config;
 pub mod doctor;
 pub mod erase;
+pub mod governance;
 pub mod healthcheck;
 pub mod ingest;
 pub mod init;
@@ -15,6 +17,7 @@ pub mod record;
 pub mod remote;
 pub mod restore;
 pub mod seal;
+pub mod search;
 pub mod session;
 pub mod show;
 pub mod status;

@@ -21,6 +21,7 @@ use crate::{
     context::{Context, now},
     failure::{Failure, Outcome},
     output::{human_rate, table},
+    policy,
     ports::{COMMAND_LEASE, SessionPort},
     progress::Progress,
     source::{CompareError, compare_prefix},
@@ -93,7 +94,7 @@ impl<'a> OpenSession<'a> {
     /// The store's.
     pub fn begin(context: &Context, store: &'a Store, media_type: MediaType) -> Outcome<Self> {
         let started = Instant::now();
-        let policy = context.policy()?;
+        let policy = policy::of_new_session(context.policy()?, store)?;
         let session = new_id()?;
         let (dek, key_file) = context.keepers(store)?.new_key(&session)?;
         let opened = SessionOpened {

@@ -44,9 +44,16 @@ struct Shown {
 
 #[derive(Serialize)]
 struct PolicyFacts {
+    version: u32,
     chunk_bytes: u32,
     zstd_level: u8,
     suite: &'static str,
+    /// Plaintext bytes that the session may have, where that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_bytes_max: Option<u64>,
+    /// How long it is kept once it is sealed, where that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retention_seconds: Option<u64>,
     hash: Hash,
 }
 
@@ -126,9 +133,12 @@ fn look(store: &Store, session: SessionId) -> Outcome<Shown> {
     Ok(Shown {
         row: Row::from(&row),
         policy: PolicyFacts {
+            version: policy.version(),
             chunk_bytes: policy.chunk_bytes,
             zstd_level: policy.zstd_level,
             suite: Config::suite_name(Some(policy.suite)),
+            session_bytes_max: policy.session_bytes_max(),
+            retention_seconds: policy.retention_seconds(),
             hash: policy.hash(),
         },
         log: LogPlaces {
@@ -205,8 +215,14 @@ fn text(shown: &Shown) -> String {
     if let (Some(root), Some(hash)) = (row.merkle_root, row.manifest_hash) {
         rows.extend([("root", root.to_string()), ("manifest", hash.to_string())]);
     }
-    let PolicyFacts { chunk_bytes, zstd_level, suite, hash } = policy;
+    let PolicyFacts { chunk_bytes, zstd_level, suite, hash, .. } = policy;
     rows.push(("policy", format!("chunks of {chunk_bytes} bytes, zstd {zstd_level}, {suite}")));
+    if let Some(max) = policy.session_bytes_max {
+        rows.push(("", format!("at most {} in all", counted(max, "byte"))));
+    }
+    if let Some(seconds) = policy.retention_seconds {
+        rows.push(("", format!("erased {} after it is sealed", counted(seconds, "second"))));
+    }
     rows.push(("policy hash", hash.to_string()));
     for wrap in wraps {
         rows.push((

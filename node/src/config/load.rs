@@ -8,6 +8,7 @@
 //! error repeats the text of a secret, nor that of a TOML line, which may hold one.
 
 mod error;
+mod governance;
 mod services;
 mod sources;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
-use lucid_core::{Owner, chunk::Suite, keys::Kek};
+use lucid_core::{Owner, Parameters, chunk::Suite, keys::Kek};
 use lucid_pipeline::wraps::Recipient;
 
 mod load;
@@ -42,4 +42,18 @@ pub struct Config {
     pub services: ServiceConfig,
     /// Every setting with its value (secrets masked) and where it came from.
     pub settings: Vec<Setting>,
+}
+
+impl Config {
+    /// The parameters as they are configured, which count where none are decided on: the chain begins with
+    /// them. Those that no setting says are the defaults.
+    #[must_use]
+    pub fn parameters(&self) -> Parameters {
+        Parameters {
+            chunk_bytes: self.chunk_bytes,
+            open_sessions_max: self.services.open_sessions_max,
+            zstd_level: self.zstd_level,
+            ..Parameters::default()
+        }
+    }
 }

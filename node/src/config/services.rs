@@ -3,6 +3,7 @@
 use std::{fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
 
 use ipnet::IpNet;
+use lucid_chain::contracts::Governance;
 use lucid_core::{Owner, note::VerifierKey};
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -52,6 +53,8 @@ pub struct ServiceConfig {
     pub chain_id: Option<u64>,
     /// A block is made so long after there is something to put in it.
     pub block_time: Duration,
+    /// How decisions are made where the chain is still to begin; its nodes are the others.
+    pub governance: Governance,
     /// Who is asked for cosignatures of the log's checkpoints.
     pub witnesses: Vec<WitnessAddress>,
     /// How many of them make a checkpoint count; all where it is not said.
@@ -144,11 +147,17 @@ pub enum ServiceName {
     BlockchainLedger,
     /// The chain: EVM execution and state.
     BlockchainVm,
+    /// The chain and the log as others ask of them.
+    BlockchainApi,
+    /// The index of sessions: lists by time, search, sums.
+    BlockchainSessionsData,
+    /// What the nodes decide together.
+    BlockchainGovernance,
 }
 
 impl ServiceName {
     /// All of them, those that others need first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::SessionEncryptor,
         Self::SessionOrchestrator,
         Self::SessionChunker,
@@ -156,6 +165,9 @@ impl ServiceName {
         Self::Authentication,
         Self::BlockchainLedger,
         Self::BlockchainVm,
+        Self::BlockchainApi,
+        Self::BlockchainGovernance,
+        Self::BlockchainSessionsData,
         Self::ApiServer,
         Self::ApiGateway,
     ];
@@ -173,6 +185,9 @@ impl ServiceName {
             Self::Authentication => "authentication",
             Self::BlockchainLedger => "blockchain-ledger",
             Self::BlockchainVm => "blockchain-vm",
+            Self::BlockchainApi => "blockchain-api",
+            Self::BlockchainSessionsData => "blockchain-sessions-data",
+            Self::BlockchainGovernance => "blockchain-governance",
         }
     }
 
@@ -187,8 +202,11 @@ impl ServiceName {
             Self::SessionEncryptor => 8092,
             Self::SessionOrchestrator => 8093,
             Self::Authentication => 8094,
+            Self::BlockchainApi => 8100,
             Self::BlockchainLedger => 8104,
             Self::BlockchainVm => 8103,
+            Self::BlockchainSessionsData => 8102,
+            Self::BlockchainGovernance => 8101,
         }
     }
 }

@@ -28,6 +28,8 @@ const ROOM_WAIT: Duration = Duration::from_millis(250);
 #[derive(Clone)]
 pub struct Budget {
     units: Arc<Semaphore>,
+    /// Units that there are, free or not. They only become more.
+    size: Arc<Mutex<usize>>,
     kept: Arc<Kept>,
 }
 
@@ -49,8 +51,26 @@ impl Budget {
     /// A budget of so many bytes.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        let units = (bytes / SMALL_BYTES).clamp(1, Semaphore::MAX_PERMITS);
-        Self { units: Arc::new(Semaphore::new(units)), kept: Arc::default() }
+        let units = size_of(bytes);
+        let size = Arc::new(Mutex::new(units));
+        Self { units: Arc::new(Semaphore::new(units)), size, kept: Arc::default() }
+    }
+
+    /// Makes it a budget of so many bytes, where it is of fewer.
+    pub fn fit(&self, bytes: usize) {
+        let mut size = self.size.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = size_of(bytes);
+        if wanted > *size {
+            self.units.add_permits(wanted - *size);
+            *size = wanted;
+        }
+    }
+
+    /// Bytes that there are, and those that are handed out.
+    fn reckon(&self) -> (usize, usize) {
+        let size = *self.size.lock().unwrap_or_else(PoisonError::into_inner);
+        let out = size.saturating_sub(self.units.available_permits());
+        (size * SMALL_BYTES, out * SMALL_BYTES)
     }
 
     /// A small buffer.
@@ -104,11 +124,17 @@ impl Budget {
         let found = kept.iter().position(|kept| kept.capacity() == bytes);
         let memory = found.map(|place| kept.swap_remove(place));
         // What is kept and what is in use together stay within the budget.
-        let over: Vec<_> = if memory.is_none() && !kept.is_empty() {
-            vec![kept.swap_remove(0)]
-        } else {
-            Vec::new()
-        };
+        let mut over = Vec::new();
+        if memory.is_none() && !kept.is_empty() {
+            over.push(kept.swap_remove(0));
+        }
+        let (size, out) = self.reckon();
+        let mut held = out + kept.iter().map(Vec::capacity).sum::<usize>();
+        while held > size && !kept.is_empty() {
+            let one = kept.swap_remove(0);
+            held -= one.capacity();
+            over.push(one);
+        }
         drop(kept);
         over.into_iter().for_each(destroy);
         self.buffer(memory.unwrap_or_else(|| Vec::with_capacity(bytes)), Some(room))
@@ -117,6 +143,11 @@ impl Budget {
     fn buffer(&self, memory: Vec<u8>, room: Option<OwnedSemaphorePermit>) -> Buffer {
         Buffer { memory, count: 0, room, kept: Arc::clone(&self.kept) }
     }
+}
+
+/// Units of a budget of so many bytes.
+fn size_of(bytes: usize) -> usize {
+    (bytes / SMALL_BYTES).clamp(1, Semaphore::MAX_PERMITS)
 }
 
 fn units(bytes: usize) -> u32 {
@@ -218,6 +249,28 @@ mod tests {
         drop(buffer);
         assert_eq!(budget.at_once(16 * SMALL_BYTES).capacity(), 16 * SMALL_BYTES);
         assert_eq!(budget.units.available_permits(), 20, "all room came back");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_budget_is_made_to_fit_larger_chunks_and_keeps_within_its_size() {
+        let budget = Budget::new(4 * SMALL_BYTES);
+        let mut buffer = budget.small();
+        buffer.take(&vec![1; SMALL_BYTES]);
+        assert!(!budget.grow(&mut buffer, 16 * SMALL_BYTES).await, "8 are more than there are");
+        budget.fit(24 * SMALL_BYTES);
+        budget.fit(2 * SMALL_BYTES);
+        assert!(budget.grow(&mut buffer, 16 * SMALL_BYTES).await);
+        buffer.take(&vec![1; 7 * SMALL_BYTES]);
+        assert!(budget.grow(&mut buffer, 16 * SMALL_BYTES).await);
+        assert_eq!(buffer.capacity(), 16 * SMALL_BYTES);
+        drop(buffer);
+        assert_eq!(budget.units.available_permits(), 24);
+        // Many small ones are kept; a large one takes the room of as many as it needs.
+        drop([(); 6].map(|()| budget.at_once(4 * SMALL_BYTES)));
+        let large = budget.wait(20 * SMALL_BYTES).await;
+        let kept: usize = budget.kept.lock().iter().map(Vec::capacity).sum();
+        assert!(kept <= 4 * SMALL_BYTES, "{kept}");
+        drop(large);
     }
 
     #[tokio::test]

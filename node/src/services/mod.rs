@@ -6,13 +6,16 @@
 
 pub mod accounts;
 pub mod buffers;
+pub mod chain_api;
 pub mod chunker;
 pub mod cpu;
 pub mod encryptor;
+pub mod governance;
 pub mod ledger;
 pub mod merkle_builder;
 pub mod orchestrator;
 pub mod problem;
+pub mod sessions_data;
 pub mod vm;
 
 #[cfg(test)]

@@ -15,6 +15,10 @@ pub fn of_store(error: StoreError) -> Problem {
         StoreError::State { .. } | StoreError::SessionExists(_) | StoreError::Chunk { .. } => {
             Problem::new(Code::SessionState, error.to_string())
         }
+        StoreError::SessionFull { .. } => Problem::new(Code::TooLarge, error.to_string()),
+        StoreError::PolicyChanged(_) => {
+            Problem::new(Code::Unavailable, "the node's parameters are changing: try again")
+        }
         StoreError::DiskFull { .. } => disk_full(&error),
         StoreError::Log(LogError::Poisoned { .. } | LogError::Io { .. }) => log_failed(&error),
         StoreError::Poisoned { .. } => {
@@ -101,7 +105,7 @@ pub fn of_chunk(error: &ChunkError) -> Problem {
 }
 
 /// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -1,8 +1,12 @@
 //! The services together, over a real store in one folder: one suite for the ports, run in one process
 //! and over HTTP.
 
+mod chain_api;
+mod governance;
 mod log;
 mod node;
+mod parameters;
+mod sessions_data;
 mod vm;
 
 use std::time::Duration;
@@ -12,15 +16,38 @@ use futures_util::{StreamExt, stream};
 use lucid_api::{
     Code, Problem,
     ports::{
-        Answer, BodyStream, EventKind, ListSessions, NewSession, ProofRequest, SealJob, Session,
-        SessionState, Subject, UploadJob, Uploaded,
+        Answer, BodyStream, EventKind, ListOrder, ListSessions, NewSession, ProofRequest, SealJob,
+        Session, SessionState, Subject, UploadJob, Uploaded,
     },
 };
 use lucid_core::{ChunkIndex, SegmentIndex, SessionId, chunk::Codec, evidence::Evidence};
 
 use self::{
+    chain_api::{
+        blocks_are_what_the_log_has, entries_are_found_by_kind_and_session,
+        registrations_are_found_and_told_newest_first,
+        the_node_says_who_it_is_and_why_a_transaction_failed,
+    },
+    governance::{
+        another_chain_is_followed_from_its_beginning,
+        proposals_are_made_and_shown_and_survive_a_restart,
+        the_nodes_account_speaks_to_the_governor_for_governance_alone,
+        what_could_not_be_carried_out_is_not_proposed, what_is_in_force_and_who_decides_is_said,
+    },
     log::{the_log_is_read_and_proved, witnesses_say_what_they_saw},
     node::{CHUNK, Node, Reach},
+    parameters::{
+        a_chain_begins_with_the_configured_parameters_and_a_decision_changes_what_follows,
+        blocks_and_what_the_log_says_of_parameters_must_agree,
+        retention_erases_exactly_what_is_due,
+    },
+    sessions_data::{
+        an_index_of_another_log_or_a_damaged_one_is_made_anew,
+        chunks_that_cannot_be_read_keep_nothing_else_from_being_found,
+        one_finds_what_one_has_just_done, sessions_are_listed_by_time,
+        the_index_goes_on_after_a_crash_and_without_its_folder,
+        what_is_searched_for_is_found_by_whom_it_is_for,
+    },
     vm::{
         a_chain_registers_what_was_sealed_once_and_survives_anything,
         an_append_whose_end_is_not_known_is_not_made_twice, calls_are_answered_as_json_rpc_says,
@@ -57,6 +84,24 @@ suite! {
     a_chain_registers_what_was_sealed_once_and_survives_anything
     an_append_whose_end_is_not_known_is_not_made_twice
     calls_are_answered_as_json_rpc_says
+    what_is_in_force_and_who_decides_is_said
+    proposals_are_made_and_shown_and_survive_a_restart
+    what_could_not_be_carried_out_is_not_proposed
+    the_nodes_account_speaks_to_the_governor_for_governance_alone
+    another_chain_is_followed_from_its_beginning
+    a_chain_begins_with_the_configured_parameters_and_a_decision_changes_what_follows
+    blocks_and_what_the_log_says_of_parameters_must_agree
+    retention_erases_exactly_what_is_due
+    blocks_are_what_the_log_has
+    registrations_are_found_and_told_newest_first
+    entries_are_found_by_kind_and_session
+    the_node_says_who_it_is_and_why_a_transaction_failed
+    one_finds_what_one_has_just_done
+    sessions_are_listed_by_time
+    what_is_searched_for_is_found_by_whom_it_is_for
+    chunks_that_cannot_be_read_keep_nothing_else_from_being_found
+    the_index_goes_on_after_a_crash_and_without_its_folder
+    an_index_of_another_log_or_a_damaged_one_is_made_anew
 }
 
 fn new(length: Option<u64>) -> NewSession {
@@ -248,7 +293,7 @@ async fn an_owner_has_few_open_sessions_and_sees_them_newest_first(reach: Reach)
     node.sessions.mint(other).await.unwrap();
     let list = |state, after, limit| {
         let owner = Some("TOwner".parse().unwrap());
-        node.sessions.list(ListSessions { owner, state, after, limit })
+        node.sessions.list(ListSessions { owner, state, after, order: ListOrder::Newest, limit })
     };
     let ids = |sessions: Vec<Session>| -> Vec<_> {
         sessions.into_iter().map(|session| session.session_id).collect()

@@ -8,7 +8,10 @@ use lucid_api::{
     gateway::{GatewayOptions, RateLimits},
     health::{Check, Readiness},
     metrics::{Measured, Metrics},
-    ports::{Authentication, BlockLog, Chunker, Encryptor, Evm, MerkleBuilder, TransparencyLog},
+    ports::{
+        Authentication, BlockLog, ChainApi, ChainCalls, Chunker, Encryptor, Evm, Governance,
+        MerkleBuilder, Sessions, TransparencyLog,
+    },
     rest::Api,
 };
 use lucid_auth::{KeyRing, Service, ServiceOptions};
@@ -17,26 +20,35 @@ use zeroize::Zeroizing;
 
 use super::{Running, accounts, late::Late};
 use crate::{
-    config::{Config, WitnessAddress},
+    config::{Config, ServiceName, WitnessAddress},
     context::{Context, now},
     failure::{Failure, Outcome},
     output::notice,
+    policy,
     services::{
+        chain_api::LocalChainApi,
         chunker::{ChunkerOptions, LocalChunker},
         cpu::Pool,
         encryptor::LocalEncryptor,
+        governance::LocalGovernance,
         ledger::{
             LocalWitness,
             asking::{Asked, Asking, AskingOptions, HttpWitness},
         },
         merkle_builder::LocalMerkleBuilder,
         orchestrator::{Orchestrator, OrchestratorOptions},
+        sessions_data::LocalSessionsData,
         vm::{LocalVm, VmOptions},
     },
 };
 
 /// Threads for what reads and writes the store: more than there are processors, because they wait.
 pub(super) const STORE_THREADS: NonZeroUsize = NonZeroUsize::new(16).expect("it is not 0");
+
+/// The folder of the index of sessions.
+const INDEX: &str = "sessions-data";
+/// Threads for what is asked of it: a question reads a few pages.
+const INDEX_THREADS: NonZeroUsize = NonZeroUsize::new(4).expect("it is not 0");
 
 /// A witness answers in this time, or is asked again later.
 const WITNESS_TIME: Duration = Duration::from_secs(15);
@@ -52,12 +64,16 @@ pub(super) struct Local {
     merkle_builder: Arc<dyn MerkleBuilder>,
     witness: Arc<LocalWitness>,
     vm: Option<Arc<LocalVm>>,
+    chain: Option<Arc<dyn ChainApi>>,
+    sessions_data: Arc<LocalSessionsData>,
+    governance: Option<Arc<LocalGovernance>>,
     public_log: bool,
 }
 
 impl Local {
     pub(super) async fn new(context: &Context, store: Store, running: &Running) -> Outcome<Self> {
         let (config, store) = (&context.config, Arc::new(store));
+        tell_overruled(config, &store);
         let cpu = Pool::new(config.workers);
         let vault = Arc::clone(store.local()?);
         check_reads(&vault)?;
@@ -87,9 +103,18 @@ impl Local {
                 Some(vm(config, store.path(), log, blocks, running)?)
             }
         };
+        let log = Arc::clone(&sessions) as Arc<dyn TransparencyLog>;
+        let chain = vm.clone().map(|vm| chain_api(vm, log, witness.clone()));
+        let governance = vm.clone().map(|vm| governance(vm, running));
+        let (log, path) = (Arc::clone(&sessions), store.path());
+        let sessions_data =
+            sessions_data(config, path, log, Arc::clone(&sessions) as Arc<_>, running);
         Ok(Self {
             witness,
             vm,
+            chain,
+            governance,
+            sessions_data,
             public_log: config.services.public_log,
             store,
             cpu,
@@ -111,7 +136,9 @@ impl Local {
             merkle_builder: self.merkle_builder.clone(),
             log: self.sessions.clone(),
             witness: self.witness.clone(),
-            evm: self.vm.clone().map(|vm| vm as Arc<dyn Evm>),
+            chain: self.chain.clone(),
+            governance: self.governance.clone().map(|governance| governance as Arc<dyn Governance>),
+            sessions_data: self.sessions_data.clone(),
             public_log: self.public_log,
             metrics: metrics.clone(),
         }
@@ -124,6 +151,8 @@ impl Local {
             chunker: Arc::clone(&self.chunker),
             cpu: self.cpu.clone(),
             vm: self.vm.clone(),
+            sessions_data: self.sessions_data.clone(),
+            governance: self.governance.clone(),
         })
     }
 }
@@ -142,6 +171,29 @@ pub(crate) async fn accounts_of(
     let ledger = Orchestrator::new(Arc::new(store), pool, options, metrics);
     let service = authentication(&context.config, &path, issuer, Arc::new(ledger), None).await?;
     Ok(Arc::new(service))
+}
+
+/// Says which settings do not count, as the chain has decided on others.
+pub(super) fn tell_overruled(config: &Config, store: &Store) {
+    let Some(decided) = store.parameters() else { return };
+    let overruled = policy::overruled(&config.parameters(), &decided.parameters);
+    if !overruled.is_empty() {
+        let text = policy::overruled_text(&overruled);
+        notice(&format!("the chain's parameters count, and no longer the settings: {text}"));
+    }
+}
+
+/// The index of a store that nobody serves; whoever wants it lets it run. A store is let go of with it.
+///
+/// # Errors
+/// The store's.
+pub(crate) fn index_of(context: &Context, store: Store) -> Outcome<LocalSessionsData> {
+    let folder = store.path().join(INDEX);
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), String::new());
+    let (options, pool) = (orchestrator_options(context)?, Pool::new(NonZeroUsize::MIN));
+    let sessions = Arc::new(Orchestrator::new(Arc::new(store), pool, options, metrics));
+    let (log, look_every) = (Arc::clone(&sessions), context.config.services.block_time);
+    Ok(LocalSessionsData::new(folder, log, sessions, Pool::new(INDEX_THREADS), look_every))
 }
 
 /// How sessions are minted and closed.
@@ -219,8 +271,12 @@ pub(super) fn vm(
 ) -> Outcome<Arc<LocalVm>> {
     // Questions may compute for seconds; sealing has the other half of the processors.
     let threads = NonZeroUsize::new(config.workers.get() / 2).unwrap_or(NonZeroUsize::MIN);
-    let (chain_id, block_time) = (config.services.chain_id, config.services.block_time);
-    let options = VmOptions { chain_id, block_time };
+    let options = VmOptions {
+        chain_id: config.services.chain_id,
+        governance: config.services.governance.clone(),
+        parameters: config.parameters(),
+        block_time: config.services.block_time,
+    };
     let (vm, anew) = LocalVm::open(data, log, blocks, Pool::new(threads), options)?;
     if let Some(anew) = anew {
         notice(&format!("repaired: the chain's part: {anew}"));
@@ -228,6 +284,62 @@ pub(super) fn vm(
     let vm = Arc::new(vm);
     running.tasks.spawn(Arc::clone(&vm).run(running.stop.clone()));
     Ok(vm)
+}
+
+/// blockchain-api over a chain and its log.
+pub(super) fn chain_api(
+    evm: Arc<dyn Evm>,
+    log: Arc<dyn TransparencyLog>,
+    witness: Arc<dyn lucid_api::ports::Witness>,
+) -> Arc<dyn ChainApi> {
+    let services = ServiceName::ALL.map(|service| service.as_str().to_owned());
+    Arc::new(LocalChainApi::new(evm, log, witness, services.into()))
+}
+
+/// The index of sessions, in the folder `sessions-data` of `data`, and the task that follows the log with it.
+/// Whatever is wrong with it is no reason for others not to start.
+pub(super) fn sessions_data(
+    config: &Config,
+    data: &Path,
+    log: Arc<dyn TransparencyLog>,
+    sessions: Arc<dyn Sessions>,
+    running: &Running,
+) -> Arc<LocalSessionsData> {
+    let (folder, look_every) = (data.join(INDEX), config.services.block_time);
+    let pool = Pool::new(INDEX_THREADS);
+    let index = Arc::new(LocalSessionsData::new(folder, log, sessions, pool, look_every));
+    running.tasks.spawn(Arc::clone(&index).run(running.stop.clone()));
+    index
+}
+
+/// Whether the index of sessions is there.
+pub(super) fn index_check(index: &LocalSessionsData) -> Check {
+    match index.away() {
+        None => Check::ok("sessions index"),
+        Some(why) => Check::failed("sessions index", why),
+    }
+}
+
+/// How far the index of sessions is, beside what else was measured.
+pub(super) fn index_figures(index: &LocalSessionsData, measured: Measured) -> Measured {
+    let (lag, unread) = index.lag();
+    let (index_lag_entries, index_unread_sessions) = (Some(lag), Some(unread));
+    Measured { index_lag_entries, index_unread_sessions, ..measured }
+}
+
+/// What the nodes decide together on a chain, and the task that follows it.
+pub(super) fn governance(chain: Arc<dyn ChainCalls>, running: &Running) -> Arc<LocalGovernance> {
+    let governance = Arc::new(LocalGovernance::new(chain));
+    running.tasks.spawn(Arc::clone(&governance).run(running.stop.clone()));
+    governance
+}
+
+/// Whether decisions are followed.
+pub(super) fn governance_check(governance: &LocalGovernance) -> Check {
+    match governance.away() {
+        None => Check::ok("decisions"),
+        Some(why) => Check::failed("decisions", why),
+    }
 }
 
 /// Whether the chain is there.
@@ -321,6 +433,8 @@ struct LocalReadiness {
     chunker: Arc<LocalChunker>,
     cpu: Pool,
     vm: Option<Arc<LocalVm>>,
+    sessions_data: Arc<LocalSessionsData>,
+    governance: Option<Arc<LocalGovernance>>,
 }
 
 #[async_trait]
@@ -330,6 +444,8 @@ impl Readiness for LocalReadiness {
         let log = log_taken(&store).await;
         let mut checks = vec![Check::ok("store"), room(move || store.check_room()).await, log];
         checks.extend(self.vm.as_deref().map(chain_check));
+        checks.push(index_check(&self.sessions_data));
+        checks.extend(self.governance.as_deref().map(governance_check));
         checks
     }
 
@@ -337,6 +453,20 @@ impl Readiness for LocalReadiness {
         let (uploads, queue) = (self.chunker.active(), self.cpu.waiting());
         let (uploads, queue) = (Some(uploads as u64), Some(queue as u64));
         let chain_blocks = self.vm.as_deref().and_then(LocalVm::blocks);
-        Measured { uploads, queue, chain_blocks, ..figures(&self.store).await }
+        let open_proposals = self.governance.as_deref().and_then(LocalGovernance::open_proposals);
+        let lag = match &self.vm {
+            Some(vm) => vm.lag().await,
+            None => None,
+        };
+        let figures = index_figures(&self.sessions_data, figures(&self.store).await);
+        Measured {
+            uploads,
+            queue,
+            chain_blocks,
+            chain_lag_entries: lag.map(|(entries, _)| entries),
+            chain_lag_seconds: lag.map(|(_, seconds)| seconds),
+            open_proposals,
+            ..figures
+        }
     }
 }

@@ -9,7 +9,7 @@ use lucid_api::{
     health::{Check, Readiness},
     internal::{self, guarded},
     metrics::Measured,
-    ports::{Evm, Ledger},
+    ports::{ChainApi, Governance, Ledger},
     rest::{self, Api},
 };
 use lucid_core::NodeId;
@@ -23,8 +23,9 @@ use super::{
     Running, completer,
     late::{Joined, Late, Missing},
     local::{
-        STORE_THREADS, authentication, chain_check, check_reads, chunker_options, figures,
-        gateway_options, log_taken, orchestrator_options, room, vm, witness,
+        STORE_THREADS, authentication, chain_api, chain_check, check_reads, chunker_options,
+        figures, gateway_options, governance, governance_check, index_check, index_figures,
+        log_taken, orchestrator_options, room, sessions_data, tell_overruled, vm, witness,
     },
     peers::Peers,
     vault::{self, HttpTransport},
@@ -35,8 +36,9 @@ use crate::{
     failure::{Failure, Outcome},
     output::notice,
     services::{
-        chunker::LocalChunker, cpu::Pool, encryptor::LocalEncryptor,
-        merkle_builder::LocalMerkleBuilder, orchestrator::Orchestrator, vm::LocalVm,
+        chunker::LocalChunker, cpu::Pool, encryptor::LocalEncryptor, governance::LocalGovernance,
+        merkle_builder::LocalMerkleBuilder, orchestrator::Orchestrator,
+        sessions_data::LocalSessionsData, vm::LocalVm,
     },
 };
 
@@ -49,8 +51,9 @@ pub(super) async fn join(
     late: &Late,
 ) -> Outcome<Joined> {
     use ServiceName::{
-        ApiGateway, ApiServer, Authentication, BlockchainLedger, BlockchainVm, MerkleBuilder,
-        SessionChunker, SessionEncryptor, SessionOrchestrator,
+        ApiGateway, ApiServer, Authentication, BlockchainApi, BlockchainGovernance,
+        BlockchainLedger, BlockchainSessionsData, BlockchainVm, MerkleBuilder, SessionChunker,
+        SessionEncryptor, SessionOrchestrator,
     };
     let cpu = || Pool::new(context.config.workers);
     let metrics = &running.metrics;
@@ -64,44 +67,8 @@ pub(super) async fn join(
                 readiness: peers.readiness(&[ApiServer, Authentication], None),
             });
         }
-        ApiServer => {
-            let api = Api {
-                authentication: peers.authentication(),
-                sessions: peers.sessions(),
-                chunker: peers.chunker(),
-                encryptor: peers.encryptor(),
-                merkle_builder: peers.merkle_builder(),
-                log: peers.log(BlockchainLedger),
-                witness: peers.witness(),
-                evm: context.config.services.chain.then(|| peers.evm() as Arc<dyn Evm>),
-                public_log: context.config.services.public_log,
-                metrics: metrics.clone(),
-            };
-            let mut asked = vec![
-                Authentication,
-                SessionOrchestrator,
-                SessionChunker,
-                SessionEncryptor,
-                MerkleBuilder,
-                BlockchainLedger,
-            ];
-            asked.extend(context.config.services.chain.then_some(BlockchainVm));
-            (rest::router(api), peers.readiness(&asked, None))
-        }
-        SessionChunker => {
-            let cpu = cpu();
-            let chunker = Arc::new(LocalChunker::new(
-                peers.sessions(),
-                peers.encryptor(),
-                cpu.clone(),
-                chunker_options(&context.config),
-                running.stop.clone(),
-                running.tasks.clone(),
-            ));
-            let own = Arc::new(ChunkerReadiness(chunker.clone(), cpu));
-            let readiness = peers.readiness(&[SessionOrchestrator, SessionEncryptor], Some(own));
-            (internal::chunker(chunker), readiness)
-        }
+        ApiServer => api_server(context, peers, running),
+        SessionChunker => session_chunker(context, peers, running),
         SessionEncryptor => {
             let folder = Arc::new(open_vault(context)?);
             check_reads(&folder)?;
@@ -120,6 +87,7 @@ pub(super) async fn join(
         }
         SessionOrchestrator => {
             let store = Arc::new(open_ledger(context, peers, late).await?);
+            tell_overruled(&context.config, &store);
             let options = orchestrator_options(context)?;
             let (pool, metrics) = (Pool::new(STORE_THREADS), metrics.clone());
             let sessions = Orchestrator::new(store.clone(), pool, options, metrics.clone());
@@ -133,7 +101,8 @@ pub(super) async fn join(
             (router, peers.readiness(&[SessionEncryptor], Some(own)))
         }
         Authentication => {
-            let folder = open_folder(context, FolderKind::Accounts, "the key of its tokens is")?;
+            let folder =
+                open_folder(context, FolderKind::Accounts, Some("the key of its tokens is"))?;
             let ledger = peers.sessions();
             let issuer = issuer(&*ledger, late).await;
             let (config, issuer) = (&context.config, issuer.to_string());
@@ -144,8 +113,87 @@ pub(super) async fn join(
         }
         BlockchainLedger => blockchain_ledger(context, peers, running)?,
         BlockchainVm => blockchain_vm(context, peers, running)?,
+        BlockchainApi => blockchain_api(peers),
+        BlockchainGovernance => blockchain_governance(peers, running),
+        BlockchainSessionsData => blockchain_sessions_data(context, peers, running)?,
     };
     Ok(Joined { router: guarded(router, peers.key(), service.as_str()), readiness })
+}
+
+/// api-server: the public API over the other services.
+fn api_server(
+    context: &Context,
+    peers: &Peers<'_>,
+    running: &Running,
+) -> (Router, Arc<dyn Readiness>) {
+    use ServiceName::{
+        Authentication, BlockchainApi, BlockchainGovernance, BlockchainLedger,
+        BlockchainSessionsData, MerkleBuilder, SessionChunker, SessionEncryptor,
+        SessionOrchestrator,
+    };
+    let services = &context.config.services;
+    let api = Api {
+        authentication: peers.authentication(),
+        sessions: peers.sessions(),
+        chunker: peers.chunker(),
+        encryptor: peers.encryptor(),
+        merkle_builder: peers.merkle_builder(),
+        log: peers.log(BlockchainLedger),
+        witness: peers.witness(),
+        sessions_data: peers.sessions_data(),
+        chain: services.chain.then(|| peers.chain_api() as Arc<dyn ChainApi>),
+        governance: services.chain.then(|| peers.governance() as Arc<dyn Governance>),
+        public_log: services.public_log,
+        metrics: running.metrics.clone(),
+    };
+    let mut asked = vec![
+        Authentication,
+        SessionOrchestrator,
+        SessionChunker,
+        SessionEncryptor,
+        MerkleBuilder,
+        BlockchainLedger,
+        BlockchainSessionsData,
+    ];
+    if services.chain {
+        asked.extend([BlockchainApi, BlockchainGovernance]);
+    }
+    (rest::router(api), peers.readiness(&asked, None))
+}
+
+/// blockchain-api: the chain that blockchain-vm has, and the log as blockchain-ledger serves it.
+fn blockchain_api(peers: &Peers<'_>) -> (Router, Arc<dyn Readiness>) {
+    use ServiceName::{BlockchainLedger, BlockchainVm};
+    let api = chain_api(peers.evm(), peers.log(BlockchainLedger), peers.witness());
+    (internal::chain(api), peers.readiness(&[BlockchainVm, BlockchainLedger], None))
+}
+
+/// session-chunker: what is sent, cut and compressed.
+fn session_chunker(
+    context: &Context,
+    peers: &Peers<'_>,
+    running: &Running,
+) -> (Router, Arc<dyn Readiness>) {
+    let cpu = Pool::new(context.config.workers);
+    let chunker = Arc::new(LocalChunker::new(
+        peers.sessions(),
+        peers.encryptor(),
+        cpu.clone(),
+        chunker_options(&context.config),
+        running.stop.clone(),
+        running.tasks.clone(),
+    ));
+    let own = Arc::new(ChunkerReadiness(chunker.clone(), cpu));
+    let asked = [ServiceName::SessionOrchestrator, ServiceName::SessionEncryptor];
+    (internal::chunker(chunker), peers.readiness(&asked, Some(own)))
+}
+
+/// blockchain-governance: what the nodes decide on the chain that blockchain-vm has.
+fn blockchain_governance(peers: &Peers<'_>, running: &Running) -> (Router, Arc<dyn Readiness>) {
+    let governance = governance(peers.chain_calls(), running);
+    let own = Arc::new(GovernanceReadiness(governance.clone()));
+    let readiness = peers.readiness(&[ServiceName::BlockchainVm], Some(own));
+    (internal::governance(governance), readiness)
 }
 
 /// blockchain-ledger: its witness, and the log that the orchestrator has.
@@ -154,7 +202,7 @@ fn blockchain_ledger(
     peers: &Peers<'_>,
     running: &Running,
 ) -> Outcome<(Router, Arc<dyn Readiness>)> {
-    let folder = open_folder(context, FolderKind::Witness, "its witness key is")?;
+    let folder = open_folder(context, FolderKind::Witness, Some("its witness key is"))?;
     let log = peers.log(ServiceName::SessionOrchestrator);
     let witness = witness(&context.config, folder.path(), log.clone(), running)?;
     let router = internal::log(log).merge(internal::witness(witness));
@@ -168,11 +216,27 @@ fn blockchain_vm(
     peers: &Peers<'_>,
     running: &Running,
 ) -> Outcome<(Router, Arc<dyn Readiness>)> {
-    let folder = open_folder(context, FolderKind::Vm, "the key of the chain's account is")?;
+    let folder = open_folder(context, FolderKind::Vm, Some("the key of the chain's account is"))?;
     let (log, blocks) = (peers.log(ServiceName::SessionOrchestrator), peers.block_log());
     let vm = vm(&context.config, folder.path(), log, blocks, running)?;
     let own = Arc::new(VmReadiness(vm.clone(), FolderReadiness(folder)));
-    Ok((internal::evm(vm), peers.readiness(&[ServiceName::SessionOrchestrator], Some(own))))
+    let router = internal::evm(vm.clone()).merge(internal::chain_calls(vm));
+    Ok((router, peers.readiness(&[ServiceName::SessionOrchestrator], Some(own))))
+}
+
+/// blockchain-sessions-data: the index of the sessions that are in the log, which the orchestrator has.
+fn blockchain_sessions_data(
+    context: &Context,
+    peers: &Peers<'_>,
+    running: &Running,
+) -> Outcome<(Router, Arc<dyn Readiness>)> {
+    let folder = open_folder(context, FolderKind::SessionsData, None)?;
+    let log = peers.log(ServiceName::SessionOrchestrator);
+    let (config, path) = (&context.config, folder.path());
+    let index = sessions_data(config, path, log, peers.sessions(), running);
+    let own = Arc::new(IndexReadiness(index.clone(), FolderReadiness(folder)));
+    let readiness = peers.readiness(&[ServiceName::SessionOrchestrator], Some(own));
+    Ok((internal::sessions_data(index), readiness))
 }
 
 /// Opens the folder of the encryptor, and makes it first where nothing is there.
@@ -253,12 +317,12 @@ fn open_or_create_ledger(
 }
 
 /// Opens a service's folder that is no store, and makes it first where nothing is there.
-fn open_folder(context: &Context, kind: FolderKind, key: &str) -> Outcome<Arc<DataFolder>> {
+fn open_folder(context: &Context, kind: FolderKind, key: Option<&str>) -> Outcome<Arc<DataFolder>> {
     let path = &context.config.data;
     let folder = match DataFolder::open(path, kind) {
         Err(error) if is_to_be_made(&error) => {
             let folder = DataFolder::create(path, kind, &Disk::default())?;
-            made(path, Some(key));
+            made(path, key);
             folder
         }
         opened => opened?,
@@ -350,7 +414,41 @@ impl Readiness for VmReadiness {
     }
 
     async fn measure(&self) -> Measured {
-        Measured { chain_blocks: self.0.blocks(), ..self.1.measure().await }
+        let lag = self.0.lag().await;
+        Measured {
+            chain_blocks: self.0.blocks(),
+            chain_lag_entries: lag.map(|(entries, _)| entries),
+            chain_lag_seconds: lag.map(|(_, seconds)| seconds),
+            ..self.1.measure().await
+        }
+    }
+}
+
+struct GovernanceReadiness(Arc<LocalGovernance>);
+
+#[async_trait]
+impl Readiness for GovernanceReadiness {
+    async fn checks(&self) -> Vec<Check> {
+        vec![governance_check(&self.0)]
+    }
+
+    async fn measure(&self) -> Measured {
+        Measured { open_proposals: self.0.open_proposals(), ..Measured::default() }
+    }
+}
+
+struct IndexReadiness(Arc<LocalSessionsData>, FolderReadiness);
+
+#[async_trait]
+impl Readiness for IndexReadiness {
+    async fn checks(&self) -> Vec<Check> {
+        let mut checks = self.1.checks().await;
+        checks.push(index_check(&self.0));
+        checks
+    }
+
+    async fn measure(&self) -> Measured {
+        index_figures(&self.0, self.1.measure().await)
     }
 }
 

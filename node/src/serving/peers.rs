@@ -10,8 +10,9 @@ use futures_util::future::join_all;
 use lucid_api::{
     health::{Check, Readiness},
     internal::{
-        Caller, RemoteAuthentication, RemoteBlockLog, RemoteChunker, RemoteEncryptor, RemoteEvm,
-        RemoteLog, RemoteMerkleBuilder, RemoteSessions, RemoteWitness, ServiceKey,
+        Caller, RemoteAuthentication, RemoteBlockLog, RemoteChainApi, RemoteChainCalls,
+        RemoteChunker, RemoteEncryptor, RemoteEvm, RemoteGovernance, RemoteLog,
+        RemoteMerkleBuilder, RemoteSessions, RemoteSessionsData, RemoteWitness, ServiceKey,
     },
     metrics::Measured,
 };
@@ -88,6 +89,23 @@ impl<'a> Peers<'a> {
 
     pub(super) fn evm(&self) -> Arc<RemoteEvm> {
         Arc::new(RemoteEvm(self.caller(ServiceName::BlockchainVm)))
+    }
+
+    pub(super) fn chain_api(&self) -> Arc<RemoteChainApi> {
+        Arc::new(RemoteChainApi(self.caller(ServiceName::BlockchainApi)))
+    }
+
+    pub(super) fn sessions_data(&self) -> Arc<RemoteSessionsData> {
+        Arc::new(RemoteSessionsData(self.caller(ServiceName::BlockchainSessionsData)))
+    }
+
+    /// The contracts, for blockchain-governance alone.
+    pub(super) fn chain_calls(&self) -> Arc<RemoteChainCalls> {
+        Arc::new(RemoteChainCalls(self.caller(ServiceName::BlockchainVm)))
+    }
+
+    pub(super) fn governance(&self) -> Arc<RemoteGovernance> {
+        Arc::new(RemoteGovernance(self.caller(ServiceName::BlockchainGovernance)))
     }
 
     /// Whether a service is ready: what it needs itself, and that each of the others that it asks lets it

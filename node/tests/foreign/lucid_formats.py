@@ -276,12 +276,37 @@ def chunk_key(dek, session, index):
 
 # §6 to §8: manifests and entries
 
-POLICY = {"chunk_bytes": whole(65536, CHUNK_MAX), "suite": whole(1, 2), "version": whole(1, 1),
-          "zstd_level": whole(1, 9)}
+def or_none(holds):
+    """0, which means none, or what `holds` says."""
+    return lambda value: type(value) is int and value == 0 or holds(value)
+
+
+PARAMETERS = {"anchor_interval_seconds": whole(60, 604800), "anchor_sessions_max": whole(1, 1000000),
+              "chunk_bytes": whole(65536, CHUNK_MAX), "open_sessions_max": whole(1, 1000000),
+              "retention_seconds": or_none(whole(86400, 3155760000)),
+              "session_bytes_max": or_none(whole(1 << 20, JSON_MAX)), "zstd_level": whole(1, 9)}
+POLICIES = {
+    1: {"chunk_bytes": whole(65536, CHUNK_MAX), "suite": whole(1, 2), "version": whole(1, 1),
+        "zstd_level": whole(1, 9)},
+    2: {**PARAMETERS, "suite": whole(1, 2), "version": whole(2, 2)},
+}
+
+
+def policy(value):
+    need(isinstance(value, dict) and value.get("version") in (1, 2),
+         "policy: its version is not known here")
+    return fields(value, POLICIES[value["version"]], "policy")
+
+
+def parameters_of(policy):
+    """Those that were decided on, of a policy of version 2; none of version 1."""
+    return {name: policy[name] for name in PARAMETERS} if policy["version"] == 2 else None
+
+
 ENTRY = {"at": time, "kind": text("[a-z_]+([.][a-z_]+)+", 64), "v": whole(1, 1)}
 KINDS = {
     "session.opened": {"media_type": MEDIA, "owner": OWNER, "session_id": SESSION,
-                       "policy": lambda value: fields(value, POLICY, "policy")},
+                       "policy": policy},
     "session.sealed": {"chunk_count": whole(0, U32_MAX), "manifest_hash": HASH, "merkle_root": HASH,
                        "owner": OWNER, "plain_bytes": whole(0, JSON_MAX), "policy_hash": HASH,
                        "session_id": SESSION},
@@ -289,6 +314,8 @@ KINDS = {
     "session.erased": {"session_id": SESSION},
     "user.changed": {"by": OWNER, "revoked": lambda value: isinstance(value, bool), "user": OWNER,
                      "role": text("observer|user|operator|admin")},
+    "parameters.changed": {"block": whole(1, JSON_MAX), "block_hash": HASH,
+                           "parameters": lambda value: fields(value, PARAMETERS, "parameters")},
     "node.event": {"event": text(".*", 64), "detail": text(".*", 1024)},
 }
 MANIFEST = {

@@ -20,8 +20,9 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from lucid_formats import (
-    H, KINDS, PREFIX, Refused, SESSION, U32_MAX, chunk_key, chunk_root, cut, decimal, derive,
-    leaf_hash, manifest_matches, need, number, open_chunk, open_key_file, parse_header, read_entry,
+    H, JSON_MAX, KINDS, PREFIX, Refused, SESSION, U32_MAX, chunk_key, chunk_root, cut, decimal, derive,
+    leaf_hash, manifest_matches, need, number, open_chunk, open_key_file,
+    parameters_of, parse_header, read_entry,
     read_manifest, root_of, row_header, sealed_bytes, segment_count, tree_root, unbase64, unhex,
     uuid, write_json)
 from lucid_log import (
@@ -53,6 +54,20 @@ def opened_matches(manifest, opened):
     need(manifest["suite"] == policy["suite"], "manifest: suite is not the policy's")
     need(all(row["plain_bytes"] <= policy["chunk_bytes"] for row in manifest["chunks"]),
          "manifest: a chunk is longer than the policy allows")
+    need(manifest["plain_bytes"] <= (policy.get("session_bytes_max") or JSON_MAX),
+         "manifest: the session is longer than the policy allows")
+
+
+def parameters_matched(entries, place, opened):
+    """The session was opened under the parameters of the last `parameters.changed` before it (§8)."""
+    said = [(at, entry) for at, entry in enumerate(entries[:place])
+            if entry["v"] == 1 and entry["kind"] == "parameters.changed"]
+    for at, entry in said:
+        before = entries[at - 1] if at > 0 else {"kind": None}
+        need(before["kind"] == "evm.block", "parameters.changed is not right behind a block")
+    in_force = said[-1][1]["parameters"] if said else None
+    need(parameters_of(opened["policy"]) == in_force,
+         "session.opened: its policy does not have the parameters in force")
 
 
 def chunk_leaves(folder, manifest, dek, out):
@@ -101,6 +116,7 @@ def verify_session(folder, session, vkey, out):
     manifest, (place, sealed) = read_manifest(data), life["session.sealed"]
     manifest_matches(manifest, data, sealed, node_id_of(parse_vkey(vkey)[2]))
     opened_matches(manifest, life["session.opened"][1])
+    parameters_matched(entries, *life["session.opened"])
     erased, leaves = "session.erased" in life, None
     need(not (erased and out), "the session was erased: nothing is left to decrypt")
     if not erased:

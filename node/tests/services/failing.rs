@@ -15,19 +15,43 @@ fn sign_in(client: &Client, wallet: &Wallet) -> crate::client::Answer {
     client.post("/api/v1/auth/login", &wallet.sign(&challenge))
 }
 
+/// Has the log take entries until it has a full bundle. Each is acknowledged: it is durable, whatever
+/// becomes of the bundle.
+fn fill_a_bundle(client: &Client) {
+    let entries = || {
+        let checkpoint = client.got("/api/v1/log/checkpoint");
+        assert_eq!(checkpoint.status, 200);
+        let text = String::from_utf8(checkpoint.body).unwrap();
+        text.lines().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    for _ in entries()..256 {
+        let session = client.post("/api/v1/sessions", &json!({}));
+        if session.status == 503 {
+            break;
+        }
+        let id = session.expect(201)["session_id"].as_str().unwrap().to_owned();
+        let voided =
+            client.post(&format!("/api/v1/sessions/{id}/void"), &json!({"reason": "room"}));
+        assert!([200, 503].contains(&voided.status), "{}", voided.status);
+    }
+    assert_eq!(entries(), 256);
+}
+
 #[test]
 fn a_node_whose_log_takes_no_entries_is_not_ready_and_says_so() {
     for form in Form::BOTH {
         let folder = tempfile::tempdir().unwrap();
-        let mut server = Server::start(form, folder.path());
+        let fast = [("LUCID_REQUESTS_PER_MINUTE", "100000")];
+        let mut server = Server::start_with(form, folder.path(), &fast);
         let client = server.client().sign_in(&Wallet::new(1));
-        // The next checkpoint cannot be written: a folder stands in its way.
+        // The first full bundle cannot be written: a folder stands in its way.
         let store = match form {
             Form::One => "data",
             Form::Each => "session-orchestrator",
         };
-        let in_the_way = folder.path().join(store).join("log").join("checkpoint.tmp");
-        fs::create_dir(&in_the_way).unwrap();
+        let in_the_way = folder.path().join(store).join("log/tile/entries/000.tmp");
+        fs::create_dir_all(&in_the_way).unwrap();
+        fill_a_bundle(&client);
         sign_in(&client, &Wallet::new(2)).problem(503, "unavailable");
         fs::remove_dir(&in_the_way).unwrap();
         // What failed once may be half written: nothing goes in before the node looked again.

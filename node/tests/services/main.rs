@@ -7,18 +7,21 @@
 )]
 
 mod accounts;
+mod blocks;
 mod chain;
 mod client;
 mod damaged;
 mod endings;
 mod failing;
 mod forms;
+mod governance;
 mod hostile;
 mod ledger;
 mod life;
 mod operating;
 mod refusals;
 mod resume;
+mod search;
 mod server;
 mod sign_in;
 #[path = "../support/mod.rs"]

@@ -32,19 +32,24 @@ impl Form {
 }
 
 /// Every service, the gateway last, with the setting that says where it is.
-pub(crate) const SERVICES: [(&str, Option<&str>); 8] = [
+pub(crate) const SERVICES: [(&str, Option<&str>); 9] = [
     ("session-encryptor", Some("LUCID_SESSION_ENCRYPTOR_URL")),
     ("session-orchestrator", Some("LUCID_SESSION_ORCHESTRATOR_URL")),
     ("session-chunker", Some("LUCID_SESSION_CHUNKER_URL")),
     ("merkle-builder", Some("LUCID_MERKLE_BUILDER_URL")),
     ("authentication", Some("LUCID_AUTHENTICATION_URL")),
     ("blockchain-ledger", Some("LUCID_BLOCKCHAIN_LEDGER_URL")),
+    ("blockchain-sessions-data", Some("LUCID_BLOCKCHAIN_SESSIONS_DATA_URL")),
     ("api-server", Some("LUCID_API_SERVER_URL")),
     ("api-gateway", None),
 ];
 
-/// The service that is there where the node has a chain.
-const CHAIN: (&str, Option<&str>) = ("blockchain-vm", Some("LUCID_BLOCKCHAIN_VM_URL"));
+/// The services that are there where the node has a chain.
+const CHAIN: [(&str, Option<&str>); 3] = [
+    ("blockchain-vm", Some("LUCID_BLOCKCHAIN_VM_URL")),
+    ("blockchain-api", Some("LUCID_BLOCKCHAIN_API_URL")),
+    ("blockchain-governance", Some("LUCID_BLOCKCHAIN_GOVERNANCE_URL")),
+];
 
 /// A running node. Killed when dropped.
 pub(crate) struct Server {
@@ -72,13 +77,20 @@ impl Server {
         Self::start_with(form, folder, &[])
     }
 
-    /// Starts a node with further settings, as environment variables.
+    /// Starts a node with further settings, as environment variables, and waits until it is ready.
     pub(crate) fn start_with(form: Form, folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut server = Self::start_unready(form, folder, settings);
+        server.wait_ready();
+        server
+    }
+
+    /// Starts a node that may never be ready.
+    pub(crate) fn start_unready(form: Form, folder: &Path, settings: &[(&str, &str)]) -> Self {
         let names: Vec<_> = match form {
             Form::One => vec![("run", None)],
             Form::Each => {
                 let has_chain = settings.contains(&("LUCID_CHAIN", "true"));
-                has_chain.then_some(CHAIN).into_iter().chain(SERVICES).collect()
+                has_chain.then_some(CHAIN).into_iter().flatten().chain(SERVICES).collect()
             }
         };
         let places: Vec<_> = names.iter().map(|_| free()).collect();
@@ -101,7 +113,6 @@ impl Server {
             let process = server.spawn(name, place);
             server.services.push(((*name).to_owned(), place, process));
         }
-        server.wait_ready();
         server
     }
 
@@ -162,6 +173,31 @@ impl Server {
         match self.form {
             Form::One => "run",
             Form::Each => "blockchain-vm",
+        }
+    }
+
+    /// The process that has the index of sessions.
+    pub(crate) fn index(&self) -> &'static str {
+        match self.form {
+            Form::One => "run",
+            Form::Each => "blockchain-sessions-data",
+        }
+    }
+
+    /// The folder that the index of sessions is in.
+    pub(crate) fn index_folder(&self) -> std::path::PathBuf {
+        let folder = match self.form {
+            Form::One => "data",
+            Form::Each => "blockchain-sessions-data",
+        };
+        self.data.join(folder).join("sessions-data")
+    }
+
+    /// The process that follows decisions.
+    pub(crate) fn governance(&self) -> &'static str {
+        match self.form {
+            Form::One => "run",
+            Form::Each => "blockchain-governance",
         }
     }
 

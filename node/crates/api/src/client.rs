@@ -182,7 +182,21 @@ impl Client {
         token: &str,
         body: Option<Vec<u8>>,
     ) -> Result<R, ClientError> {
-        let reply = self.send(method, path, Some(token), body).await?;
+        self.ask(method, path, Some(token), body).await
+    }
+
+    /// Calls the API, with a token where there is one; gives the answer's JSON.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn ask<R: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<Vec<u8>>,
+    ) -> Result<R, ClientError> {
+        let reply = self.send(method, path, token, body).await?;
         let nonsense = |why: String| ClientError::Nonsense { url: self.base.clone(), why };
         if reply.status.is_success() {
             return serde_json::from_slice(&reply.body)

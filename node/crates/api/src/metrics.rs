@@ -71,6 +71,16 @@ pub struct Measured {
     pub lag_entries: Option<u64>,
     /// Blocks of the node's chain, the first not counted.
     pub chain_blocks: Option<u64>,
+    /// Entries of the log that the index of sessions has not taken up yet.
+    pub index_lag_entries: Option<u64>,
+    /// Sealed sessions whose chunks the index of sessions has not taken up yet.
+    pub index_unread_sessions: Option<u64>,
+    /// Entries of the log that no block stands for yet.
+    pub chain_lag_entries: Option<u64>,
+    /// How long the oldest of them waits, seconds.
+    pub chain_lag_seconds: Option<f64>,
+    /// Proposals that something can still come of.
+    pub open_proposals: Option<u64>,
     /// The process itself.
     pub process: Option<Process>,
 }
@@ -111,6 +121,11 @@ struct Inner {
     log_entries: Whole,
     lag_entries: Whole,
     chain_blocks: Whole,
+    index_lag_entries: Whole,
+    index_unread_sessions: Whole,
+    chain_lag_entries: Whole,
+    chain_lag_seconds: Real,
+    open_proposals: Whole,
     witnessed_entries: Whole,
     witness_requests: Family<OutcomeLabel, Counter>,
     started: Real,
@@ -152,6 +167,11 @@ impl Metrics {
             log_entries: Known::default(),
             lag_entries: Known::default(),
             chain_blocks: Known::default(),
+            index_lag_entries: Known::default(),
+            index_unread_sessions: Known::default(),
+            chain_lag_entries: Known::default(),
+            chain_lag_seconds: Known::default(),
+            open_proposals: Known::default(),
             witnessed_entries: Known::default(),
             witness_requests: Family::default(),
             started: Known::default(),
@@ -247,7 +267,8 @@ impl Metrics {
     pub fn set(&self, measured: Measured) {
         let Measured { uploads, queue, free_bytes, .. } = measured;
         let Measured { open_sessions, log_entries, lag_entries, .. } = measured;
-        let Measured { chain_blocks, process, .. } = measured;
+        let Measured { chain_blocks, index_lag_entries, index_unread_sessions, .. } = measured;
+        let Measured { open_proposals, process, .. } = measured;
         let whole = |gauge: &Whole, value: Option<u64>| {
             if let Some(value) = value {
                 gauge.get_or_create(&[]).set(i64::try_from(value).unwrap_or(i64::MAX));
@@ -259,6 +280,13 @@ impl Metrics {
         whole(&self.0.log_entries, log_entries);
         whole(&self.0.lag_entries, lag_entries);
         whole(&self.0.chain_blocks, chain_blocks);
+        whole(&self.0.index_lag_entries, index_lag_entries);
+        whole(&self.0.index_unread_sessions, index_unread_sessions);
+        whole(&self.0.open_proposals, open_proposals);
+        whole(&self.0.chain_lag_entries, measured.chain_lag_entries);
+        if let Some(seconds) = measured.chain_lag_seconds {
+            self.0.chain_lag_seconds.get_or_create(&[]).set(seconds);
+        }
         if let Some(free) = free_bytes {
             self.0.free_bytes.get_or_create(&[]).set(free as f64);
         }
@@ -314,6 +342,16 @@ impl Inner {
         let help = "Entries of the log that the database's trees do not have yet";
         put.plain("log_lag_entries", help, &self.lag_entries);
         put.plain("chain_blocks", "Blocks of the node's chain", &self.chain_blocks);
+        let help = "Entries of the log that the index of sessions has not taken up yet";
+        put.plain("index_lag_entries", help, &self.index_lag_entries);
+        let help = "Sealed sessions whose chunks the index of sessions has not taken up yet";
+        put.plain("index_unread_sessions", help, &self.index_unread_sessions);
+        let help = "Entries of the log that no block stands for yet";
+        put.plain("chain_lag_entries", help, &self.chain_lag_entries);
+        let help = "How long the oldest of these entries waits";
+        put.unit("chain_lag", help, Unit::Seconds, &self.chain_lag_seconds);
+        let help = "Proposals that something can still come of";
+        put.plain("governance_open_proposals", help, &self.open_proposals);
         let help = "Entries of the latest checkpoint that a quorum of witnesses cosigned";
         put.plain("log_witnessed_entries", help, &self.witnessed_entries);
         let help = "Witnesses asked for a cosignature, by what came of it";

@@ -3,7 +3,8 @@
 //! Prints simple `eth_call`s a second in process, and what a block of 1,000 registrations takes: a
 //! registration here is one new slot and one event, which is what the least contract has to do. Everything
 //! is on one thread, but for what sled writes on its own; the database is a folder in the temporary
-//! directory, flushed as the node does it. Beside the time on the wall stands the thread's time on a core
+//! directory, flushed as the node does it. Last it looks through the logs of 100,000 blocks, as services do that
+//! follow contracts from the first block on. Beside the time on the wall stands the thread's time on a core
 //! (Linux), which is what counts where other programs run too.
 #![expect(clippy::print_stdout, reason = "a program that prints figures")]
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "it measures")]
@@ -15,8 +16,8 @@ use std::{
 };
 
 use lucid_chain::{
-    At, Block, Call, Chain, ChainId, Genesis, HISTORY_BLOCKS, LogPosition, Signer, Transaction,
-    Unsigned,
+    At, Block, BlockNumber, Call, Chain, ChainId, Genesis, HISTORY_BLOCKS, LOG_BLOCKS_MAX,
+    LogFilter, LogPosition, Signer, Transaction, Unsigned,
     alloy_primitives::{Address, Bytes, U256, hex},
 };
 use lucid_core::{Hash, Timestamp};
@@ -29,6 +30,9 @@ const KEEPER: &[u8] = &hex!(
     "5b6020355f35555f355f525f3560205fa100" "5b5f35545f5260205ff3"
 );
 const REGISTRATIONS: u64 = 1000;
+/// Blocks whose logs are looked through, and in which of them there is one that is looked for.
+const BLOCKS: u64 = 100_000;
+const LOGGED_EVERY: u64 = 1000;
 
 fn words(words: [u64; 2]) -> Bytes {
     words.iter().flat_map(|word| U256::from(*word).to_be_bytes::<32>()).collect()
@@ -174,7 +178,7 @@ fn main() {
         ..Call::default()
     };
     let past = At::Number(bench.chain.head().header.number);
-    let before = At::Number(lucid_chain::BlockNumber(3));
+    let before = At::Number(BlockNumber(3));
     for (name, at) in [("latest", At::Latest), ("the head by number", past), ("block 3", before)] {
         let watch = Watch::start();
         let mut calls = 0_u32;
@@ -193,4 +197,28 @@ fn main() {
             rate(taken.core)
         );
     }
+    logs(&mut bench);
+}
+
+/// Looks for one contract's logs in many blocks, most of which have those of others, or none.
+fn logs(bench: &mut Bench) {
+    let (keeper, before) = (bench.keeper, bench.chain.head().header.number.0);
+    for block in 0..BLOCKS {
+        let to = if block % LOGGED_EVERY == 0 { keeper } else { Address::repeat_byte(9) };
+        let tx = bench.sign(Some(to), words([u64::MAX - block, 1]));
+        let log =
+            LogPosition { size: bench.chain.head().header.log_size + 1, root: Hash::default() };
+        let proposal = bench.chain.propose(Timestamp::from_unix_millis(1), log, [tx]).unwrap();
+        bench.chain.apply(proposal).unwrap();
+    }
+    bench.db.flush().unwrap();
+    let filter = LogFilter { addresses: vec![keeper], topics: Vec::new() };
+    let watch = Watch::start();
+    let (mut from, mut found) = (before + 1, 0);
+    while from <= before + BLOCKS {
+        let to = from + LOG_BLOCKS_MAX - 1;
+        found += bench.chain.logs(BlockNumber(from), BlockNumber(to), &filter).unwrap().len();
+        from = to + 1;
+    }
+    println!("{found} logs found in {BLOCKS} blocks: {}", watch.stop());
 }

@@ -1,18 +1,18 @@
 //! Blocks as entries of the ledger log, and back.
 //!
-//! A block is appended as one group: its body in parts, then its header (`lucid_core::entry`). Whatever
-//! stands between or before is not looked at, and parts with no header behind them are nothing's, so that a
-//! reader agrees with the log however it was cut.
+//! A block is appended as one group: its body in parts, then its header, then, where it changed parameters,
+//! what they are (`lucid_core::entry`). Whatever stands between or before is not looked at, and parts with no
+//! header behind them are nothing's, so that a reader agrees with the log however it was cut.
 
 use lucid_core::{
-    Timestamp,
+    Hash, Parameters, Timestamp,
     block::{BlockNumber, Header},
-    entry::{BODY_PART_BYTES_MAX, BODY_PARTS_MAX, Entry, EvmBlock, EvmBody},
+    entry::{BODY_PART_BYTES_MAX, BODY_PARTS_MAX, Entry, EvmBlock, EvmBody, ParametersChanged},
 };
 
-use crate::{Block, ChainError, Genesis};
+use crate::{Block, ChainError, Genesis, contracts::ParameterChanges};
 
-/// What a header in the log completes.
+/// What an entry of the log completes.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Logged {
     /// Block 0.
@@ -24,6 +24,38 @@ pub enum Logged {
     },
     /// Any other block.
     Block(Block),
+    /// What the parameters are after the block that came before: it is for who executed that to say
+    /// whether that is so.
+    Parameters(ParametersChanged),
+}
+
+/// What the entry right behind a block that changed parameters must say.
+#[derive(Clone, Debug)]
+pub struct ExpectedParameters {
+    /// The block.
+    pub block: BlockNumber,
+    /// What it changed.
+    pub changes: ParameterChanges,
+    /// All of them, by the state after the block, where that was just made.
+    pub parameters: Option<Parameters>,
+}
+
+impl ExpectedParameters {
+    /// Why `entry` is not what is expected, where it is not; nothing is an entry that is not there.
+    #[must_use]
+    pub fn refusal(&self, entry: Option<&ParametersChanged>) -> Option<String> {
+        let found = match entry {
+            None => "nothing behind it says what they are",
+            Some(ParametersChanged { parameters, .. })
+                if self.changes.end_in(parameters)
+                    && self.parameters.is_none_or(|own| own == *parameters) =>
+            {
+                return None;
+            }
+            Some(_) => "what is said behind it is not what its state has",
+        };
+        Some(format!("block {} changes parameters, and {found}", self.block))
+    }
 }
 
 /// Puts blocks together from the log's entries, in their order.
@@ -32,22 +64,36 @@ pub struct Gathering {
     body: Vec<u8>,
     number: BlockNumber,
     parts: u32,
+    /// The block that the entry before this one completed.
+    before: Option<(BlockNumber, Hash)>,
 }
 
 impl Gathering {
-    /// Takes the next entry of the log; gives the block that it completes.
+    /// Takes the next entry of the log; gives the block that it completes, or the parameters that it says.
     ///
     /// # Errors
-    /// [`ChainError::Malformed`], naming the block, where a header's body is not before it or is none.
+    /// [`ChainError::Malformed`], naming the block, where a header's body is not before it or is none, and
+    /// where parameters are not right behind their block.
     pub fn take(&mut self, entry: Entry) -> Result<Option<Logged>, ChainError> {
+        let before = self.before.take();
         match entry {
             Entry::EvmBody(part) => {
                 self.part(part);
                 Ok(None)
             }
             Entry::EvmBlock(block) => {
-                let gathered = std::mem::take(self);
-                gathered.complete(block).map(Some)
+                let named = (block.header.number, block.hash);
+                let logged = std::mem::take(self).complete(block)?;
+                self.before = Some(named);
+                Ok(Some(logged))
+            }
+            Entry::ParametersChanged(changed) => {
+                if before == Some((changed.block, changed.block_hash)) {
+                    return Ok(Some(Logged::Parameters(changed)));
+                }
+                let why =
+                    format!("the block that they are of, {}, is not before them", changed.block);
+                Err(ChainError::Malformed { what: "a change of parameters in the log", why })
             }
             _ => Ok(None),
         }
@@ -56,7 +102,7 @@ impl Gathering {
     fn part(&mut self, part: EvmBody) {
         let follows = part.part == self.parts && part.number == self.number;
         if part.part == 0 {
-            *self = Self { body: part.data, number: part.number, parts: 1 };
+            *self = Self { body: part.data, number: part.number, parts: 1, before: None };
         } else if self.parts > 0 && follows {
             self.body.extend_from_slice(&part.data);
             self.parts += 1;
@@ -98,6 +144,14 @@ pub fn genesis_entries(genesis: &Genesis, header: &Header, at: Timestamp) -> Vec
 #[must_use]
 pub fn block_entries(block: &Block, at: Timestamp) -> Vec<Entry> {
     entries(&block.header, &block.body_bytes(), at)
+}
+
+/// The entry behind those of a block that changed parameters: what they are after it.
+#[must_use]
+pub fn parameters_entry(header: &Header, parameters: Parameters, at: Timestamp) -> Entry {
+    let (kind, v) = (Default::default(), Default::default());
+    let (block, block_hash) = (header.number, header.hash());
+    Entry::ParametersChanged(ParametersChanged { at, block, block_hash, kind, parameters, v })
 }
 
 fn entries(header: &Header, body: &[u8], at: Timestamp) -> Vec<Entry> {
@@ -190,6 +244,30 @@ mod tests {
         log.swap(0, 1);
         assert!(gather(&log).is_err());
         assert!(gather(&[entries.clone(), entries[3..].to_vec()].concat()).is_err(), "used up");
+    }
+
+    #[test]
+    fn parameters_stand_right_behind_their_block() {
+        let block = large();
+        let entries = block_entries(&block, at());
+        let says = |header: &Header| parameters_entry(header, Parameters::default(), at());
+        let entry = says(&block.header);
+        let Entry::ParametersChanged(changed) = entry.clone() else { panic!("{entry:?}") };
+        let whole = [Logged::Block(block.clone()), Logged::Parameters(changed)];
+        let log = [entries.clone(), vec![entry.clone(), event()]].concat();
+        assert_eq!(gather(&log).unwrap(), whole);
+        let other = Header { gas_used: 1, ..block.header };
+        for (why, behind) in [
+            ("not behind a block", vec![event(), entry.clone()]),
+            ("twice", vec![entry.clone(), entry.clone()]),
+            ("of another block", vec![says(&other)]),
+            ("behind a part", vec![entries[0].clone(), entry.clone()]),
+        ] {
+            let log = [entries.clone(), behind].concat();
+            let error = gather(&log).unwrap_err();
+            assert!(matches!(error, ChainError::Malformed { .. }), "{why}: {error}");
+        }
+        assert!(gather(&[entry]).is_err(), "before any");
     }
 
     #[test]

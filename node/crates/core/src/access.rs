@@ -22,7 +22,7 @@ pub enum Role {
     User,
     /// A user who also sees all sessions and can close or void those that were abandoned.
     Operator,
-    /// An operator who also manages accounts and can erase any session.
+    /// An operator who also manages accounts, can erase any session, and decides what the node votes.
     Admin,
 }
 
@@ -86,6 +86,10 @@ pub enum Action {
     SeeLogHead,
     /// See the log's entries, which name owners.
     SeeEntries,
+    /// See what the nodes decide on, and how.
+    SeeGovernance,
+    /// Make the node propose, vote, and carry out what was decided.
+    Govern,
 }
 
 /// What is done to a session.
@@ -120,10 +124,10 @@ impl Principal {
     pub fn may(&self, action: Action) -> Access {
         let allowed = match action {
             Action::MintSession => self.role != Role::Observer,
-            Action::SeeLogHead => true,
+            Action::SeeLogHead | Action::SeeGovernance => true,
             Action::ListAllSessions | Action::SeeEntries => self.role != Role::User,
             Action::SeeNode => self.role >= Role::Operator,
-            Action::ManageAccounts => self.role == Role::Admin,
+            Action::ManageAccounts | Action::Govern => self.role == Role::Admin,
         };
         if allowed { Access::Allowed } else { Access::Denied }
     }
@@ -202,6 +206,8 @@ mod tests {
             (Action::SeeLogHead, [true, true, true, true]),
             (Action::SeeEntries, [true, false, true, true]),
             (Action::ManageAccounts, [false, false, false, true]),
+            (Action::SeeGovernance, [true, true, true, true]),
+            (Action::Govern, [false, false, false, true]),
         ];
         for (action, allowed) in rows {
             for (role, allowed) in Role::ALL.into_iter().zip(allowed) {

@@ -75,6 +75,83 @@ impl<'de> Deserialize<'de> for Hash {
     }
 }
 
+/// A hash, or how one begins: at least 8 of its 64 hex digits, in lower case.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HashPrefix {
+    first: Hash,
+    last: Hash,
+    digits: usize,
+}
+
+/// Why a text is no hash and no beginning of one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("a hash is 64 lower-case hex digits, or at least the first 8 of them")]
+pub struct HashPrefixError;
+
+impl HashPrefix {
+    /// The shortest beginning that is searched for, in hex digits: few hashes of a node share it.
+    pub const DIGITS_MIN: usize = 8;
+
+    /// The first hash that begins so.
+    #[must_use]
+    pub fn first(&self) -> Hash {
+        self.first
+    }
+
+    /// The last hash that begins so.
+    #[must_use]
+    pub fn last(&self) -> Hash {
+        self.last
+    }
+
+    /// Whether a hash begins so.
+    #[must_use]
+    pub fn takes(&self, hash: &Hash) -> bool {
+        (self.first..=self.last).contains(hash)
+    }
+}
+
+impl From<Hash> for HashPrefix {
+    fn from(hash: Hash) -> Self {
+        Self { first: hash, last: hash, digits: 2 * Hash::BYTES }
+    }
+}
+
+impl FromStr for HashPrefix {
+    type Err = HashPrefixError;
+
+    fn from_str(text: &str) -> Result<Self, HashPrefixError> {
+        let digits = text.len();
+        if !(Self::DIGITS_MIN..=2 * Hash::BYTES).contains(&digits) {
+            return Err(HashPrefixError);
+        }
+        let filled = |digit: &str| {
+            let text = text.to_owned() + &digit.repeat(2 * Hash::BYTES - digits);
+            text.parse().map_err(|_| HashPrefixError)
+        };
+        Ok(Self { first: filled("0")?, last: filled("f")?, digits })
+    }
+}
+
+impl fmt::Display for HashPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.first.to_string()[..self.digits])
+    }
+}
+
+impl Serialize for HashPrefix {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for HashPrefix {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
 /// `N` bytes from exactly `2 N` lower-case hex digits; upper case is another encoding of the same
 /// value and therefore refused.
 #[must_use]
@@ -101,5 +178,26 @@ mod tests {
             assert_eq!(bad.parse::<Hash>(), Err(HashParseError), "{bad}");
         }
         assert_eq!(Hash::of_parts(&[b"a", b"", b"bc"]), hash);
+    }
+
+    #[test]
+    fn beginnings_of_hashes() {
+        let hash = Hash::of(b"x");
+        let text = hash.to_string();
+        for digits in 8..=64 {
+            let prefix: HashPrefix = text[..digits].parse().unwrap();
+            assert_eq!(prefix.to_string(), text[..digits]);
+            assert!(prefix.takes(&hash), "{digits}");
+            // One other digit, and it is another beginning.
+            let other = if text.as_bytes()[digits - 1] == b'0' { '1' } else { '0' };
+            let other: HashPrefix = format!("{}{other}", &text[..digits - 1]).parse().unwrap();
+            assert!(!other.takes(&hash), "{digits}");
+        }
+        assert_eq!(text.parse(), Ok(HashPrefix::from(hash)));
+        let upper = text.to_uppercase();
+        for bad in ["", "1234567", &format!("{text}0"), &upper, "0x123456", "12345678 ", "ä2345678"]
+        {
+            assert_eq!(bad.parse::<HashPrefix>(), Err(HashPrefixError), "{bad}");
+        }
     }
 }

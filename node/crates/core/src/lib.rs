@@ -25,14 +25,16 @@ pub mod manifest;
 pub mod media;
 pub mod merkle;
 pub mod note;
+pub mod parameters;
 pub mod policy;
 pub mod time;
 pub mod upload;
 
 pub use self::time::Timestamp;
 pub use counted::counted;
-pub use hash::Hash;
+pub use hash::{Hash, HashPrefix};
 pub use id::{ChunkIndex, EntryIndex, NodeId, Owner, SegmentIndex, SessionId};
 pub use media::MediaType;
+pub use parameters::Parameters;
 pub use policy::Policy;
 pub use upload::Upload;

@@ -14,6 +14,11 @@ pub struct Timestamp(u64);
 #[error("a time is RFC 3339 in UTC with milliseconds, such as 2026-01-31T23:59:59.000Z")]
 pub struct TimestampError;
 
+/// Why a text is no time as people and programs write one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a time is RFC 3339, such as 2026-01-31T23:59:59Z or 2026-01-31T23:59:59.250+01:00")]
+pub struct Rfc3339Error;
+
 impl Timestamp {
     /// 9999-12-31T23:59:59.999Z: the last time with a four-digit year.
     const MILLIS_MAX: u64 = 253_402_300_799_999;
@@ -29,6 +34,31 @@ impl Timestamp {
     #[must_use]
     pub fn unix_millis(self) -> u64 {
         self.0
+    }
+
+    /// Reads a time in any form of RFC 3339: with any offset from UTC, and with whatever part of a second;
+    /// what is finer than a millisecond is left out. For what is asked, not for what is signed, which has one
+    /// form.
+    ///
+    /// # Errors
+    /// [`Rfc3339Error`], for a time before 1970 or a leap second too.
+    pub fn from_rfc3339(text: &str) -> Result<Self, Rfc3339Error> {
+        Self::parse_rfc3339(text).ok_or(Rfc3339Error)
+    }
+
+    fn parse_rfc3339(text: &str) -> Option<Self> {
+        let text = text.to_ascii_uppercase();
+        let (seconds, rest) = text.split_at_checked(19)?;
+        let (fraction, zone) = match rest.strip_prefix('.') {
+            None => ("0", rest),
+            Some(rest) => {
+                let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+                rest.split_at_checked(digits).filter(|(digits, _)| !digits.is_empty())?
+            }
+        };
+        let local = Self::parse(&format!("{seconds}.{fraction:0<3.3}Z"))?;
+        let utc = i64::try_from(local.0).ok()?.checked_sub(offset_millis(zone)?)?;
+        u64::try_from(utc).ok().filter(|utc| *utc <= Self::MILLIS_MAX).map(Self)
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -51,6 +81,22 @@ impl Timestamp {
         let millis = instant.unix_timestamp_nanos() / 1_000_000;
         u64::try_from(millis).ok().map(Self)
     }
+}
+
+/// `Z`, or how far a clock is ahead of UTC, such as `+01:00`, in milliseconds.
+fn offset_millis(zone: &str) -> Option<i64> {
+    let number = |text: &str, most: i64| -> Option<i64> {
+        let digits = text.len() == 2 && text.bytes().all(|digit| digit.is_ascii_digit());
+        digits.then(|| text.parse().ok()).flatten().filter(|number| *number <= most)
+    };
+    let (sign, clock) = match zone.split_at_checked(1)? {
+        ("Z", "") => return Some(0),
+        ("+", clock) => (1, clock),
+        ("-", clock) => (-1, clock),
+        _ => return None,
+    };
+    let (hours, minutes) = clock.split_once(':')?;
+    Some(sign * (number(hours, 23)? * 60 + number(minutes, 59)?) * 60_000)
 }
 
 impl fmt::Display for Timestamp {
@@ -137,6 +183,41 @@ mod tests {
             "2026-11-23T01:07:25.1234Z",
         ] {
             assert_eq!(bad.parse::<Timestamp>(), Err(TimestampError), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn any_form_of_rfc_3339_is_read_where_it_is_asked_for() {
+        for (text, same) in [
+            ("2026-11-23T01:07:25Z", "2026-11-23T01:07:25.000Z"),
+            ("2026-11-23t01:07:25.5z", "2026-11-23T01:07:25.500Z"),
+            ("2026-11-23T01:07:25.123456789Z", "2026-11-23T01:07:25.123Z"),
+            ("2026-11-23T01:07:25+01:30", "2026-11-22T23:37:25.000Z"),
+            ("2026-12-31T23:59:59.999-00:01", "2027-01-01T00:00:59.999Z"),
+            ("1970-01-01T01:00:00+01:00", "1970-01-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(Timestamp::from_rfc3339(text), Ok(same.parse().unwrap()), "{text}");
+        }
+        for bad in [
+            "",
+            "2026-11-23",
+            "2026-11-23T01:07Z",
+            "2026-11-23T01:07:25",
+            "2026-11-23T01:07:25.Z",
+            "2026-11-23T01:07:25.é",
+            "2026-11-23T01:07:25é",
+            "2026-11-23T01:07:25+1:00",
+            "2026-11-23T01:07:25+24:00",
+            "2026-11-23T01:07:25+01:60",
+            "2026-11-23T01:07:25+0100",
+            "2026-11-23T01:07:25++1:00",
+            "2026-11-23T01:07:25 01:00",
+            "2026-02-29T00:00:00Z",
+            "2026-11-23T23:59:60Z",
+            "1970-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
+        ] {
+            assert_eq!(Timestamp::from_rfc3339(bad), Err(Rfc3339Error), "{bad:?}");
         }
     }
 }

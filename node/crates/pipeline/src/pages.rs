@@ -48,7 +48,8 @@ impl DerefMut for PageBuffer {
 
 impl Zeroize for PageBuffer {
     fn zeroize(&mut self) {
-        self.memory.zeroize();
+        // A vector would be empty afterwards.
+        self.memory.as_mut_slice().zeroize();
         self.count = 0;
     }
 }

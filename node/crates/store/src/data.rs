@@ -11,7 +11,8 @@
 //! the vault's ("lucid-vault 1\n") has `secrets/ keys/ chunks/`, the ledger's ("lucid-ledger 1\n") has
 //! `secrets/ sessions/ log/ db/ opening/`. Accounts where they are a process's own ("lucid-accounts 1\n")
 //! have `secrets/ auth/`, a witness's memory ("lucid-witness 1\n") `secrets/ witness/`, and
-//! a chain's database ("lucid-vm 1\n") `secrets/ evm/`.
+//! a chain's database ("lucid-vm 1\n") `secrets/ evm/`. An index of sessions ("lucid-sessions-data 1\n") has
+//! `sessions-data/`, which a whole node's folder has, too.
 //!
 //! The mark is written first when a folder is made, so that an interrupted creation is recognised
 //! and finished by a second one. Nothing is touched in a folder without it.
@@ -51,11 +52,20 @@ pub enum FolderKind {
     Witness,
     /// The chain's account and database: blockchain-vm's.
     Vm,
+    /// The index of sessions: blockchain-sessions-data's.
+    SessionsData,
 }
 
 impl FolderKind {
-    const ALL: [Self; 6] =
-        [Self::Node, Self::Vault, Self::Ledger, Self::Accounts, Self::Witness, Self::Vm];
+    const ALL: [Self; 7] = [
+        Self::Node,
+        Self::Vault,
+        Self::Ledger,
+        Self::Accounts,
+        Self::Witness,
+        Self::Vm,
+        Self::SessionsData,
+    ];
 
     /// The first word of the folder's `format`.
     fn word(self) -> &'static str {
@@ -66,6 +76,7 @@ impl FolderKind {
             Self::Accounts => "lucid-accounts",
             Self::Witness => "lucid-witness",
             Self::Vm => "lucid-vm",
+            Self::SessionsData => "lucid-sessions-data",
         }
     }
 
@@ -80,6 +91,8 @@ impl FolderKind {
             Self::Vault => &["secrets", "keys", "chunks"],
             Self::Ledger => &["secrets", "sessions", "log", "opening"],
             Self::Accounts | Self::Witness | Self::Vm => &["secrets"],
+            // It has no key, and nothing that is not elsewhere.
+            Self::SessionsData => &[],
         }
     }
 }
@@ -93,6 +106,7 @@ impl fmt::Display for FolderKind {
             Self::Accounts => "one of accounts (for authentication)",
             Self::Witness => "a witness's (for blockchain-ledger)",
             Self::Vm => "a chain's (for blockchain-vm)",
+            Self::SessionsData => "one of the index of sessions (for blockchain-sessions-data)",
         })
     }
 }

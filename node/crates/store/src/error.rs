@@ -159,6 +159,25 @@ pub enum StoreError {
     /// An id is used once.
     #[error("the session id {0} was used before")]
     SessionExists(SessionId),
+    /// Its policy is not what is in force.
+    #[error(
+        "session {0} was to be opened under parameters that are not in force, or no longer: open \
+         one again"
+    )]
+    PolicyChanged(SessionId),
+    /// More than the session's policy allows.
+    #[error(
+        "session {session} would have {bytes} bytes, and its policy allows {max} (session_bytes_max): \
+         seal it, and put the rest into another one"
+    )]
+    SessionFull {
+        /// The session.
+        session: SessionId,
+        /// Plaintext bytes that it would have.
+        bytes: u64,
+        /// Plaintext bytes that it may have.
+        max: u64,
+    },
     /// Not in this state.
     #[error("session {session} is {state}; {wanted}")]
     State {
@@ -293,6 +312,8 @@ impl StoreError {
             }
             Self::NoFolder { .. } | Self::UnknownSession(_) => ErrorKind::NotFound,
             Self::SessionExists(_)
+            | Self::PolicyChanged(_)
+            | Self::SessionFull { .. }
             | Self::State { .. }
             | Self::Chunk { .. }
             | Self::OtherLog(_)

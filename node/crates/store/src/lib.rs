@@ -9,6 +9,7 @@
 //! [`Vault`], which may be in another process.
 
 pub mod accounts;
+pub mod catalogue;
 pub mod chunks;
 pub mod data;
 pub mod db;
@@ -27,9 +28,10 @@ pub mod vault;
 pub mod witness;
 
 pub use accounts::Accounts;
+pub use catalogue::{Catalogue, CatalogueFilter, CatalogueRow, HashKind, HashMatch};
 pub use chunks::{ChunkFiles, ChunkPrefix, ChunkWriter};
 pub use data::{DataFolder, FolderKind};
-pub use db::{Figures, Order, SealedFacts, SessionFilter, SessionRow, State};
+pub use db::{Due, Figures, Order, SealedFacts, SessionFilter, SessionRow, State};
 pub use disk::Disk;
 pub use error::{ErrorKind, StoreError};
 pub use keys::KeyFiles;
@@ -40,8 +42,8 @@ pub use sessions::{IndexReader, ManifestFile, SessionFolders};
 pub use sled::Tree;
 pub use sled_folder::Rebuilt;
 pub use store::{
-    Committed, CreateOptions, LedgerOptions, OpenOptions, Recovery, Repair, SealRequest, Sealed,
-    Store, UserChanges,
+    Committed, CreateOptions, LedgerOptions, OpenOptions, ParameterChanges, Recovery, Repair,
+    SealRequest, Sealed, Store, UserChanges,
 };
 pub use vault::{
     Ciphers, CommittedChunk, FolderVault, Lease, NoCiphers, Presence, RemoteVault, Transport,

@@ -8,7 +8,7 @@
 //!
 //! A crash loses what was not flushed, and the log brings it back.
 
-use std::path::Path;
+use std::{cell::Cell, path::Path};
 
 use crate::{
     disk::Disk,
@@ -41,6 +41,25 @@ impl Projection {
         open_or_anew(folder, disk, || try_open(folder, layout.as_bytes(), cache_bytes, disk))
     }
 
+    /// Moves the database in `folder` aside, which nobody may have open, and makes another one, because of
+    /// `reason`.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn begin_anew(
+        folder: &Path,
+        layout: &str,
+        cache_bytes: u64,
+        disk: &Disk,
+        reason: &str,
+    ) -> Result<(Self, Option<Rebuilt>), StoreError> {
+        let refused = Cell::new(false);
+        open_or_anew(folder, disk, || match refused.replace(true) {
+            false => Err(Refusal::Anew(reason.to_owned())),
+            true => try_open(folder, layout.as_bytes(), cache_bytes, disk),
+        })
+    }
+
     /// One of its trees, made where it is not there. `meta` has the layout in it and may have more.
     ///
     /// # Errors
@@ -66,6 +85,23 @@ impl Projection {
     #[must_use]
     pub fn path(&self) -> &Path {
         self.files.path()
+    }
+
+    /// Gives sled's errors their place. What is no failure of the disk is damage: it is made anew at the next
+    /// start.
+    pub(crate) fn sled<T>(&self, result: sled::Result<T>) -> Result<T, StoreError> {
+        self.files.sled(result.inspect_err(|error| {
+            if !matches!(error, sled::Error::Io(_)) {
+                self.condemn();
+            }
+        }))
+    }
+
+    /// What sled gave is what nobody put there: it is made anew at the next start.
+    pub(crate) fn unsound(&self, reason: &str) -> StoreError {
+        self.condemn();
+        let source = sled::Error::Unsupported(reason.to_owned());
+        StoreError::Database { path: self.path().to_owned(), source }
     }
 }
 

@@ -19,7 +19,10 @@ use lucid_store::{
 };
 
 use super::Line;
-use crate::context::{Context, now};
+use crate::{
+    context::{Context, now},
+    policy,
+};
 
 /// Sessions that are named where more wait.
 const NAMED_MAX: usize = 3;
@@ -184,6 +187,7 @@ fn inside(context: &Context, folder: DataFolder, lines: &mut Vec<Line>, examined
             lines.extend(repairs(&recovery));
             lines.extend(unknown(&recovery));
             lines.push(sessions(&store, &recovery));
+            lines.extend(parameters(context, &store));
             lines.extend(accounts_line(&store, &log));
         }
     }
@@ -242,6 +246,24 @@ fn ago(seconds: u64) -> String {
         7_200..172_800 => format!("{} h ago", seconds / 3600),
         _ => format!("{} days ago", seconds / 86_400),
     }
+}
+
+/// The parameters that were decided on, where any were: settings that differ from them do not count.
+fn parameters(context: &Context, store: &Store) -> Option<Line> {
+    let (check, changed) = ("parameters", store.parameters()?);
+    let overruled = policy::overruled(&context.config.parameters(), &changed.parameters);
+    let of = format!("decided on by the chain, in block {}", changed.block);
+    Some(match overruled.is_empty() {
+        true => Line::ok(check, of),
+        false => {
+            let found = format!("{of}: {}", policy::overruled_text(&overruled));
+            Line::warn(
+                check,
+                found,
+                "none is needed: the chain's count, and no longer the settings",
+            )
+        }
+    })
 }
 
 /// What opening the store has repaired just now, where anything was.

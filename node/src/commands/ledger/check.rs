@@ -1,11 +1,13 @@
 //! `ledger check`: everything in the log against the signed root, and against an older checkpoint
-//! that somebody kept; and the accounts against the log.
+//! that somebody kept; the accounts against the log; that parameters are where they belong; and the
+//! chain's blocks, by executing them again.
 
 use std::{fs, path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueHint};
 use lucid_core::{
-    Hash, counted,
+    EntryIndex, Hash, counted,
+    entry::Entry,
     merkle::{EMPTY_ROOT, verify_consistency},
     note::Checkpoint,
 };
@@ -15,7 +17,7 @@ use lucid_store::{
 };
 use serde::Serialize;
 
-use super::{Locked, counting, read_changes};
+use super::{Locked, blocks, blocks::Replayed, counting, read_changes};
 use crate::{
     context::Context,
     failure::{Class, Failure, Outcome},
@@ -28,6 +30,9 @@ pub struct Check {
     /// Prove that the log goes on from this older checkpoint of it: a copy that you kept elsewhere
     #[arg(long, value_name = "CHECKPOINT_FILE", value_hint = ValueHint::FilePath)]
     against: Option<PathBuf>,
+    /// Do not execute the chain's blocks again: what they say is then not checked
+    #[arg(long)]
+    without_blocks: bool,
 }
 
 #[derive(Serialize)]
@@ -38,6 +43,8 @@ struct Checked {
     root: Option<Hash>,
     /// Entries that were read and are right in themselves.
     entries: u64,
+    /// What executing the chain's blocks again came to.
+    blocks: Replayed,
     findings: Vec<Found>,
     #[serde(skip_serializing_if = "Option::is_none")]
     against: Option<Against>,
@@ -92,18 +99,52 @@ impl Check {
         let report = log::check(&locked.log_folder(), key, &mut progress);
         drop(progress);
         let accounts = altered_accounts(&locked)?;
+        let parameters = misplaced_parameters(&locked)?;
+        let (blocks, wrong) = self.blocks(&locked, &report, context)?;
         let against = older.map(|older| compare(&locked, &older, &report));
         let consistent = against.as_ref().is_none_or(|against| against.consistent);
+        let of_others = accounts.is_none() && parameters.is_empty() && wrong.is_none();
         let checked = Checked {
-            sound: report.is_sound() && consistent && accounts.is_none(),
+            sound: report.is_sound() && consistent && of_others,
             log_size: report.checkpoint.as_ref().map(|it| it.size),
             root: report.checkpoint.as_ref().map(|it| it.root),
             entries: report.entries,
-            findings: report.findings.iter().map(Found::from).chain(accounts).collect(),
+            blocks,
+            findings: report
+                .findings
+                .iter()
+                .map(Found::from)
+                .chain(accounts)
+                .chain(parameters)
+                .chain(wrong)
+                .collect(),
             against,
         };
         context.output.print(&checked, text)?;
         Ok(if checked.sound { ExitCode::SUCCESS } else { Class::Check.into() })
+    }
+
+    /// Executes the blocks of a sound log again. In one that is not, nothing can be said of them.
+    fn blocks(
+        &self,
+        locked: &Locked,
+        report: &CheckReport,
+        context: &Context,
+    ) -> Outcome<(Replayed, Option<Found>)> {
+        if self.without_blocks {
+            return Ok((Replayed::skipped("it was asked for without"), None));
+        }
+        if !report.is_sound() {
+            return Ok((Replayed::skipped("the log they are in is not sound"), None));
+        }
+        let (blocks, wrong) = blocks::check(locked, context)?;
+        let found = wrong.map(|finding| Found {
+            kind: "block",
+            finding,
+            remedy: "none: the node signed for a block that does not hold. Keep this folder as evidence, and do \
+                     not rely on what the chain says from this block on",
+        });
+        Ok((blocks, found))
     }
 
     /// The older checkpoint, whose signature is this node's.
@@ -136,6 +177,46 @@ fn altered_accounts(locked: &Locked) -> Outcome<Option<Found>> {
         remedy: "run: lucid-node ledger rebuild; the next start makes them anew from the log, and \
                  everybody signs in again",
     }))
+}
+
+/// Findings about parameters that are named; what is wrong once is wrong often.
+const PARAMETERS_NAMED: usize = 10;
+
+/// Where the log does not hold what it says of parameters: a `parameters.changed` entry that is not right
+/// behind its block, and a session that was opened under others than are in force. Whether the values are
+/// those of the chain's state, the chain itself looks at when it is read. A log that does not open says so
+/// itself.
+fn misplaced_parameters(locked: &Locked) -> Outcome<Vec<Found>> {
+    let Ok(log) = locked.log() else { return Ok(Vec::new()) };
+    let (mut found, mut in_force, mut before) = (Vec::new(), None, None);
+    let all = EntryIndex(0)..EntryIndex(log.size());
+    for (index, bytes) in (0_u64..).zip(log.entries(all).map_err(StoreError::from)?) {
+        // An entry that cannot be read is among the findings already, and nothing follows it.
+        let Ok(Ok(entry)) = bytes.map(|bytes| Entry::parse(&bytes)) else { break };
+        let wrong = match &entry {
+            Entry::ParametersChanged(changed) => {
+                in_force = Some(changed.parameters);
+                let wrong = "it is not right behind the block that it names";
+                (!changed.follows(before.as_ref())).then_some(wrong)
+            }
+            Entry::SessionOpened(opened) => {
+                let wrong = "the session's policy does not have the parameters in force";
+                (opened.policy.parameters() != in_force).then_some(wrong)
+            }
+            _ => None,
+        };
+        found.extend(wrong.map(|why| Found {
+            kind: "parameters",
+            finding: format!("entry {index}: {why}"),
+            remedy: "none is known: this is not how a node writes its log; keep it as evidence",
+        }));
+        if found.len() == PARAMETERS_NAMED {
+            break;
+        }
+        // Only a block's is looked at again.
+        before = matches!(entry, Entry::EvmBlock(_)).then_some(entry);
+    }
+    Ok(found)
 }
 
 /// Proves that the log goes on from `older`, or says why that cannot be.
@@ -172,14 +253,30 @@ fn prove(locked: &Locked, older: &Checkpoint, now: &Checkpoint) -> Result<Vec<Ha
     proved.map(|()| proof).map_err(|_| other.to_owned())
 }
 
+fn blocks_text(blocks: &Replayed) -> String {
+    let Replayed { checked, why_not, blocks, transactions, registered, log_size, .. } = blocks;
+    match (why_not, blocks) {
+        (Some(why), _) => format!("NOT CHECKED: {why}"),
+        (None, 0) if *checked => "the log has none".to_owned(),
+        (None, _) => format!(
+            "{} executed again, {}; {} registered: those sealed in the first {}",
+            counted(*blocks, "block"),
+            counted(*transactions, "transaction"),
+            counted(*registered, "session"),
+            counted(*log_size, "entry")
+        ),
+    }
+}
+
 fn text(checked: &Checked) -> String {
-    let Checked { sound, log_size, root, entries, findings, against } = checked;
+    let Checked { sound, log_size, root, entries, blocks, findings, against } = checked;
     let mut rows = vec![("log", if *sound { "sound" } else { "NOT SOUND" }.to_owned())];
     rows.push(match (log_size, root) {
         (Some(size), Some(root)) => ("signed", format!("{}, root {root}", counted(*size, "entry"))),
         _ => ("signed", "there is no checkpoint of this node".to_owned()),
     });
     rows.push(("read", counted(*entries, "entry")));
+    rows.push(("blocks", blocks_text(blocks)));
     if let Some(Against { log_size, consistent, reason, .. }) = against {
         let text = match reason {
             None => {

@@ -2,6 +2,8 @@
 
 use std::{num::NonZeroU32, time::Duration};
 
+use lucid_core::parameters::Bounds;
+
 use super::{Loader, some, values};
 use crate::config::{LogFormat, SecretText, ServiceConfig, ServiceName};
 
@@ -10,7 +12,6 @@ const SIGN_INS_PER_MINUTE: u64 = 30;
 const CONNECTIONS: u64 = 4096;
 /// A browser has six to one place, and a network behind one address many of them.
 const CONNECTIONS_PER_ADDRESS: u64 = 256;
-const OPEN_SESSIONS: u64 = 64;
 const UPLOAD_EXPIRES_AFTER: Duration = Duration::from_hours(24);
 /// Shorter would close what a browser's tab in the background still goes on with.
 const UPLOAD_EXPIRES_MIN: Duration = Duration::from_secs(1);
@@ -55,7 +56,10 @@ impl Loader {
         let connections_max = self.count("connections_max", CONNECTIONS, 1_000_000);
         let connections_per_address_max =
             self.count("connections_per_address_max", CONNECTIONS_PER_ADDRESS, 1_000_000);
-        let open_sessions_max = self.count("open_sessions_max", OPEN_SESSIONS, 1_000_000);
+        let open_sessions_max = {
+            let Bounds { default, max, .. } = Bounds::OPEN_SESSIONS_MAX;
+            self.count("open_sessions_max", default, max)
+        };
         let upload_expires_after = self.take(
             "upload_expires_after",
             UPLOAD_EXPIRES_AFTER,
@@ -76,6 +80,7 @@ impl Loader {
         let chain_id = self.take("chain_id", None, id, |id| id.map(|id| id.to_string()));
         let block_time = |text: &str| values::number(text, BLOCK_MS_MIN..=BLOCK_MS_MAX);
         let block_time = self.take("block_ms", BLOCK_MS, block_time, some);
+        let governance = self.governance();
         let public_log = self.take("public_log", false, values::flag, some);
         let form = "it is a witness's key and where it is, such as \
              witness.example/w1+…+… https://witness.example/";
@@ -90,6 +95,7 @@ impl Loader {
             chain,
             chain_id,
             block_time: Duration::from_millis(block_time),
+            governance,
             witnesses,
             witness_quorum,
             witness_interval: Duration::from_millis(interval),
@@ -136,6 +142,9 @@ impl Loader {
             (ServiceName::SessionOrchestrator, "session_orchestrator_url"),
             (ServiceName::BlockchainLedger, "blockchain_ledger_url"),
             (ServiceName::BlockchainVm, "blockchain_vm_url"),
+            (ServiceName::BlockchainApi, "blockchain_api_url"),
+            (ServiceName::BlockchainSessionsData, "blockchain_sessions_data_url"),
+            (ServiceName::BlockchainGovernance, "blockchain_governance_url"),
         ]
         .into_iter()
         .map(|(service, setting)| {

@@ -20,7 +20,7 @@ pub(super) type Environment = Vec<(OsString, OsString)>;
 
 /// Every setting's name: the key in the file and, in upper case after [`PREFIX`], the variable. A
 /// secret can also be given by the name of a file ([`SECRETS`]).
-const NAMES: [&str; 48] = [
+const NAMES: [&str; 57] = [
     "data",
     "owner",
     "chunk_bytes",
@@ -57,6 +57,12 @@ const NAMES: [&str; 48] = [
     "chain",
     "chain_id",
     "block_ms",
+    "governance_nodes",
+    "governance_voting_delay",
+    "governance_voting_period",
+    "governance_vote_extension",
+    "governance_quorum",
+    "governance_delay",
     "witnesses",
     "witness_quorum",
     "witness_interval_ms",
@@ -69,6 +75,9 @@ const NAMES: [&str; 48] = [
     "session_orchestrator_url",
     "blockchain_ledger_url",
     "blockchain_vm_url",
+    "blockchain_api_url",
+    "blockchain_sessions_data_url",
+    "blockchain_governance_url",
 ];
 /// Secrets: each with the setting that names a file it is in.
 pub(super) const SECRETS: [(&str, &str); 3] = [
@@ -77,8 +86,15 @@ pub(super) const SECRETS: [(&str, &str); 3] = [
     ("service_secret", "service_secret_file"),
 ];
 /// Settings that are lists of texts.
-const LISTS: [&str; 6] =
-    ["age_recipients", "admins", "trusted_proxies", "cors_origins", "witnesses", "witnessed_logs"];
+const LISTS: [&str; 7] = [
+    "age_recipients",
+    "admins",
+    "trusted_proxies",
+    "cors_origins",
+    "governance_nodes",
+    "witnesses",
+    "witnessed_logs",
+];
 /// Settings that are true or false.
 const FLAGS: [&str; 3] = ["write_only", "public_log", "chain"];
 
@@ -317,6 +333,7 @@ fn list_form(name: &str) -> String {
         "age_recipients" => "age1…",
         "admins" => "T…",
         "trusted_proxies" => "127.0.0.1/32",
+        "governance_nodes" => "0x… 0123…cdef",
         "witnesses" => "witness.example/w1+…+… https://witness.example",
         "witnessed_logs" => "lucid/0123456789abcdef+…+…",
         _ => "https://console.example",

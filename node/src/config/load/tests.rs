@@ -128,7 +128,7 @@ fn every_setting_can_be_given_everywhere() {
             (format!("LUCID_{}", name.to_uppercase()), value)
         })
         .collect();
-    assert_eq!(variables.len(), 33);
+    assert_eq!(variables.len(), 41);
     let variables: Vec<_> = variables.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     let (by_variables, errors) = Place::new("").examine(&variables, &Overrides::default());
     assert_eq!(errors, [""; 0]);
@@ -189,6 +189,8 @@ fn settings_of_services() {
         ("requests_per_minute = 0", "1 to 1000000"),
         ("upload_expires_after = \"31d\"", "720h"),
         ("log_format = \"xml\"", "text or json"),
+        // Longer than the vote is open.
+        ("governance_voting_period = \"1h\"\ngovernance_vote_extension = \"2h\"", "1h"),
     ] {
         let (_, errors) = Place::new(toml).examine(&[], &Overrides::default());
         assert!(errors.len() == 1 && errors[0].contains(says), "{toml}: {errors:?}");

@@ -102,6 +102,16 @@ pub(super) fn duration(text: &str, allowed: RangeInclusive<Duration>) -> Result<
     })
 }
 
+/// A time in whole seconds, as a number of them or with a unit: `60`, `60s`, `72h`.
+pub(super) fn seconds(text: &str, allowed: RangeInclusive<Duration>) -> Result<Duration, String> {
+    let with_unit = digits(text).map(|seconds| format!("{seconds}s"));
+    let time = duration(with_unit.as_deref().unwrap_or(text), allowed)?;
+    match time.subsec_millis() {
+        0 => Ok(time),
+        _ => Err(format!("is {text:?}: it is a whole number of seconds")),
+    }
+}
+
 pub(super) fn duration_text(time: Duration) -> String {
     match time.as_millis() {
         millis if millis > 0 && millis.is_multiple_of(3_600_000) => {

@@ -12,19 +12,18 @@ use crate::services::buffers::{Budget, Buffer, SMALL_BYTES};
 pub(super) struct Compressors {
     idle: Mutex<Vec<(u8, Compressor)>>,
     output: Budget,
-    output_bytes: usize,
     most: usize,
 }
 
 impl Compressors {
     /// Compressors for so many workers, and memory for as many payloads of `chunk_bytes`.
     pub(super) fn new(workers: usize, chunk_bytes: usize) -> Self {
-        Self {
-            idle: Mutex::default(),
-            output: Budget::new(workers * chunk_bytes),
-            output_bytes: workers * chunk_bytes,
-            most: workers,
-        }
+        Self { idle: Mutex::default(), output: Budget::new(workers * chunk_bytes), most: workers }
+    }
+
+    /// Makes room for as many payloads of larger chunks.
+    pub(super) fn fit(&self, workers: usize, chunk_bytes: usize) {
+        self.output.fit(workers * chunk_bytes);
     }
 
     /// Memory for the payload of a chunk of so many bytes. It is asked for before a turn to compute
@@ -32,8 +31,7 @@ impl Compressors {
     pub(super) async fn output(&self, plain_bytes: usize, chunk_bytes: usize) -> Buffer {
         match plain_bytes <= SMALL_BYTES {
             true => self.output.small(),
-            // A chunk larger than all of this, of an older configuration, is compressed if it fits.
-            false => self.output.wait(chunk_bytes.min(self.output_bytes)).await,
+            false => self.output.wait(chunk_bytes).await,
         }
     }
 

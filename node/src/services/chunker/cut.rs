@@ -19,7 +19,7 @@ use tokio::{
 };
 use tracing::Instrument;
 
-use super::{Parts, beyond};
+use super::{Parts, beyond, bytes_max};
 use crate::services::{buffers::Buffer, problem};
 
 /// A hold on the upload is renewed this often while bytes arrive: the orchestrator gives it to another
@@ -47,7 +47,7 @@ pub(super) struct Cut {
     next: ChunkIndex,
     /// Bytes acknowledged.
     offset: u64,
-    /// Bytes that still fit into the upload's length.
+    /// Bytes that still fit into the upload.
     left: Option<u64>,
     buffer: Buffer,
     /// When the buffer is sealed, full or not.
@@ -66,7 +66,7 @@ impl Cut {
             lease: lease.clone(),
             next: lease.next,
             offset: lease.offset,
-            left: lease.length.map(|length| length.saturating_sub(lease.offset)),
+            left: bytes_max(lease).map(|most| most.saturating_sub(lease.offset)),
             buffer: parts.plain.small(),
             due: Box::pin(tokio::time::sleep(parts.options.flush_after)),
             sealing: FuturesOrdered::new(),
@@ -147,8 +147,7 @@ impl Cut {
     async fn take(&mut self, mut piece: &[u8]) -> Answer<()> {
         if let Some(left) = &mut self.left {
             if piece.len() as u64 > *left {
-                let length = self.lease.length.unwrap_or_default();
-                self.end(Err(beyond(length)));
+                self.end(Err(beyond(&self.lease)));
                 return Ok(());
             }
             *left -= piece.len() as u64;

@@ -37,7 +37,8 @@ use super::{buffers::Budget, cpu::Pool, problem};
 pub struct ChunkerOptions {
     /// Chunks that are worked on at once.
     pub workers: NonZeroUsize,
-    /// Plaintext bytes of a chunk, as new sessions have it: what the memory is reckoned by.
+    /// Plaintext bytes of a chunk, as it is configured: what the memory is reckoned by until a session
+    /// has larger ones.
     pub chunk_bytes: u32,
     /// How old the first byte of a chunk grows before the chunk is sealed as it is.
     pub flush_after: Duration,
@@ -87,7 +88,7 @@ impl LocalChunker {
     /// them any more.
     ///
     /// Its memory: `workers` + 2 chunks of plaintext, `workers` of payload, and 64 KiB for each
-    /// upload.
+    /// upload; chunks as large as the largest that a session had, or as configured.
     #[must_use]
     pub fn new(
         sessions: Arc<dyn Sessions>,
@@ -132,6 +133,14 @@ impl Chunker for LocalChunker {
 }
 
 impl Parts {
+    /// Makes room for chunks of so many bytes, where they are larger than any before: what was decided on
+    /// since this process started flows too.
+    fn fit(&self, chunk_bytes: usize) {
+        let workers = self.options.workers.get();
+        self.plain.fit((workers + 2) * chunk_bytes);
+        self.compressors.fit(workers, chunk_bytes);
+    }
+
     async fn upload(self: Arc<Self>, job: UploadJob, body: BodyStream) -> Answer<Uploaded> {
         let _active = Active::begin(&self);
         let lease = self.sessions.begin_upload(job.session_id, job.offset).await?;
@@ -144,11 +153,12 @@ impl Parts {
 
     /// Takes the body in; gives the offset after it.
     async fn fill(self: Arc<Self>, lease: &Lease, job: UploadJob, body: BodyStream) -> Answer<u64> {
-        if let (Some(length), Some(bytes)) = (lease.length, job.body_bytes)
-            && lease.offset.saturating_add(bytes) > length
+        if let (Some(most), Some(bytes)) = (bytes_max(lease), job.body_bytes)
+            && lease.offset.saturating_add(bytes) > most
         {
-            return Err(beyond(length));
+            return Err(beyond(lease));
         }
+        self.fit(lease.policy.chunk_bytes as usize);
         match job.checksum {
             None => Cut::new(self, lease).run(body).await,
             Some(checksum) => {
@@ -159,8 +169,23 @@ impl Parts {
     }
 }
 
-fn beyond(length: u64) -> Problem {
-    let detail = format!("the upload is {length} bytes long, and the body goes beyond that");
+/// Bytes that an upload may have: its length, or what its session's policy allows.
+fn bytes_max(lease: &Lease) -> Option<u64> {
+    lease.length.or(lease.policy.session_bytes_max())
+}
+
+/// That a body goes beyond what its upload may have.
+fn beyond(lease: &Lease) -> Problem {
+    let detail = match (lease.length, lease.policy.session_bytes_max()) {
+        (None, Some(max)) => format!(
+            "a session of this policy has at most {max} bytes (session_bytes_max), and the body goes \
+             beyond that: seal what is there, and put the rest into another session"
+        ),
+        (length, _) => {
+            let length = length.unwrap_or_default();
+            format!("the upload is {length} bytes long, and the body goes beyond that")
+        }
+    };
     Problem::new(Code::TooLarge, detail)
 }
 

@@ -49,14 +49,21 @@ impl LastBlock {
     }
 }
 
-/// A block's entries: parts of its body, then its header, which is given too.
+/// A block's entries: parts of its body, then its header, which is given too, then what the parameters
+/// are where it changed them. Whether it did is for who executes it to say.
 fn block(entries: &[String]) -> Answer<(Vec<Entry>, EvmBlock)> {
     let refuse = |why: &str| Problem::new(Code::InvalidRequest, why);
     let parsed = entries
         .iter()
         .map(|entry| Entry::parse(entry.as_bytes()).map_err(|error| refuse(&error.to_string())));
     let parsed = parsed.collect::<Answer<Vec<_>>>()?;
-    match parsed.split_last() {
+    let of_block = match parsed.split_last() {
+        Some((Entry::ParametersChanged(changed), before)) if changed.follows(before.last()) => {
+            before
+        }
+        _ => &parsed[..],
+    };
+    match of_block.split_last() {
         Some((Entry::EvmBlock(block), parts))
             if parts.len() as u64 == u64::from(block.parts)
                 && parts.iter().all(|part| matches!(part, Entry::EvmBody(_))) =>
@@ -69,7 +76,7 @@ fn block(entries: &[String]) -> Answer<(Vec<Entry>, EvmBlock)> {
 }
 
 impl Parts {
-    fn append_block(&self, entries: &[String]) -> Answer<()> {
+    fn append_block(&self, entries: &[String]) -> Answer<u64> {
         let (entries, block) = block(entries)?;
         let mut known = self.last_block.lock();
         if let Known::Nothing = *known {
@@ -86,9 +93,9 @@ impl Parts {
         }
         // Until it is known to be in, it may or may not be.
         *known = Known::Nothing;
-        self.store.append(&entries).map_err(of_store)?;
+        let committed = self.store.append(&entries).map_err(of_store)?;
         *known = Known::Block(block.hash);
-        Ok(())
+        Ok(committed.first.0 + u64::from(block.parts))
     }
 
     /// Looks for the last block from the log's end.
@@ -114,7 +121,7 @@ impl Parts {
 
 #[async_trait]
 impl BlockLog for Orchestrator {
-    async fn append_block(&self, entries: Vec<String>) -> Answer<()> {
+    async fn append_block(&self, entries: Vec<String>) -> Answer<u64> {
         self.run(move |parts| parts.append_block(&entries)).await
     }
 }

@@ -1,4 +1,5 @@
-//! The completer: closes sessions whose uploader vanished.
+//! The completer: closes sessions whose uploader vanished, and has those erased whose retention is over
+//! (`retention`).
 //!
 //! A session that rests for longer than its upload expires after is sealed over what is acknowledged,
 //! as incomplete: never lost, never silently dropped.
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Answer, Orchestrator, PAGE_MAX, of_store};
 use crate::context::now;
 
-/// Looks for abandoned sessions this often, until `stop` is cancelled.
+/// Looks for abandoned sessions, and for those to erase, this often, until `stop` is cancelled.
 pub async fn complete_abandoned(
     orchestrator: Arc<Orchestrator>,
     every: Duration,
@@ -24,6 +25,13 @@ pub async fn complete_abandoned(
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "closed sessions whose uploader vanished"),
             Err(problem) => tracing::error!(%problem, "the completer failed; it goes on later"),
+        }
+        match orchestrator.erase_due(now()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "erased sessions whose retention is over"),
+            Err(problem) => {
+                tracing::error!(%problem, "sessions cannot be erased; it is tried again later");
+            }
         }
     }
 }

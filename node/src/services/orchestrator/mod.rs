@@ -1,4 +1,5 @@
-//! The session-orchestrator: minting, holds on uploads, acknowledgement, ends, the completer, events.
+//! The session-orchestrator: minting, holds on uploads, acknowledgement, ends, the completer, retention,
+//! events.
 //!
 //! Owns the store and who may fill a session at the moment. Leaves keys and chunk files to the vault
 //! behind the store.
@@ -11,7 +12,9 @@
 mod blocks;
 mod completer;
 mod holds;
+mod ledger;
 mod log;
+mod retention;
 mod view;
 
 use std::{sync::Arc, time::Duration};
@@ -23,15 +26,12 @@ use lucid_api::{
     Code, Problem,
     metrics::Metrics,
     ports::{
-        Answer, Event, EventKind, Lease, LeaseId, Ledger, LedgerProof, ListSessions, NewSession,
-        Session, Sessions, Summary, USER_CHANGES_MAX, UploadState, UserChanges,
+        Answer, Event, EventKind, Lease, LeaseId, LedgerProof, ListOrder, ListSessions, NewSession,
+        Session, Sessions, Summary, UploadState,
     },
 };
 use lucid_core::{
-    ChunkIndex, NodeId, Policy, SessionId, Upload,
-    chunk::ChunkSummary,
-    entry::{Entry, SessionOpened, UserChanged},
-    merkle::TreeHead,
+    ChunkIndex, Policy, SessionId, Upload, chunk::ChunkSummary, entry::SessionOpened,
 };
 use lucid_store::{Lease as StoreLease, Order, SealRequest, SessionFilter, Store};
 use tokio::sync::broadcast;
@@ -39,20 +39,24 @@ use tracing::Instrument;
 
 pub use self::completer::complete_abandoned;
 use self::holds::Holds;
+pub(super) use self::view::{api_state, store_state};
 use super::{cpu::Pool, problem, problem::of_store};
-use crate::{SOFTWARE, commands::session::new_id, context::now};
+use crate::{SOFTWARE, commands::session::new_id, context::now, policy};
 
 /// Events that a listener may be behind before it loses the oldest.
 const EVENTS_BEHIND_MAX: usize = 1024;
 /// Most sessions in one page, and most summaries in one answer.
 pub const PAGE_MAX: u32 = 1000;
 
+/// How often minting begins anew because parameters were changed in the meantime.
+const MINT_TRIES: u32 = 3;
+
 /// How sessions are minted and closed.
 #[derive(Clone, Copy, Debug)]
 pub struct OrchestratorOptions {
-    /// The policy of new sessions.
+    /// The policy of new sessions, where no parameters are decided on.
     pub policy: Policy,
-    /// Open sessions an owner may have.
+    /// Open sessions an owner may have, likewise.
     pub open_sessions_max: u32,
     /// How long an upload may rest before the completer closes its session.
     pub upload_expires_after: Duration,
@@ -72,6 +76,8 @@ struct Parts {
     options: OrchestratorOptions,
     holds: Holds,
     last_block: blocks::LastBlock,
+    /// Where the erasing of what is due goes on.
+    due: retention::Cursor,
     events: broadcast::Sender<Event>,
     metrics: Metrics,
 }
@@ -91,6 +97,7 @@ impl Orchestrator {
             options,
             holds: Holds::default(),
             last_block: Default::default(),
+            due: Default::default(),
             events,
             metrics,
         };
@@ -107,8 +114,9 @@ impl Orchestrator {
 }
 
 impl Parts {
-    fn mint(&self, new: NewSession) -> Answer<Session> {
-        let most = self.options.open_sessions_max;
+    fn mint(&self, new: &NewSession) -> Answer<Session> {
+        let decided = self.store.parameters().map(|changed| changed.parameters);
+        let most = decided.map_or(self.options.open_sessions_max, |it| it.open_sessions_max);
         let open = SessionFilter {
             owner: Some(new.owner.clone()),
             state: Some(lucid_store::State::Open),
@@ -119,20 +127,32 @@ impl Parts {
             let detail = format!("the account has {open} open sessions: seal or void some first");
             return Err(Problem::new(Code::TooManySessions, detail));
         }
-        let session = new_id().map_err(|error| problem::internal(&error))?;
-        let opened = SessionOpened {
-            at: now(),
-            kind: Default::default(),
-            media_type: new.media_type,
-            owner: new.owner,
-            policy: self.options.policy,
-            session_id: session,
-            v: Default::default(),
-        };
         let expires_after = self.options.upload_expires_after.as_secs();
         let upload = Upload::new(expires_after, new.length).map_err(|_| too_long())?;
-        self.store.open_upload(opened, upload).map_err(of_store)?;
-        self.changed(session)
+        let mut tries = 0;
+        loop {
+            let session = new_id().map_err(|error| problem::internal(&error))?;
+            let policy = policy::of_new_session(self.options.policy, &self.store);
+            let policy = policy.map_err(|error| problem::internal(&error))?;
+            check_length(&policy, new.length)?;
+            let opened = SessionOpened {
+                at: now(),
+                kind: Default::default(),
+                media_type: new.media_type.clone(),
+                owner: new.owner.clone(),
+                policy,
+                session_id: session,
+                v: Default::default(),
+            };
+            tries += 1;
+            match self.store.open_upload(opened, upload) {
+                Err(lucid_store::StoreError::PolicyChanged(_)) if tries < MINT_TRIES => {}
+                opened => {
+                    opened.map_err(of_store)?;
+                    return self.changed(session);
+                }
+            }
+        }
     }
 
     /// A session, after telling listeners its state.
@@ -164,6 +184,7 @@ impl Parts {
             }
             None => {}
         }
+        check_length(&self.store.opened(session).map_err(of_store)?.policy, Some(length))?;
         let known = self.store.upload(session).map_err(of_store)?;
         let expires_after = known.map_or(self.options.upload_expires_after.as_secs(), |known| {
             known.expires_after_seconds
@@ -272,10 +293,28 @@ impl Parts {
 
     fn list(&self, list: ListSessions) -> Answer<Vec<Session>> {
         let state = list.state.map(view::store_state).transpose()?;
-        let filter = SessionFilter { owner: list.owner, state, order: Order::NewestFirst };
+        let order = match list.order {
+            ListOrder::Newest => Order::NewestFirst,
+            ListOrder::Oldest => Order::OldestFirst,
+        };
+        let filter = SessionFilter { owner: list.owner, state, order };
         let limit = usize::try_from(list.limit.min(PAGE_MAX)).unwrap_or_default();
         let rows = self.store.sessions(&filter, list.after, limit).map_err(of_store)?;
         rows.into_iter().map(|row| self.view_of(row)).collect()
+    }
+}
+
+/// Refuses a length that the session's policy does not allow.
+fn check_length(policy: &Policy, length: Option<u64>) -> Answer<()> {
+    match (policy.session_bytes_max(), length) {
+        (Some(max), Some(length)) if length > max => {
+            let detail = format!(
+                "a session has at most {max} bytes on this node (session_bytes_max), and this one would \
+                 have {length}: divide it"
+            );
+            Err(Problem::new(Code::TooLarge, detail))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -286,7 +325,7 @@ fn too_long() -> Problem {
 #[async_trait]
 impl Sessions for Orchestrator {
     async fn mint(&self, new: NewSession) -> Answer<Session> {
-        self.run(|parts| parts.mint(new)).await
+        self.run(move |parts| parts.mint(&new)).await
     }
 
     async fn session(&self, session: SessionId) -> Answer<Session> {
@@ -360,29 +399,5 @@ impl Sessions for Orchestrator {
             Some((event, listener))
         });
         Ok(events.boxed())
-    }
-}
-
-#[async_trait]
-impl Ledger for Orchestrator {
-    async fn user_changed(&self, change: UserChanged) -> Answer<()> {
-        self.run(|parts| {
-            parts.store.append(&[Entry::UserChanged(change)]).map(drop).map_err(of_store)
-        })
-        .await
-    }
-
-    async fn user_changes(&self, after: TreeHead) -> Answer<UserChanges> {
-        self.run(move |parts| {
-            let found = parts.store.user_changes(after, USER_CHANGES_MAX as usize);
-            let lucid_store::UserChanges { changes, until, more } = found.map_err(of_store)?;
-            let changes = changes.into_iter().map(|(_, change)| change).collect();
-            Ok(UserChanges { changes, until, more })
-        })
-        .await
-    }
-
-    async fn node_id(&self) -> Answer<NodeId> {
-        Ok(self.parts.store.node_id())
     }
 }

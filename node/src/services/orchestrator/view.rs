@@ -98,7 +98,8 @@ fn after(at: Timestamp, seconds: u64) -> Timestamp {
     Timestamp::from_unix_millis(at.unix_millis().saturating_add(seconds.saturating_mul(1000)))
 }
 
-fn api_state(state: State) -> SessionState {
+/// A state as callers see it.
+pub(in crate::services) fn api_state(state: State) -> SessionState {
     match state {
         State::Open => SessionState::Open,
         State::Sealed => SessionState::Sealed,
@@ -123,7 +124,7 @@ pub(super) fn name(state: SessionState) -> &'static str {
 ///
 /// # Errors
 /// `invalid_request` for a state that no session of this node is ever found in.
-pub(super) fn store_state(state: SessionState) -> Answer<State> {
+pub(in crate::services) fn store_state(state: SessionState) -> Answer<State> {
     match state {
         SessionState::Open => Ok(State::Open),
         SessionState::Sealed => Ok(State::Sealed),

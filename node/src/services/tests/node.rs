@@ -6,15 +6,20 @@ use async_trait::async_trait;
 use axum::{Router, middleware};
 use lucid_api::{
     internal::{
-        self, Caller, RemoteBlockLog, RemoteChunker, RemoteEncryptor, RemoteEvm, RemoteLog,
-        RemoteMerkleBuilder, RemoteSessions, RemoteWitness, ServiceKey, guarded,
+        self, Caller, RemoteBlockLog, RemoteChainApi, RemoteChainCalls, RemoteChunker,
+        RemoteEncryptor, RemoteEvm, RemoteGovernance, RemoteLog, RemoteMerkleBuilder,
+        RemoteSessions, RemoteSessionsData, RemoteWitness, ServiceKey, guarded,
     },
     metrics::Metrics,
-    ports::{BlockLog, Chunker, Encryptor, Evm, MerkleBuilder, Sessions, TransparencyLog, Witness},
+    ports::{
+        BlockLog, ChainApi, ChainCalls, Chunker, Encryptor, Evm, Governance as Decisions, Ledger,
+        MerkleBuilder, Sessions, SessionsData, TransparencyLog, Witness,
+    },
     request::{self, RequestLayer},
     server::{self, ServerOptions},
 };
-use lucid_core::{Policy, chunk::Suite};
+use lucid_chain::contracts::Governance;
+use lucid_core::{Parameters, Policy, chunk::Suite};
 use lucid_store::{
     CreateOptions, DataFolder, Disk, FolderKind, KekSource, Store, Witness as Memory,
 };
@@ -25,15 +30,18 @@ use tokio_util::{
 };
 
 use super::super::{
+    chain_api::LocalChainApi,
     chunker::{ChunkerOptions, LocalChunker},
     cpu::Pool,
     encryptor::LocalEncryptor,
+    governance::LocalGovernance,
     ledger::{
         LocalWitness,
         asking::{Asked, Asking, AskingOptions, Reach as Reaching},
     },
     merkle_builder::LocalMerkleBuilder,
     orchestrator::{Orchestrator, OrchestratorOptions},
+    sessions_data::LocalSessionsData,
     vm::{LocalVm, VmOptions},
 };
 use crate::{context::now, ports::PipelineCiphers};
@@ -50,6 +58,7 @@ pub(super) enum Reach {
 /// The ports, however they are reached, and the orchestrator itself for what no port has.
 pub(super) struct Node {
     pub(super) sessions: Arc<dyn Sessions>,
+    pub(super) ledger: Arc<dyn Ledger>,
     pub(super) encryptor: Arc<dyn Encryptor>,
     pub(super) chunker: Arc<dyn Chunker>,
     pub(super) merkle: Arc<dyn MerkleBuilder>,
@@ -65,9 +74,19 @@ pub(super) struct Node {
     _stop: DropGuard,
 }
 
+/// What a chain begins with here, where a test says nothing else: chunks as small as the node's, and an
+/// owner's few open sessions.
+pub(super) fn beginning() -> Parameters {
+    Parameters { chunk_bytes: CHUNK as u32, open_sessions_max: 3, ..Parameters::default() }
+}
+
 /// A chain, and its end.
 pub(super) struct Vm {
     pub(super) evm: Arc<dyn Evm>,
+    pub(super) chain: Arc<dyn ChainApi>,
+    /// The contracts, as blockchain-governance reaches them; and as another service would.
+    pub(super) calls: Arc<dyn ChainCalls>,
+    pub(super) calls_for_another: Option<Arc<dyn ChainCalls>>,
     pub(super) local: Arc<LocalVm>,
     pub(super) repaired: Option<String>,
     stop: CancellationToken,
@@ -75,6 +94,29 @@ pub(super) struct Vm {
 }
 
 impl Vm {
+    /// Stops it as a node does.
+    pub(super) async fn stop(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+
+    /// Ends it where it stands, as a crash does: nothing is flushed.
+    pub(super) async fn kill(self) {
+        self.task.abort();
+        self.stop.cancel();
+        assert!(self.task.await.is_err_and(|error| error.is_cancelled()));
+    }
+}
+
+/// An index of sessions, and its end.
+pub(super) struct Index {
+    pub(super) port: Arc<dyn SessionsData>,
+    pub(super) local: Arc<LocalSessionsData>,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Index {
     /// Stops it as a node does.
     pub(super) async fn stop(self) {
         self.stop.cancel();
@@ -106,6 +148,16 @@ impl Servers {
         router: Router,
         stop: CancellationToken,
     ) -> Caller {
+        self.serve_as(["test", name], router, stop).await
+    }
+
+    /// Serves a router; gives the way to it of who calls.
+    async fn serve_as(
+        &self,
+        [caller, name]: [&'static str; 2],
+        router: Router,
+        stop: CancellationToken,
+    ) -> Caller {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let metrics = Metrics::new("test", String::new());
@@ -115,7 +167,7 @@ impl Servers {
         let options =
             ServerOptions { tls: None, connections_max: 64, grace: Duration::from_secs(1) };
         tokio::spawn(server::serve(listener, router, options, stop));
-        Caller::new("test", name, &url, self.key.clone())
+        Caller::new(caller, name, &url, self.key.clone())
     }
 }
 
@@ -163,6 +215,13 @@ impl Node {
                 Arc::new(RemoteSessions(servers.serve("session-orchestrator", router).await))
             }
         };
+        let ledger: Arc<dyn Ledger> = match reach {
+            Reach::Local => orchestrator.clone(),
+            Reach::Http => {
+                let router = internal::ledger(orchestrator.clone());
+                Arc::new(RemoteSessions(servers.serve("session-orchestrator", router).await))
+            }
+        };
         let log: Arc<dyn TransparencyLog> = match reach {
             Reach::Local => orchestrator.clone(),
             Reach::Http => {
@@ -199,15 +258,10 @@ impl Node {
             }
         };
         let local = LocalMerkleBuilder::new(sessions.clone(), encryptor.clone(), pool);
-        let merkle: Arc<dyn MerkleBuilder> = match reach {
-            Reach::Local => Arc::new(local),
-            Reach::Http => {
-                let router = internal::merkle_builder(Arc::new(local));
-                Arc::new(RemoteMerkleBuilder(servers.serve("merkle-builder", router).await))
-            }
-        };
+        let merkle = Self::merkle(local, reach, &servers).await;
         Self {
             sessions,
+            ledger,
             encryptor,
             chunker,
             merkle,
@@ -223,13 +277,51 @@ impl Node {
         }
     }
 
+    async fn merkle(
+        local: LocalMerkleBuilder,
+        reach: Reach,
+        servers: &Servers,
+    ) -> Arc<dyn MerkleBuilder> {
+        match reach {
+            Reach::Local => Arc::new(local),
+            Reach::Http => {
+                let router = internal::merkle_builder(Arc::new(local));
+                Arc::new(RemoteMerkleBuilder(servers.serve("merkle-builder", router).await))
+            }
+        }
+    }
+
     /// A chain in the folder `name`, reached as the others are; its blocks go into the log through `blocks`.
     pub(super) async fn vm(&self, name: &str, blocks: Arc<dyn BlockLog>) -> Vm {
+        // As fast as decisions can be, with time to vote in.
+        let fast = Governance {
+            nodes: Vec::new(),
+            voting_delay: 1,
+            voting_period: 4,
+            vote_extension: 0,
+            quorum_percent: 100,
+            timelock_delay: 1,
+        };
+        self.vm_that_decides(name, blocks, fast).await
+    }
+
+    /// The same, where decisions are made in a way of the test's.
+    pub(super) async fn vm_that_decides(
+        &self,
+        name: &str,
+        blocks: Arc<dyn BlockLog>,
+        governance: Governance,
+    ) -> Vm {
         let data = self.folder.path().join(name);
         if !data.exists() {
             DataFolder::create(&data, FolderKind::Vm, &Disk::default()).unwrap();
         }
-        let options = VmOptions { chain_id: None, block_time: Duration::from_millis(10) };
+        let options = VmOptions {
+            chain_id: None,
+            governance,
+            parameters: beginning(),
+            block_time: Duration::from_millis(10),
+        };
         let pool = Pool::new(NonZeroUsize::new(2).unwrap());
         let opened = LocalVm::open(&data, self.log.clone(), blocks, pool, options).unwrap();
         let (local, repaired) = (Arc::new(opened.0), opened.1);
@@ -244,7 +336,76 @@ impl Node {
                 Arc::new(RemoteEvm(caller))
             }
         };
-        Vm { evm, local, repaired, stop, task }
+        let services = ["one", "two"].map(str::to_owned).into();
+        let (log, witness) = (self.log.clone(), self.witness.clone());
+        let api = Arc::new(LocalChainApi::new(evm.clone(), log, witness, services));
+        let chain: Arc<dyn ChainApi> = match self.reach {
+            Reach::Local => api,
+            Reach::Http => {
+                let (router, until) = (internal::chain(api), stop.clone());
+                let caller = self.servers.serve_until("blockchain-api", router, until).await;
+                Arc::new(RemoteChainApi(caller))
+            }
+        };
+        let (calls, calls_for_another): (Arc<dyn ChainCalls>, Option<Arc<dyn ChainCalls>>) =
+            match self.reach {
+                Reach::Local => (local.clone(), None),
+                Reach::Http => {
+                    let reached = async |caller| {
+                        let router = internal::chain_calls(local.clone());
+                        let names = [caller, "blockchain-vm"];
+                        let caller = self.servers.serve_as(names, router, stop.clone()).await;
+                        Arc::new(RemoteChainCalls(caller)) as Arc<dyn ChainCalls>
+                    };
+                    (reached("blockchain-governance").await, Some(reached("api-server").await))
+                }
+            };
+        Vm { evm, chain, calls, calls_for_another, local, repaired, stop, task }
+    }
+
+    /// An index in the folder `name`, of the sessions in `log` and the chunks that `sessions` has, reached as
+    /// the others are.
+    pub(super) async fn index(
+        &self,
+        name: &str,
+        log: Arc<dyn TransparencyLog>,
+        sessions: Arc<dyn Sessions>,
+    ) -> Index {
+        let (folder, pool) = (self.folder.path().join(name), Pool::new(NonZeroUsize::MIN));
+        let every = Duration::from_millis(10);
+        let local = Arc::new(LocalSessionsData::new(folder, log, sessions, pool, every));
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(Arc::clone(&local).run(stop.clone()));
+        let port: Arc<dyn SessionsData> = match self.reach {
+            Reach::Local => local.clone(),
+            Reach::Http => {
+                let (router, until) = (internal::sessions_data(local.clone()), stop.clone());
+                let name = "blockchain-sessions-data";
+                Arc::new(RemoteSessionsData(self.servers.serve_until(name, router, until).await))
+            }
+        };
+        Index { port, local, stop, task }
+    }
+
+    /// What the nodes decide together, reached as the others are.
+    pub(super) async fn governance(&self, local: LocalGovernance) -> Arc<dyn Decisions> {
+        let local = Arc::new(local);
+        match self.reach {
+            Reach::Local => local,
+            Reach::Http => {
+                let router = internal::governance(local);
+                Arc::new(RemoteGovernance(
+                    self.servers.serve("blockchain-governance", router).await,
+                ))
+            }
+        }
+    }
+
+    /// The name of the node's log.
+    pub(super) async fn log_origin(&self) -> String {
+        let head = self.log.head().await.unwrap();
+        let key: lucid_core::note::VerifierKey = head.key.parse().unwrap();
+        key.name().to_string()
     }
 
     /// A witness of the node's own log, and what asks it.

@@ -20,7 +20,7 @@ use super::{Node, Reach, code, node::Vm};
 
 impl Vm {
     /// The chain once so many sessions are registered in it.
-    async fn registered(&self, sessions: u64) -> ChainState {
+    pub(super) async fn registered(&self, sessions: u64) -> ChainState {
         let start = Instant::now();
         loop {
             let chain = self.evm.chain().await;
@@ -117,7 +117,7 @@ struct Unreliable {
 
 #[async_trait]
 impl BlockLog for Unreliable {
-    async fn append_block(&self, entries: Vec<String>) -> Answer<()> {
+    async fn append_block(&self, entries: Vec<String>) -> Answer<u64> {
         let lost = || Problem::new(Code::Unavailable, "the connection is gone");
         match self.count.fetch_add(1, Ordering::Relaxed) % 3 {
             0 => {

@@ -1,31 +1,30 @@
-//! Making blocks: registrations of what was sealed, then what waits in the pool.
+//! Making blocks: registrations of what was sealed, then what the node itself has to say, then what waits in
+//! the pool.
 
 use std::{convert::Infallible, sync::Arc};
 
-use lucid_api::ports::ENTRIES_MAX;
+use lucid_api::{
+    Code, Problem,
+    ports::{Answer, ENTRIES_MAX, EvmWord, Transacted},
+};
 use lucid_chain::{
-    At, ChainError, LogPosition, Proposal, Unsigned,
-    alloy_primitives::Address,
-    contracts::{Governance, REGISTRATIONS_MAX},
-    logged::block_entries,
+    At, Call, CallError, ChainError, LogPosition, Proposal, TxError, Unsigned,
+    alloy_primitives::{Address, B256},
+    contracts::{CREATIONS, REGISTRATIONS_MAX},
+    logged::{block_entries, parameters_entry},
 };
 use lucid_core::{
-    EntryIndex, Hash,
+    EntryIndex, Parameters,
     entry::{Entry, SessionSealed},
 };
 
-use super::{Parts, Running, VmError};
+use super::{
+    Parts, Running, VmError,
+    calls::refused,
+    own::{Calls, Ended, OwnCall, Said, ended},
+};
 use crate::context::now;
 
-/// Contracts that a chain begins with.
-const CREATIONS: u64 = 5;
-/// How decisions are made unless a decision changes it. Long enough for people, and for a node that is
-/// away for a night.
-const VOTING_DELAY: u32 = 60;
-const VOTING_PERIOD: u32 = 3 * 24 * 3600;
-const VOTE_EXTENSION: u32 = 24 * 3600;
-const QUORUM_PERCENT: u8 = 50;
-const TIMELOCK_DELAY: u32 = 24 * 3600;
 /// The database is flushed after so many blocks, and when nothing happens: what is not flushed costs a
 /// start the time of its execution.
 const FLUSH_BLOCKS: u32 = 64;
@@ -58,6 +57,7 @@ impl Parts {
         let mut looked = running.chain.head().header.log_size;
         let mut unflushed = 0;
         loop {
+            *self.looked() = Some(looked);
             let Made { made, more } = self.make_block(running, &mut looked).await?;
             unflushed += u32::from(made);
             if unflushed >= FLUSH_BLOCKS || (unflushed > 0 && !made) {
@@ -97,16 +97,28 @@ impl Parts {
         };
         let (position, more, registered) = (news.position, news.more, news.sealed.len());
         let (parts, of) = (Arc::clone(self), Arc::clone(running));
-        let proposal = self.work(move || parts.propose(&of, &news, nonce)).await?;
-        let Some(proposal) = proposal else {
+        let next = self.work(move || parts.propose(&of, &news, nonce)).await?;
+        let Some(Next { proposal, parameters, calls }) = next else {
             *looked = position.size;
             return Ok(Made { made: false, more });
         };
-        self.append(&block_entries(&proposal.block, now())).await?;
+        let mut entries = block_entries(&proposal.block, now());
+        let header = &proposal.block.header;
+        entries.extend(parameters.map(|parameters| parameters_entry(header, parameters, now())));
+        let index = self.append(&entries).await?;
         let (number, transactions) = (proposal.block.header.number.0, proposal.block.body.len());
         let (parts, of) = (Arc::clone(self), Arc::clone(running));
         let applied = self.work(move || {
+            let ended = ended(&proposal, calls);
+            // Before anybody can ask for it.
+            of.places.put(proposal.block.header.number, index, &proposal.receipts)?;
             of.chain.apply(proposal)?;
+            if let Some(parameters) = parameters {
+                check_parameters(&of, parameters)?;
+            }
+            for (call, ended) in ended {
+                parts.own.end(call.ticket, parts.told(&of, &call, &ended));
+            }
             let nonce = |account: Address| Ok(of.chain.account(account, At::Latest)?.nonce);
             Ok(parts.waiting().prune::<ChainError>(nonce)?)
         });
@@ -157,26 +169,76 @@ impl Parts {
 
     /// The next block over `news`, whose own transactions begin with `nonce`; nothing where it would be
     /// empty.
-    fn propose(
-        &self,
-        running: &Running,
-        news: &News,
-        nonce: u64,
-    ) -> Result<Option<Proposal>, VmError> {
-        let own = self.own(running, news, nonce)?;
-        let count = own.len();
-        let mut candidates: Vec<_> = own.into_iter().map(|own| self.signer.sign(own)).collect();
+    fn propose(&self, running: &Running, news: &News, nonce: u64) -> Result<Option<Next>, VmError> {
+        let required = self.own(running, news, nonce)?;
+        let count = required.len();
+        let mut candidates: Vec<_> =
+            required.into_iter().map(|own| self.signer.sign(own)).collect();
+        let mut said = Vec::new();
+        // Before there are contracts there is nothing to say to them.
+        let waiting = if nonce < CREATIONS { Vec::new() } else { self.own.waiting() };
+        for (nonce, call) in (nonce + count as u64..).zip(waiting) {
+            let unsigned =
+                Unsigned::call(running.chain.chain_id(), nonce, call.to, call.input.clone());
+            let signed = self.signer.sign(Unsigned { gas_limit: call.gas_limit, ..unsigned });
+            said.push((call, signed.hash()));
+            candidates.push(signed);
+        }
         let of = |account: Address| Ok(running.chain.account(account, At::Latest)?.nonce);
         candidates.extend(self.waiting().candidates::<ChainError>(of)?);
         if candidates.is_empty() {
             return Ok(None);
         }
         let proposal = running.chain.propose(now(), news.position, candidates)?;
-        self.check(&proposal, count)?;
-        Ok((!proposal.block.body.is_empty()).then_some(proposal))
+        let calls = Calls { required: count, said: self.let_go(&proposal, said) };
+        self.check(&proposal, &calls)?;
+        if proposal.block.body.is_empty() {
+            return Ok(None);
+        }
+        let parameters = running.contracts.parameters_after(&running.chain, &proposal.receipts)?;
+        Ok(Some(Next { proposal, parameters, calls }))
     }
 
-    /// What the node itself puts into the next block: the contracts into the first, registrations into
+    /// Which of the node's own calls are in a proposal. One that is left out for good is told so; others
+    /// wait on.
+    fn let_go(&self, proposal: &Proposal, said: Vec<(OwnCall, B256)>) -> Vec<Said> {
+        let said = said.into_iter().map(|(call, hash)| {
+            let left_out = proposal.left_out.iter().find(|(tx, _)| tx.hash() == hash);
+            if let Some((_, error)) = left_out
+                && !matches!(error, TxError::BlockFull | TxError::NonceTooHigh { .. })
+            {
+                tracing::warn!(%hash, %error, "a call of the node's own is not taken");
+                let detail = format!("the node's transaction is not taken: {error}");
+                self.own.end(call.ticket, Err(Problem::new(Code::Conflict, detail)));
+            }
+            Said { call, hash, included: left_out.is_none() }
+        });
+        said.collect()
+    }
+
+    /// What to tell whoever waits for a call that is in a block which is the head now.
+    fn told(&self, running: &Running, call: &OwnCall, ended: &Ended) -> Answer<Transacted> {
+        let Ended { hash, block, gas_used, success } = *ended;
+        if success {
+            return Ok(Transacted { hash: EvmWord(hash.0), block, gas_used });
+        }
+        // It went well when it was tried: something in between changed that.
+        let (from, to, input) = (self.signer.address(), Some(call.to), call.input.clone());
+        let again = Call { from, to, input, ..Call::default() };
+        match running.chain.call(&again, At::Latest) {
+            Err(CallError::Reverted { data, .. }) => Err(refused(&data)),
+            _ => {
+                let detail = format!(
+                    "the transaction failed in block {}: what it relies on changed just before it; look, \
+                     and ask again",
+                    block.number
+                );
+                Err(Problem::new(Code::Conflict, detail))
+            }
+        }
+    }
+
+    /// What the node itself must put into the next block: the contracts into the first, registrations into
     /// every later one.
     fn own(&self, running: &Running, news: &News, first: u64) -> Result<Vec<Unsigned>, VmError> {
         let Running { chain, contracts, .. } = running;
@@ -185,7 +247,8 @@ impl Parts {
             let log_key = self.log_key.get().copied();
             let log_key =
                 log_key.ok_or_else(|| VmError::Broken("the log has no key".to_owned()))?;
-            let creations = contracts.creations(account, &self.governance(log_key))?;
+            let governance = self.governance(log_key)?;
+            let creations = contracts.creations(account, &governance, &self.options.parameters)?;
             let creations = (0..).zip(creations);
             let missing = creations.filter(|(nonce, _)| *nonce >= first);
             let creation = |(nonce, input)| {
@@ -200,23 +263,15 @@ impl Parts {
         Ok(registrations.collect())
     }
 
-    fn governance(&self, log_key: Hash) -> Governance {
-        Governance {
-            nodes: vec![(self.signer.address(), log_key)],
-            voting_delay: VOTING_DELAY,
-            voting_period: VOTING_PERIOD,
-            vote_extension: VOTE_EXTENSION,
-            quorum_percent: QUORUM_PERCENT,
-            timelock_delay: TIMELOCK_DELAY,
-        }
-    }
-
-    /// Holds a proposal to what a block must do: the node's own transactions are all in it, first, and went
-    /// well. What of others is useless is forgotten.
-    fn check(&self, proposal: &Proposal, own: usize) -> Result<(), VmError> {
+    /// Holds a proposal to what a block must do: what the node must say is all in it, first, and went well.
+    /// What of others is useless is forgotten.
+    fn check(&self, proposal: &Proposal, own: &Calls) -> Result<(), VmError> {
         let account = self.signer.address();
         let mut waiting = self.waiting();
         for (tx, error) in &proposal.left_out {
+            if own.said.iter().any(|said| said.hash == tx.hash()) {
+                continue;
+            }
             if tx.sender() == account && waiting.get(tx.hash()).is_none() {
                 let why = format!("the node's own transaction {} is not taken: {error}", tx.hash());
                 return Err(VmError::Broken(why));
@@ -226,7 +281,8 @@ impl Parts {
                 waiting.remove(tx.hash());
             }
         }
-        let failed = proposal.receipts.iter().take(own).position(|receipt| !receipt.success);
+        let failed =
+            proposal.receipts.iter().take(own.required).position(|receipt| !receipt.success);
         match failed {
             Some(place) => {
                 let number = proposal.block.header.number;
@@ -244,6 +300,25 @@ impl News {
         let header = running.chain.head().header;
         let position = LogPosition { size: header.log_size, root: header.log_root };
         Self { position, sealed: Vec::new(), more: true }
+    }
+}
+
+/// The next block, what the parameters are after it where it changes them, and the node's own calls for it.
+struct Next {
+    proposal: Proposal,
+    parameters: Option<Parameters>,
+    calls: Calls,
+}
+
+/// Holds what the log was told of parameters against what the state says.
+fn check_parameters(running: &Running, logged: Parameters) -> Result<(), VmError> {
+    match running.contracts.parameters(&running.chain)? == logged {
+        true => Ok(()),
+        false => {
+            let number = running.chain.head().header.number;
+            let why = format!("after block {number} the parameters are not what the log says");
+            Err(VmError::Broken(why))
+        }
     }
 }
 

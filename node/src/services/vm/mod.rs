@@ -9,13 +9,20 @@
 //! Invariants:
 //! - a block is executed, then in the log, then the head: the database never stands for what the log has
 //!   not;
+//! - a block that changes parameters is in the log together with what they are after it, which is what its
+//!   state says: where that cannot be, no block is made or read;
 //! - every `session.sealed` entry before a block's `log_size` is registered in it or in one before it, in
 //!   the log's order. Where that cannot be, no block is made;
 //! - an append whose outcome is not known is looked for in the log before another block is made.
 //!
-//! A crash loses transactions that wait for a block, and nothing else.
+//! A crash loses transactions that wait for a block, and nothing else. What is asked of contracts, and the
+//! node's own calls of the governor, are in `calls`; those that wait, in `own`.
 
+mod asked;
+mod beginning;
+mod calls;
 mod making;
+mod own;
 mod reading;
 
 use std::{
@@ -29,24 +36,28 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use lucid_api::{
     Code, Problem,
-    ports::{Answer, BlockLog, ChainState, Evm, TransparencyLog},
+    ports::{
+        Answer, BlockDetail, BlockId, BlockLog, BlockPage, ChainOrigin, ChainState, Evm,
+        Registration, TransactionDetail, TransparencyLog, TxHash,
+    },
 };
 use lucid_chain::{
-    At, Chain, ChainError, Pool as Waiting, Signer, Transaction, TxError,
+    At, CallError, Chain, ChainError, Places, Pool as Waiting, Signer, Transaction, TxError,
     alloy_primitives::{Address, B256},
-    contracts::Contracts,
+    contracts::{Contracts, Governance},
     rpc::{Host, Rpc},
 };
-use lucid_core::{Hash, Timestamp};
+use lucid_core::{EntryIndex, Hash, Parameters, SessionId, Timestamp, entry::Entry};
 use lucid_store::{Disk, Projection, StoreError, secrets};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use self::own::OwnCalls;
 use super::{cpu::Pool, problem};
 use crate::context::now;
 
 /// What the trees hold; another one is made anew from the log.
-const LAYOUT: &str = "lucid-evm 1";
+const LAYOUT: &str = "lucid-evm 2";
 /// sled's page cache. The state itself is cached apart from it, in a form that need not be parsed.
 const CACHE_BYTES: u64 = 8 << 20;
 /// After a failure the log is looked at again after this long, longer each time up to `PAUSE_MAX`.
@@ -58,6 +69,10 @@ const PAUSE_MAX: Duration = Duration::from_mins(1);
 pub struct VmOptions {
     /// EIP-155's chain id where the chain is still to begin; `None` for one that follows from the node's id.
     pub chain_id: Option<u64>,
+    /// How decisions are made where it is still to begin. Of the nodes this one need not be among them.
+    pub governance: Governance,
+    /// The parameters where it is still to begin.
+    pub parameters: Parameters,
     /// A block is made so long after there is something to put in it, at the most.
     pub block_time: Duration,
 }
@@ -80,7 +95,11 @@ struct Parts {
     database: Projection,
     pool: Pool,
     waiting: Mutex<Waiting>,
+    /// The node's own calls, beside registrations.
+    own: OwnCalls,
     wake: Notify,
+    /// How far in the log all that was sealed is registered; nothing before that is known.
+    looked: Mutex<Option<u64>>,
     state: Mutex<State>,
 }
 
@@ -95,6 +114,8 @@ enum State {
 /// A chain that is there.
 struct Running {
     chain: Arc<Chain>,
+    /// Where blocks are in the log, and registrations in the chain.
+    places: Places,
     contracts: Contracts,
     rpc: Rpc,
 }
@@ -108,6 +129,9 @@ enum VmError {
     /// The chain.
     #[error(transparent)]
     Chain(#[from] ChainError),
+    /// A contract of it.
+    #[error(transparent)]
+    Call(#[from] CallError),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -160,7 +184,9 @@ impl LocalVm {
             // Blocks do not wait behind questions.
             pool: Pool::new(NonZeroUsize::MIN),
             waiting: Mutex::new(Waiting::new(Default::default())),
+            own: OwnCalls::default(),
             wake: Notify::new(),
+            looked: Mutex::default(),
             state: Mutex::new(State::Away("the chain is being read from the log".to_owned())),
         };
         Ok((Self { parts: Arc::new(parts), pool }, anew))
@@ -171,7 +197,8 @@ impl LocalVm {
         let parts = &self.parts;
         let mut pause = PAUSE;
         loop {
-            let Some(error) = stop.run_until_cancelled(parts.go_on(&mut pause)).await else {
+            let Some(error) = stop.run_until_cancelled(Box::pin(parts.go_on(&mut pause))).await
+            else {
                 break;
             };
             let why = error.to_string();
@@ -180,12 +207,14 @@ impl LocalVm {
                 false => tracing::error!(why, "the chain does not go on; it is looked at again"),
             }
             parts.set(State::Away(format!("the chain does not go on: {why}")));
+            parts.own.give_up();
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 break;
             }
             pause = (pause * 2).min(PAUSE_MAX);
         }
         parts.set(State::Away("the node is stopping".to_owned()));
+        parts.own.give_up();
         // What is not flushed is read from the log again at the next start.
         let parts = Arc::clone(parts);
         let flushed = tokio::task::spawn_blocking(move || parts.database.flush()).await;
@@ -199,6 +228,29 @@ impl LocalVm {
     pub fn blocks(&self) -> Option<u64> {
         let running = self.parts.running().ok()?;
         Some(running.chain.head().header.number.0)
+    }
+
+    /// Asks the chain, where it is there, on a thread that may wait for the database.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Running, Address) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let (running, account) = (self.parts.running()?, self.parts.signer.address());
+        self.pool.run(move || question(&running, account)).await
+    }
+
+    /// How many entries the log has that no block stands for, and how many seconds the oldest of them waits.
+    /// Nothing where the log cannot be asked, or the chain was never there.
+    pub async fn lag(&self) -> Option<(u64, f64)> {
+        let (log, looked) = (&self.parts.log, (*self.parts.looked())?);
+        let entries = log.head().await.ok()?.size.saturating_sub(looked);
+        if entries == 0 {
+            return Some((0, 0.0));
+        }
+        let oldest = log.entries(EntryIndex(looked), 1).await.ok()?.into_iter().next()?;
+        let oldest = Entry::parse(oldest.entry.as_bytes()).ok()?.at();
+        let millis = now().unix_millis().saturating_sub(oldest.unix_millis());
+        Some((entries, Duration::from_millis(millis).as_secs_f64()))
     }
 
     /// Why the chain is not there, where it is not.
@@ -224,9 +276,16 @@ impl Parts {
         }
         let host = Arc::new(PoolHost(Arc::downgrade(self)));
         let rpc = Rpc::new(Arc::clone(&chain), host, secret);
-        let contracts = Contracts::of(self.signer.address());
-        let running = Arc::new(Running { chain, contracts, rpc });
+        let contracts = self.contracts();
+        let places = match self.places() {
+            Ok(places) => places,
+            Err(error) => return error,
+        };
+        let running = Arc::new(Running { chain, places, contracts, rpc });
         if let Err(error) = self.create_contracts(&running).await {
+            return error;
+        }
+        if let Err(error) = self.tell_what_counts(&running).await {
             return error;
         }
         let head = running.chain.head().header;
@@ -237,6 +296,15 @@ impl Parts {
             Ok(never) => match never {},
             Err(error) => error,
         }
+    }
+
+    fn contracts(&self) -> Contracts {
+        Contracts::of(self.signer.address())
+    }
+
+    /// The places, whose tree is beside the chain's.
+    fn places(&self) -> Result<Places, VmError> {
+        Ok(Places::new(self.database.tree("places")?, self.contracts()))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -251,6 +319,11 @@ impl Parts {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         // A panic in it leaves it whole between two operations, or the process ends.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn looked(&self) -> MutexGuard<'_, Option<u64>> {
+        // It is assigned whole.
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn running(&self) -> Answer<Arc<Running>> {
@@ -338,5 +411,29 @@ impl Evm for LocalVm {
                 })
             })
             .await
+    }
+
+    async fn origin(&self) -> Answer<ChainOrigin> {
+        self.ask(Running::origin).await
+    }
+
+    async fn blocks(&self, before: Option<u64>, limit: u32) -> Answer<BlockPage> {
+        self.ask(move |running, _| running.blocks(before, limit)).await
+    }
+
+    async fn block(&self, block: BlockId) -> Answer<BlockDetail> {
+        self.ask(move |running, _| running.block(block)).await
+    }
+
+    async fn transaction(&self, hash: TxHash) -> Answer<TransactionDetail> {
+        self.ask(move |running, _| running.transaction(hash)).await
+    }
+
+    async fn registration(&self, session: SessionId) -> Answer<Option<Registration>> {
+        self.ask(move |running, _| running.registration(session)).await
+    }
+
+    async fn registrations(&self, before: Option<u64>, limit: u32) -> Answer<Vec<Registration>> {
+        self.ask(move |running, _| running.registrations(before, limit)).await
     }
 }

@@ -4,19 +4,14 @@ use std::sync::Arc;
 
 use lucid_api::ports::{ENTRIES_MAX, LogEntry, LogHead};
 use lucid_chain::{
-    Chain, ChainError, ChainId, Genesis, HISTORY_BLOCKS,
-    alloy_primitives::U256,
-    logged::{Gathering, Logged, genesis_entries},
+    Block, Chain, ChainError, Genesis, HISTORY_BLOCKS, Places,
+    contracts::Contracts,
+    logged::{ExpectedParameters, Gathering, Logged},
 };
 use lucid_core::{EntryIndex, Hash, entry::Entry, note::VerifierKey};
 use lucid_store::Tree;
 
 use super::{Parts, VmError};
-use crate::context::now;
-
-/// What the node's account has when a chain begins: a thousand million coins of 10^18 wei. A registration
-/// costs some 60 millionths of one, and the account gives to whom the operator names.
-const COINS: u64 = 1_000_000_000;
 
 /// Chain ids that follow from a node's id are these and the 2^32 after it ("L" in the fifth byte): no
 /// public chain's are so large.
@@ -38,12 +33,15 @@ fn chain_id(key: &[u8; 32]) -> u64 {
 /// Puts a chain together from the log's entries.
 struct Reader {
     tree: Tree,
+    places: Places,
     chain: Option<Chain>,
     gathering: Gathering,
     /// The database had a chain; whether its head is in the log, and whether the log's chain is another.
     had: bool,
     head_seen: bool,
     is_another: bool,
+    /// The block before this entry changed parameters.
+    expected: Option<ExpectedParameters>,
 }
 
 impl Reader {
@@ -53,29 +51,77 @@ impl Reader {
             if self.is_another {
                 break;
             }
+            let at = |why: String| {
+                let is = "this log is not one that the chain can be read from";
+                VmError::Broken(format!("entry {index} of the log: {why}; {is}"))
+            };
             let entry = Entry::parse(entry.as_bytes())
                 .map_err(|error| VmError::Broken(format!("entry {index} of the log: {error}")))?;
-            let at =
-                |error: ChainError| VmError::Broken(format!("entry {index} of the log: {error}"));
-            match self.gathering.take(entry).map_err(at)? {
-                None => {}
-                Some(Logged::Genesis { genesis, header }) => {
-                    self.begin(&genesis, header.hash()).map_err(at)?;
-                }
-                Some(Logged::Block(block)) => {
-                    let Some(chain) = &self.chain else {
-                        let why = format!("entry {index} of the log is a block before the first");
-                        return Err(VmError::Broken(why));
-                    };
-                    let head = chain.head();
-                    if block.header.number > head.header.number {
-                        chain.replay(&block).map_err(at)?;
-                    } else if block.header.number == head.header.number {
-                        self.head_seen |= block.header.hash() == head.hash;
-                    }
+            let logged = self.gathering.take(entry).map_err(|error| at(error.to_string()))?;
+            self.take_logged(index, logged).map_err(at)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what the entry at `index` completes, where it completes something.
+    fn take_logged(&mut self, index: u64, logged: Option<Logged>) -> Result<(), String> {
+        let expected = self.expected.take();
+        let changed = match &logged {
+            Some(Logged::Parameters(changed)) => Some(changed),
+            _ => None,
+        };
+        match (expected, changed) {
+            (Some(expected), changed) => {
+                if let Some(why) = expected.refusal(changed) {
+                    return Err(why);
                 }
             }
+            (None, Some(changed)) => {
+                return Err(format!("block {} does not change parameters", changed.block));
+            }
+            (None, None) => {}
         }
+        let text = |error: ChainError| error.to_string();
+        match logged {
+            Some(Logged::Genesis { genesis, header }) => {
+                self.begin(&genesis, header.hash()).map_err(text)?;
+                self.places.put(header.number, index, &[]).map_err(text)
+            }
+            Some(Logged::Block(block)) => self.block(index, &block),
+            Some(Logged::Parameters(_)) | None => Ok(()),
+        }
+    }
+
+    /// Takes a block: the next one is executed. One that the database has was held to what the log says of
+    /// parameters when it was made or read; what it changed itself is looked at again.
+    fn block(&mut self, index: u64, block: &Block) -> Result<(), String> {
+        let number = block.header.number;
+        let chain = self.chain.as_ref().ok_or("it is a block before the first")?;
+        let contracts = Contracts::of(chain.genesis().coinbase);
+        let head = chain.head();
+        let text = |error: ChainError| error.to_string();
+        let is_new = number > head.header.number;
+        let receipts = if is_new {
+            chain.replay(block).map_err(text)?.1
+        } else if chain.header(number).map_err(text)?.0 == block.header.hash() {
+            self.head_seen |= number == head.header.number;
+            chain.receipts(number).map_err(text)?
+        } else {
+            self.is_another = true;
+            return Ok(());
+        };
+        // Of one that the database has, it may be what a crash left out.
+        self.places.put(number, index, &receipts).map_err(text)?;
+        let logs = receipts.iter().flat_map(|receipt| &receipt.logs);
+        let changes = contracts.parameter_changes(logs).map_err(text)?;
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let parameters = match is_new {
+            true => Some(contracts.parameters(chain).map_err(|error| error.to_string())?),
+            false => None,
+        };
+        self.expected = Some(ExpectedParameters { block: number, changes, parameters });
         Ok(())
     }
 
@@ -137,11 +183,13 @@ impl Parts {
         let had = known.is_some();
         let mut reader = Reader {
             tree: tree.clone(),
+            places: self.places()?,
             chain: known,
             gathering: Gathering::default(),
             had,
             head_seen: !had,
             is_another: false,
+            expected: None,
         };
         let mut next = from;
         loop {
@@ -153,6 +201,9 @@ impl Parts {
                 Ok(reader)
             });
             reader = taken.await?;
+        }
+        if let Some(why) = reader.expected.as_ref().and_then(|expected| expected.refusal(None)) {
+            return Err(VmError::Broken(format!("the log ends with it: {why}")));
         }
         if reader.head_seen && !reader.is_another {
             return Ok(reader.chain);
@@ -179,35 +230,18 @@ impl Parts {
     /// Empties a database that cannot be gone on from: it is made anew from the log.
     async fn give_up(self: &Arc<Self>, tree: &Tree, why: String) -> Result<Option<Chain>, VmError> {
         tracing::warn!(why, "the chain's database is made anew from the log");
-        let (parts, tree) = (Arc::clone(self), tree.clone());
+        let (parts, tree, places) = (Arc::clone(self), tree.clone(), self.places()?);
         let emptied = self.work(move || {
             tree.clear().map_err(ChainError::from)?;
+            places.clear()?;
             parts.database.flush()?;
             Ok(None)
         });
         emptied.await
     }
 
-    /// Begins a chain: its genesis, in the log before it is anywhere else.
-    async fn begin(&self, tree: Tree, chain_id: u64) -> Result<Chain, VmError> {
-        let account = self.signer.address();
-        let coins = U256::from(COINS) * U256::from(10).pow(U256::from(18));
-        let genesis = Genesis {
-            allocations: [(account, coins)].into(),
-            chain_id: ChainId(chain_id),
-            coinbase: account,
-            time: now(),
-        };
-        let of_genesis = genesis.clone();
-        let chain = self.work(move || Ok(Chain::open(tree, of_genesis, HISTORY_BLOCKS)?)).await?;
-        let header = chain.head().header;
-        self.append(&genesis_entries(&genesis, &header, now())).await?;
-        tracing::info!(chain_id, %account, "the chain begins");
-        Ok(chain)
-    }
-
-    /// Puts a block's entries into the log.
-    pub(super) async fn append(&self, entries: &[Entry]) -> Result<(), VmError> {
+    /// Puts a block's entries into the log; gives the place of its header.
+    pub(super) async fn append(&self, entries: &[Entry]) -> Result<u64, VmError> {
         let texts = entries.iter().map(|entry| {
             let bytes = entry.to_bytes().map_err(|error| VmError::Broken(error.to_string()))?;
             String::from_utf8(bytes).map_err(|error| VmError::Broken(error.to_string()))

@@ -5,9 +5,13 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use axum::{Router, extract::DefaultBodyLimit, routing::post};
 use bytes::Bytes;
+use lucid_core::SessionId;
 
 use super::{Caller, answer, method};
-use crate::ports::{Answer, BlockLog, ChainState, Evm, RPC_BYTES_MAX};
+use crate::ports::{
+    Answer, BlockDetail, BlockId, BlockLog, BlockPage, ChainOrigin, ChainState, Evm, RPC_BYTES_MAX,
+    Registration, TransactionDetail, TxHash,
+};
 
 /// A block's entries, quoted twice: as entries, and as texts of the call.
 const BLOCK_BYTES_MAX: usize = 16 << 20;
@@ -40,6 +44,7 @@ pub fn evm(port: Arc<dyn Evm>) -> Router {
             answer(port.rpc(body).await.map(|answer| axum::Json(answer.map(text))))
         }
     };
+    let queries = evm_queries(&port);
     let chain = move |body: Bytes| {
         let port = Arc::clone(&port);
         async move { method(body, |()| async move { port.chain().await }).await }
@@ -47,7 +52,33 @@ pub fn evm(port: Arc<dyn Evm>) -> Router {
     Router::new()
         .route("/internal/v1/evm/rpc", post(rpc))
         .route("/internal/v1/evm/chain", post(chain))
+        .merge(queries)
         .layer(DefaultBodyLimit::max(RPC_BYTES_MAX))
+}
+
+/// What is asked of blocks, transactions and registrations.
+fn evm_queries(port: &Arc<dyn Evm>) -> Router {
+    macro_rules! route {
+        ($router:expr, $name:literal, |$port:ident, $arguments:tt: $kind:ty| $call:expr) => {{
+            let shared = Arc::clone(port);
+            $router.route(
+                concat!("/internal/v1/evm/", $name),
+                post(move |body: Bytes| {
+                    let $port = Arc::clone(&shared);
+                    async move { method(body, |$arguments: $kind| async move { $call.await }).await }
+                }),
+            )
+        }};
+    }
+    let router = route!(Router::new(), "origin", |port, (): ()| port.origin());
+    let router = route!(router, "blocks", |port, (before, limit): (Option<u64>, u32)| port
+        .blocks(before, limit));
+    let router = route!(router, "block", |port, block: BlockId| port.block(block));
+    let router = route!(router, "transaction", |port, hash: TxHash| port.transaction(hash));
+    let router =
+        route!(router, "registration", |port, session: SessionId| port.registration(session));
+    route!(router, "registrations", |port, (before, limit): (Option<u64>, u32)| port
+        .registrations(before, limit))
 }
 
 /// The calling end of who makes blocks.
@@ -55,7 +86,7 @@ pub struct RemoteBlockLog(pub Caller);
 
 #[async_trait]
 impl BlockLog for RemoteBlockLog {
-    async fn append_block(&self, entries: Vec<String>) -> Answer<()> {
+    async fn append_block(&self, entries: Vec<String>) -> Answer<u64> {
         self.0.call("evm/append_block", &entries).await
     }
 }
@@ -73,5 +104,29 @@ impl Evm for RemoteEvm {
 
     async fn chain(&self) -> Answer<ChainState> {
         self.0.call("evm/chain", &()).await
+    }
+
+    async fn origin(&self) -> Answer<ChainOrigin> {
+        self.0.call("evm/origin", &()).await
+    }
+
+    async fn blocks(&self, before: Option<u64>, limit: u32) -> Answer<BlockPage> {
+        self.0.call("evm/blocks", &(before, limit)).await
+    }
+
+    async fn block(&self, block: BlockId) -> Answer<BlockDetail> {
+        self.0.call("evm/block", &block).await
+    }
+
+    async fn transaction(&self, hash: TxHash) -> Answer<TransactionDetail> {
+        self.0.call("evm/transaction", &hash).await
+    }
+
+    async fn registration(&self, session: SessionId) -> Answer<Option<Registration>> {
+        self.0.call("evm/registration", &session).await
+    }
+
+    async fn registrations(&self, before: Option<u64>, limit: u32) -> Answer<Vec<Registration>> {
+        self.0.call("evm/registrations", &(before, limit)).await
     }
 }

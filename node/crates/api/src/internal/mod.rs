@@ -10,28 +10,36 @@
 
 mod authentication;
 mod caller;
+mod chain;
+mod chain_calls;
 mod chunker;
 mod encryptor;
 mod evm;
+mod governance;
 mod log;
 mod merkle_builder;
 mod proxy;
 mod serving;
 mod sessions;
+mod sessions_data;
 mod token;
 
 pub(crate) use self::caller::passed_on;
 pub use self::{
     authentication::{RemoteAuthentication, authentication},
     caller::Caller,
+    chain::{RemoteChainApi, chain},
+    chain_calls::{RemoteChainCalls, chain_calls},
     chunker::{RemoteChunker, chunker},
     encryptor::{RemoteEncryptor, encryptor},
     evm::{RemoteBlockLog, RemoteEvm, block_log, evm},
+    governance::{RemoteGovernance, governance},
     log::{RemoteLog, RemoteWitness, log, witness},
     merkle_builder::{RemoteMerkleBuilder, merkle_builder},
     proxy::proxy,
-    serving::{answer, guarded, method},
+    serving::{CallingService, answer, guarded, method},
     sessions::{RemoteSessions, ledger, sessions},
+    sessions_data::{RemoteSessionsData, sessions_data},
     token::ServiceKey,
 };
 

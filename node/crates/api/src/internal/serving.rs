@@ -17,6 +17,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{CALL, PING, REFUSED, ServiceKey};
 use crate::{Code, Problem};
 
+/// The service that calls, as its token says.
+#[derive(Clone, Debug)]
+pub struct CallingService(pub String);
+
 /// A service's router: only other services of the node are let in, and each may ask whether it would be.
 pub fn guarded(router: Router, key: ServiceKey, service: &'static str) -> Router {
     router
@@ -24,14 +28,15 @@ pub fn guarded(router: Router, key: ServiceKey, service: &'static str) -> Router
         .layer(middleware::from_fn_with_state((key, service), guard))
 }
 
-/// Lets in who has a token for this service, and says for whom it speaks. What another put into the
-/// request about that is taken out.
+/// Lets in who has a token for this service, and says who it is and for whom it speaks. What another put
+/// into the request about that is taken out.
 async fn guard(
     State((key, service)): State<(ServiceKey, &'static str)>,
     mut request: Request,
     next: Next,
 ) -> Response {
     request.extensions_mut().remove::<Principal>();
+    request.extensions_mut().remove::<CallingService>();
     let token = request.headers().get(header::AUTHORIZATION);
     let token =
         token.and_then(|token| token.to_str().ok()).and_then(|token| token.strip_prefix("Bearer "));
@@ -40,8 +45,9 @@ async fn guard(
         let detail = "only services of this node are answered here";
         return refuse(Problem::new(Code::TokenMissing, detail));
     };
-    match key.read(token, service) {
-        Ok(principal) => {
+    match key.read_whole(token, service) {
+        Ok((caller, principal)) => {
+            request.extensions_mut().insert(CallingService(caller));
             if let Some(principal) = principal {
                 request.extensions_mut().insert(principal);
             }

@@ -6,14 +6,18 @@ use async_trait::async_trait;
 use axum::{Router, body::Body, response::IntoResponse, routing::post};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, future, stream, stream::BoxStream};
-use lucid_core::{ChunkIndex, NodeId, SessionId, entry::UserChanged, merkle::TreeHead};
+use lucid_core::{
+    ChunkIndex, EntryIndex, NodeId, SessionId,
+    entry::{ParametersChanged, UserChanged},
+    merkle::TreeHead,
+};
 
 use super::{Caller, answer, method, serving::parsed};
 use crate::{
     Problem,
     ports::{
-        Answer, Event, Lease, LeaseId, Ledger, LedgerProof, ListSessions, NewSession, Session,
-        Sessions, Summary, UploadState, UserChanges,
+        Answer, Event, Lease, LeaseId, Ledger, LedgerProof, ListSessions, NewSession,
+        ParameterChanges, Session, Sessions, Summary, UploadState, UserChanges,
     },
 };
 
@@ -96,6 +100,7 @@ pub fn sessions(port: Arc<dyn Sessions>) -> Router {
 /// The ledger's called end.
 pub fn ledger(port: Arc<dyn Ledger>) -> Router {
     let (for_node, for_changes) = (Arc::clone(&port), Arc::clone(&port));
+    let (for_parameters, for_history) = (Arc::clone(&port), Arc::clone(&port));
     let change = move |body: Bytes| {
         let port = Arc::clone(&port);
         async move {
@@ -114,7 +119,19 @@ pub fn ledger(port: Arc<dyn Ledger>) -> Router {
             method(body, |()| async move { port.node_id().await.map(|id| id.to_string()) }).await
         }
     };
+    let parameters = move |body: Bytes| {
+        let port = Arc::clone(&for_parameters);
+        async move { method(body, |()| async move { port.parameters().await }).await }
+    };
+    let history = move |body: Bytes| {
+        let port = Arc::clone(&for_history);
+        async move {
+            method(body, |from: EntryIndex| async move { port.parameter_changes(from).await }).await
+        }
+    };
     Router::new()
+        .route("/internal/v1/ledger/parameters", post(parameters))
+        .route("/internal/v1/ledger/parameter_changes", post(history))
         .route("/internal/v1/ledger/user_changed", post(change))
         .route("/internal/v1/ledger/user_changes", post(changes))
         .route("/internal/v1/ledger/node_id", post(node))
@@ -131,6 +148,14 @@ impl Ledger for RemoteSessions {
 
     async fn user_changes(&self, after: TreeHead) -> Answer<UserChanges> {
         self.0.call("ledger/user_changes", &after).await
+    }
+
+    async fn parameters(&self) -> Answer<Option<ParametersChanged>> {
+        self.0.call("ledger/parameters", &()).await
+    }
+
+    async fn parameter_changes(&self, from: EntryIndex) -> Answer<ParameterChanges> {
+        self.0.call("ledger/parameter_changes", &from).await
     }
 
     async fn node_id(&self) -> Answer<NodeId> {

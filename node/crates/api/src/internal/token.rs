@@ -65,6 +65,18 @@ impl ServiceKey {
     /// # Errors
     /// `token_invalid`, `token_expired`.
     pub fn read(&self, token: &str, called: &str) -> Result<Option<Principal>, Problem> {
+        self.read_whole(token, called).map(|(_, principal)| principal)
+    }
+
+    /// Which service made a token for `called`, and for whom it speaks.
+    ///
+    /// # Errors
+    /// `token_invalid`, `token_expired`.
+    pub fn read_whole(
+        &self,
+        token: &str,
+        called: &str,
+    ) -> Result<(String, Option<Principal>), Problem> {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_audience(&[called]);
         validation.set_required_spec_claims(&["exp", "aud", "iss"]);
@@ -83,7 +95,7 @@ impl ServiceKey {
         if claims.claims.exp > now() + SECONDS + LEEWAY {
             return Err(Problem::new(Code::TokenInvalid, "it is no token of a service"));
         }
-        Ok(claims.claims.principal)
+        Ok((claims.claims.iss, claims.claims.principal))
     }
 }
 
@@ -103,6 +115,7 @@ mod tests {
         let token = key.token("a", "b", Some(&person));
         assert_eq!(key.read(&token, "b"), Ok(Some(person)));
         assert_eq!(key.read(&key.token("a", "b", None), "b"), Ok(None));
+        assert_eq!(key.read_whole(&key.token("a", "b", None), "b"), Ok(("a".to_owned(), None)));
         let other = ServiceKey::new(b"other");
         for (key, token, called) in [
             (&key, token.clone(), "c"),

@@ -2,10 +2,12 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lucid_core::Hash;
+use lucid_core::{Hash, SessionId};
 use serde::{Deserialize, Serialize};
 
-use super::Answer;
+use super::{
+    Answer, BlockDetail, BlockId, BlockPage, ChainOrigin, Registration, TransactionDetail, TxHash,
+};
 
 /// Bytes of the longest JSON-RPC text that crosses a port.
 pub const RPC_BYTES_MAX: usize = 2 << 20;
@@ -15,12 +17,13 @@ pub const RPC_BYTES_MAX: usize = 2 << 20;
 pub trait BlockLog: Send + Sync {
     /// Appends the entries of one block (`evm.body` and, last, `evm.block`), each exactly its bytes, as one
     /// group, if the block follows the last one in the log. Durable when this returns. So a block whose
-    /// append was given up, and which comes late, does not get in beside another.
+    /// append was given up, and which comes late, does not get in beside another. Gives the place of
+    /// `evm.block` in the log.
     ///
     /// # Errors
     /// `invalid_request` where they are no block's, `conflict` where the block does not follow, with nothing
     /// written; the log's.
-    async fn append_block(&self, entries: Vec<String>) -> Answer<()>;
+    async fn append_block(&self, entries: Vec<String>) -> Answer<u64>;
 }
 
 /// How the chain is.
@@ -60,4 +63,41 @@ pub trait Evm: Send + Sync {
     /// # Errors
     /// As [`rpc`](Self::rpc).
     async fn chain(&self) -> Answer<ChainState>;
+
+    /// How it began, and where its contracts are.
+    ///
+    /// # Errors
+    /// As [`rpc`](Self::rpc).
+    async fn origin(&self) -> Answer<ChainOrigin>;
+
+    /// Blocks backwards, as [`ChainApi::blocks`](super::ChainApi::blocks).
+    ///
+    /// # Errors
+    /// As that.
+    async fn blocks(&self, before: Option<u64>, limit: u32) -> Answer<BlockPage>;
+
+    /// A block with what is in it.
+    ///
+    /// # Errors
+    /// `not_found`; as [`blocks`](Self::blocks).
+    async fn block(&self, block: BlockId) -> Answer<BlockDetail>;
+
+    /// A transaction in a block.
+    ///
+    /// # Errors
+    /// `not_found`; as [`blocks`](Self::blocks).
+    async fn transaction(&self, hash: TxHash) -> Answer<TransactionDetail>;
+
+    /// A session's registration; nothing where it is not registered.
+    ///
+    /// # Errors
+    /// As [`blocks`](Self::blocks).
+    async fn registration(&self, session: SessionId) -> Answer<Option<Registration>>;
+
+    /// Registrations backwards in the log's order, from the one before `before` or from the newest; at most
+    /// `limit`, and never more than [`CHAIN_PAGE_MAX`](super::CHAIN_PAGE_MAX).
+    ///
+    /// # Errors
+    /// As [`blocks`](Self::blocks).
+    async fn registrations(&self, before: Option<u64>, limit: u32) -> Answer<Vec<Registration>>;
 }

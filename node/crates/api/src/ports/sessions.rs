@@ -6,7 +6,7 @@ use futures_util::stream::BoxStream;
 use lucid_core::{ChunkIndex, Hash, MediaType, Owner, Policy, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Summary};
+use super::{Answer, ListOrder, Summary};
 
 /// What a session is asked to be.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -102,8 +102,10 @@ pub struct ListSessions {
     pub owner: Option<Owner>,
     /// Only those in this state.
     pub state: Option<SessionState>,
-    /// Beginning after this one, the last one opened first.
+    /// Beginning after this one.
     pub after: Option<SessionId>,
+    /// In this order of their places in the log.
+    pub order: ListOrder,
     /// At most so many.
     pub limit: u32,
 }
@@ -191,7 +193,7 @@ pub trait Sessions: Send + Sync {
     /// `not_found`.
     async fn session(&self, session: SessionId) -> Answer<Session>;
 
-    /// Sessions, the last one opened first.
+    /// Sessions in the order in which they were opened, or the other way round.
     ///
     /// # Errors
     /// `not_found` for `after`.

@@ -81,7 +81,7 @@ pub(super) fn not_an_address() -> Problem {
 }
 
 /// A parameter of the path.
-async fn in_path(parts: &mut Parts, name: &str) -> Result<String, Problem> {
+pub(super) async fn in_path(parts: &mut Parts, name: &str) -> Result<String, Problem> {
     let malformed = || Problem::new(Code::InvalidRequest, "the path is malformed");
     let path: Path<Vec<(String, String)>> = parts.extract().await.map_err(|_| malformed())?;
     path.0.into_iter().find_map(|(key, value)| (key == name).then_some(value)).ok_or_else(malformed)

@@ -31,6 +31,40 @@ pub(super) async fn session(
     Ok(session)
 }
 
+/// Whose sessions a caller sees of those that it asks for.
+pub(super) enum Whose {
+    /// Everybody's.
+    Everybody,
+    /// One owner's.
+    Of(Owner),
+    /// None: what is there of others is not for this caller to know.
+    Nobody,
+}
+
+/// Whose sessions a caller sees, of one owner's, where one is asked for.
+pub(super) fn whose(caller: &Principal, asked: Option<Owner>) -> Whose {
+    match (caller.may(Action::ListAllSessions), asked) {
+        (Access::Allowed, None) => Whose::Everybody,
+        (Access::Allowed, Some(owner)) => Whose::Of(owner),
+        (Access::Denied | Access::Hidden, Some(owner)) if owner != caller.owner => Whose::Nobody,
+        (Access::Denied | Access::Hidden, _) => Whose::Of(caller.owner.clone()),
+    }
+}
+
+impl Whose {
+    /// The one owner; nothing where it is everybody.
+    ///
+    /// # Errors
+    /// `forbidden` where it is nobody.
+    pub(super) fn owner(self, caller: &Principal) -> Result<Option<Owner>, Problem> {
+        match self {
+            Self::Everybody => Ok(None),
+            Self::Of(owner) => Ok(Some(owner)),
+            Self::Nobody => Err(forbidden(caller)),
+        }
+    }
+}
+
 fn with(caller: &Principal, owner: &Owner, action: SessionAction) -> Result<(), Problem> {
     match caller.may_with(action, owner) {
         Access::Allowed => Ok(()),

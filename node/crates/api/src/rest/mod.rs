@@ -5,15 +5,18 @@
 
 mod accounts;
 mod auth;
+mod chain;
 mod content;
 mod documents;
 mod events;
 mod extract;
+mod governance;
 mod guard;
 mod log;
 mod openapi;
 mod proof;
 mod rpc;
+mod search;
 mod sessions;
 mod tus;
 mod views;
@@ -30,7 +33,8 @@ pub use openapi::document;
 pub(crate) use tus::{is_upload, resumable};
 
 use crate::ports::{
-    Authentication, Chunker, Encryptor, Evm, MerkleBuilder, Sessions, TransparencyLog, Witness,
+    Authentication, ChainApi, Chunker, Encryptor, Governance, MerkleBuilder, Sessions,
+    SessionsData, TransparencyLog, Witness,
 };
 
 /// The ports the API works with.
@@ -50,8 +54,12 @@ pub struct Api {
     pub log: Arc<dyn TransparencyLog>,
     /// blockchain-ledger: witnesses
     pub witness: Arc<dyn Witness>,
-    /// blockchain-vm, where the node has a chain
-    pub evm: Option<Arc<dyn Evm>>,
+    /// blockchain-sessions-data
+    pub sessions_data: Arc<dyn SessionsData>,
+    /// blockchain-api, where the node has a chain
+    pub chain: Option<Arc<dyn ChainApi>>,
+    /// blockchain-governance, where the node has a chain
+    pub governance: Option<Arc<dyn Governance>>,
     /// Whether anybody may read the log, and the chain.
     pub public_log: bool,
     /// Counts proofs that do not hold and the like.
@@ -87,6 +95,8 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(sessions::seal))
         .routes(routes!(sessions::void))
         .routes(routes!(sessions::erase))
+        .routes(routes!(search::search))
+        .routes(routes!(search::statistics))
         .routes(routes!(content::content))
         .routes(routes!(documents::manifest))
         .routes(routes!(documents::chunk))
@@ -102,7 +112,24 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(log::add_checkpoint))
         .routes(routes!(log::witnessed))
         .routes(routes!(rpc::rpc))
-        .routes(routes!(rpc::head))
+        .routes(routes!(chain::head))
+        .routes(routes!(chain::blocks))
+        .routes(routes!(chain::block))
+        .routes(routes!(chain::transaction))
+        .routes(routes!(chain::entries))
+        .routes(routes!(chain::entry))
+        .routes(routes!(chain::session))
+        .routes(routes!(chain::anchors))
+        .routes(routes!(chain::node))
+        .routes(routes!(governance::parameters))
+        .routes(routes!(governance::history))
+        .routes(routes!(governance::list, governance::propose))
+        .routes(routes!(governance::show))
+        .routes(routes!(governance::settings))
+        .routes(routes!(governance::vote))
+        .routes(routes!(governance::queue))
+        .routes(routes!(governance::execute))
+        .routes(routes!(governance::cancel))
         .routes(routes!(tus::create::create, tus::create::options))
         .routes(routes!(
             tus::resource::head,

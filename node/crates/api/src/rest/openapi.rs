@@ -58,7 +58,11 @@ problems! {
     LogReading: Forbidden NotFound Damaged;
     Witnessed: Forbidden NotFound Conflict Inconsistent Timeout TooLarge DiskFull;
     ChainReading: Forbidden NotFound;
+    ChainLooking: Forbidden NotFound Damaged;
     RpcCalling: Forbidden NotFound Timeout TooLarge MediaType;
+    GovernanceReading: Forbidden NotFound;
+    Proposing: Forbidden NotFound Conflict Timeout TooLarge MediaType DiskFull;
+    Deciding: Forbidden NotFound Conflict Timeout TooLarge MediaType DiskFull;
     ReadingContent: Forbidden NotFound SessionState Gone PreconditionFailed RangeNotSatisfiable TooLarge
         Damaged;
     TusCreating: Forbidden TooManySessions TusVersion TooLarge Timeout DiskFull;
@@ -127,7 +131,8 @@ fn problem_schema() -> RefOr<Schema> {
         (name = "sessions", description = "Sessions and their content"),
         (name = "tus", description = "Uploads: tus 1.0"),
         (name = "log", description = "The ledger log and its witnesses: C2SP tlog-tiles, tlog-witness"),
-        (name = "chain", description = "The node's chain: Ethereum's JSON-RPC"),
+        (name = "chain", description = "The node's chain: blocks, registrations, Ethereum's JSON-RPC"),
+        (name = "governance", description = "What the nodes decide together"),
         (name = "proofs", description = "What shows others that it is so"),
         (name = "admin", description = "Accounts"),
     )
@@ -152,8 +157,16 @@ pub fn document() -> Document {
 }
 
 /// Operations whose body may be left out: an empty one is an empty object, or no bytes.
-const WITHOUT_BODY: [&str; 5] =
-    ["create_upload", "mint_session", "override_upload_method", "seal_session", "void_session"];
+const WITHOUT_BODY: [&str; 8] = [
+    "cancel_proposal",
+    "create_upload",
+    "execute_proposal",
+    "mint_session",
+    "override_upload_method",
+    "queue_proposal",
+    "seal_session",
+    "void_session",
+];
 
 /// Says what the handlers' descriptions have no words for.
 pub(super) fn finished(mut document: Document) -> Document {

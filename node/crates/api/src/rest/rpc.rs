@@ -1,54 +1,33 @@
 //! Ethereum JSON-RPC, as it comes: what is in a text is the chain's to say.
 
 use axum::{
-    Json,
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use lucid_core::access::{Action, Principal};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::{
     Api,
     extract::{BODY_TIME, missing_token},
     guard,
-    openapi::{ChainReading, RpcCalling},
+    openapi::RpcCalling,
 };
 use crate::{
     Code, Problem,
-    ports::{Evm, RPC_BYTES_MAX},
+    ports::{ChainApi, RPC_BYTES_MAX},
 };
 
-/// How the chain is.
-#[derive(Serialize, ToSchema)]
-pub(super) struct ChainView {
-    /// The chain's id (EIP-155).
-    chain_id: u64,
-    /// The node's account, which registers sessions: an address of Ethereum.
-    account: String,
-    /// Where the contract `LucidAnchors` is.
-    anchors: String,
-    /// The newest block's number.
-    number: u64,
-    /// Its hash: SHA-256 of its header's canonical JSON, in hex.
-    hash: String,
-    /// Entries of the log whose sessions are registered.
-    log_size: u64,
-    /// Root of the state after it, in hex.
-    state_root: String,
-    /// Sessions that are registered.
-    sessions: u64,
-}
-
 /// The chain, for whom it is there and open: what is on it is in the log, so whoever may see entries.
-fn admitted<'a>(api: &'a Api, principal: Option<&Principal>) -> Result<&'a dyn Evm, Problem> {
+pub(super) fn admitted<'a>(
+    api: &'a Api,
+    principal: Option<&Principal>,
+) -> Result<&'a dyn ChainApi, Problem> {
     if !api.public_log {
         guard::may(principal.ok_or_else(missing_token)?, Action::SeeEntries)?;
     }
-    api.evm.as_deref().ok_or_else(|| {
+    api.chain.as_deref().ok_or_else(|| {
         Problem::new(Code::NotFound, "this node has no chain: `chain = true` in its configuration")
     })
 }
@@ -60,7 +39,7 @@ fn admitted<'a>(api: &'a Api, principal: Option<&Principal>) -> Result<&'a dyn E
     responses((status = 200, description = "JSON-RPC 2.0.", body = serde_json::Value),
         (status = 204, description = "There were only notifications."), RpcCalling))]
 pub(super) async fn rpc(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
-    let evm = admitted(&api, request.extensions().get::<Principal>())?;
+    let chain = admitted(&api, request.extensions().get::<Principal>())?;
     let media = request.headers().get(header::CONTENT_TYPE);
     let media = media.and_then(|media| media.to_str().ok()).unwrap_or_default();
     if media.split(';').next().is_none_or(|kind| kind.trim() != "application/json") {
@@ -74,29 +53,8 @@ pub(super) async fn rpc(State(api): State<Api>, request: Request) -> Result<Resp
         true => Problem::new(Code::TooLarge, format!("a text has at most {RPC_BYTES_MAX} bytes")),
         false => Problem::new(Code::InvalidRequest, "the body broke off"),
     })?;
-    Ok(match evm.rpc(body.to_bytes()).await? {
+    Ok(match chain.rpc(body.to_bytes()).await? {
         Some(answer) => ([(header::CONTENT_TYPE, "application/json")], answer).into_response(),
         None => StatusCode::NO_CONTENT.into_response(),
     })
-}
-
-/// How the chain is.
-#[utoipa::path(get, operation_id = "chain_head", path = "/api/v1/chain/head", tag = "chain",
-    responses((status = 200, description = "The newest block, and what is registered.",
-        body = ChainView), ChainReading))]
-pub(super) async fn head(
-    State(api): State<Api>,
-    extensions: http::Extensions,
-) -> Result<Json<ChainView>, Problem> {
-    let chain = admitted(&api, extensions.get::<Principal>())?.chain().await?;
-    Ok(Json(ChainView {
-        chain_id: chain.chain_id,
-        account: chain.account,
-        anchors: chain.anchors,
-        number: chain.number,
-        hash: chain.hash.to_string(),
-        log_size: chain.log_size,
-        state_root: chain.state_root.to_string(),
-        sessions: chain.sessions,
-    }))
 }

@@ -7,8 +7,8 @@ use axum::{
 };
 use http::{StatusCode, header};
 use lucid_core::{
-    MediaType, Owner, SessionId,
-    access::{Access, Action, SessionAction},
+    MediaType, Owner, SessionId, Timestamp,
+    access::{Action, SessionAction},
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -17,13 +17,13 @@ use super::{
     Api,
     accounts::page_limit,
     extract::{Body, Caller, Id, Params},
-    guard,
+    guard::{self, Whose},
     openapi::{Ending, Minting, Seeing},
-    views::{SessionView, StateView},
+    views::{OrderView, SessionView, StateView},
 };
 use crate::{
     Code, Problem,
-    ports::{ListSessions, NewSession},
+    ports::{ListIndexed, ListSessions, NewSession, Session, SessionState},
 };
 
 /// Bytes of a void's reason.
@@ -50,6 +50,15 @@ pub(super) struct ListParams {
     /// Only those in this state.
     #[param(inline)]
     state: Option<StateView>,
+    /// Only those that were opened then or later: a time in RFC 3339.
+    #[param(format = "date-time")]
+    from: Option<String>,
+    /// Only those that were opened before that.
+    #[param(format = "date-time")]
+    until: Option<String>,
+    /// `newest`, the last one opened first, unless it is said.
+    #[param(inline)]
+    order: Option<OrderView>,
     /// Begin after this session.
     after: Option<String>,
     /// At most so many.
@@ -57,7 +66,7 @@ pub(super) struct ListParams {
     limit: Option<u32>,
 }
 
-/// Sessions, the last one opened first.
+/// Sessions, the last one opened first, or as was asked for.
 #[derive(Serialize, ToSchema)]
 pub(super) struct SessionPage {
     sessions: Vec<SessionView>,
@@ -119,7 +128,7 @@ pub(super) fn media_type_of(text: &str) -> Result<MediaType, Problem> {
     })
 }
 
-/// Sessions, the last one opened first.
+/// Sessions, the last one opened first, or as `order` says.
 #[utoipa::path(get, operation_id = "list_sessions", path = "/api/v1/sessions", tag = "sessions", params(ListParams),
     responses((status = 200, description = "Sessions.", body = SessionPage), Seeing))]
 pub(super) async fn list(
@@ -127,29 +136,73 @@ pub(super) async fn list(
     Caller(caller): Caller,
     Params(params): Params<ListParams>,
 ) -> Result<Json<SessionPage>, Problem> {
-    let limit = page_limit(params.limit)?;
+    let ListParams { owner, state, from, until, order, after, limit } = params;
+    let limit = page_limit(limit)?;
     let invalid = |what| Problem::new(Code::InvalidRequest, format!("{what} is malformed"));
-    let after = params.after.map(|after| after.parse::<SessionId>().map_err(|_| invalid("after")));
-    let owner = params.owner.map(|owner| owner.parse::<Owner>().map_err(|_| invalid("owner")));
-    let owner = match (caller.may(Action::ListAllSessions), owner.transpose()?) {
-        (Access::Allowed, owner) => owner,
-        (_, None) => Some(caller.owner.clone()),
-        // What is there of others is not for this caller to know.
-        (_, Some(owner)) if owner != caller.owner => {
-            return Ok(Json(SessionPage { sessions: Vec::new(), next: None }));
-        }
-        (_, owner) => owner,
+    let after = after.map(|after| after.parse::<SessionId>().map_err(|_| invalid("after")));
+    let owner = owner.map(|owner| owner.parse::<Owner>().map_err(|_| invalid("owner")));
+    let (from, until) = (time(from, "from")?, time(until, "until")?);
+    if let (Some(from), Some(until)) = (from, until)
+        && from >= until
+    {
+        return Err(Problem::new(Code::InvalidRequest, "from is before until"));
+    }
+    let (owner, after) = (owner.transpose()?, after.transpose()?);
+    let owner = match guard::whose(&caller, owner) {
+        Whose::Everybody => None,
+        Whose::Of(owner) => Some(owner),
+        Whose::Nobody => return Ok(Json(SessionPage { sessions: Vec::new(), next: None })),
     };
-    let state = params.state.map(Into::into);
-    let after = after.transpose()?;
+    let (state, order) = (state.map(Into::into), order.unwrap_or_default().into());
     if let Some(after) = after {
         // A cursor is a session one may see.
         guard::session(&api, &caller, after, SessionAction::See).await?;
     }
-    let page = api.sessions.list(ListSessions { owner, state, after, limit }).await?;
-    let full = page.len() == limit as usize;
-    let next = page.last().filter(|_| full).map(|session| session.session_id.to_string());
-    Ok(Json(SessionPage { sessions: page.into_iter().map(SessionView::from).collect(), next }))
+    if from.is_none() && until.is_none() {
+        let list = ListSessions { owner, state, after, order, limit };
+        return Ok(Json(SessionPage::of(api.sessions.list(list).await?, limit)));
+    }
+    let list = ListIndexed { owner, state, from, until, order, after, limit };
+    let mut page = SessionPage::of(api.sessions_data.list(list).await?, limit);
+    page.look_at_open_ones(&api, state).await?;
+    Ok(Json(page))
+}
+
+/// A time that is asked for.
+fn time(text: Option<String>, name: &str) -> Result<Option<Timestamp>, Problem> {
+    let read = text.map(|text| Timestamp::from_rfc3339(&text)).transpose();
+    read.map_err(|error| Problem::new(Code::InvalidRequest, format!("{name}: {error}")))
+}
+
+impl SessionPage {
+    /// A page of sessions, of which at most `limit` were asked for.
+    fn of(sessions: Vec<Session>, limit: u32) -> Self {
+        let full = sessions.len() == limit as usize;
+        let next = sessions.last().filter(|_| full).map(|session| session.session_id.to_string());
+        Self { sessions: sessions.into_iter().map(SessionView::from).collect(), next }
+    }
+
+    /// Says of sessions that are open where their uploads are, which the log does not know. One that has just
+    /// left the state that is asked for is left out.
+    async fn look_at_open_ones(
+        &mut self,
+        api: &Api,
+        state: Option<SessionState>,
+    ) -> Result<(), Problem> {
+        let mut seen = Vec::with_capacity(self.sessions.len());
+        for view in std::mem::take(&mut self.sessions) {
+            let Some(id) = view.open() else {
+                seen.push(view);
+                continue;
+            };
+            let session = api.sessions.session(id).await?;
+            if state.is_none_or(|state| state == session.state) {
+                seen.push(session.into());
+            }
+        }
+        self.sessions = seen;
+        Ok(())
+    }
 }
 
 /// A session.

@@ -4,7 +4,7 @@ use lucid_core::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ports::{Account, SealedSession, Session, SessionState, UploadState};
+use crate::ports::{Account, ListOrder, SealedSession, Session, SessionState, UploadState};
 
 /// A session.
 #[derive(Serialize, ToSchema)]
@@ -74,6 +74,25 @@ impl From<StateView> for SessionState {
     }
 }
 
+/// In which order sessions are listed.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Order)]
+pub(super) enum OrderView {
+    #[default]
+    Newest,
+    Oldest,
+}
+
+impl From<OrderView> for ListOrder {
+    fn from(order: OrderView) -> Self {
+        match order {
+            OrderView::Newest => Self::Newest,
+            OrderView::Oldest => Self::Oldest,
+        }
+    }
+}
+
 /// The upload of an open session.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Upload)]
@@ -122,6 +141,13 @@ impl From<Session> for SessionView {
             sealed: session.sealed.map(SealedView::from),
             ended_at: session.ended_at.map(time),
         }
+    }
+}
+
+impl SessionView {
+    /// Its id, where it is open.
+    pub(super) fn open(&self) -> Option<lucid_core::SessionId> {
+        matches!(self.state, StateView::Open).then(|| self.session_id.parse().ok()).flatten()
     }
 }
 

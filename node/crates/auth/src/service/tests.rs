@@ -154,6 +154,17 @@ impl Ledger for Told {
         Ok(UserChanges { changes: changes[from..to].to_vec(), until, more })
     }
 
+    async fn parameters(&self) -> Answer<Option<lucid_core::entry::ParametersChanged>> {
+        Ok(None)
+    }
+
+    async fn parameter_changes(
+        &self,
+        _: lucid_core::EntryIndex,
+    ) -> Answer<lucid_api::ports::ParameterChanges> {
+        Ok(lucid_api::ports::ParameterChanges { changes: Vec::new(), more: false })
+    }
+
     async fn node_id(&self) -> Answer<lucid_core::NodeId> {
         Ok("0123456789abcdef".parse().unwrap())
     }

@@ -18,6 +18,9 @@ artefact!(TIMELOCK, "TimelockController");
 artefact!(PARAMETERS, "ParamRegistry");
 artefact!(GOVERNOR, "LucidGovernor");
 
+/// All of them, in the order of their creation.
+pub(super) const ALL: [(&str, &str); 5] = [ANCHORS, NODES, TIMELOCK, PARAMETERS, GOVERNOR];
+
 /// What is read of an artefact.
 #[derive(Deserialize)]
 struct Artefact<'a> {

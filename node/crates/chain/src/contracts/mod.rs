@@ -5,18 +5,29 @@
 //! This module encodes by their ABIs, and owns no rule of theirs.
 
 mod artefact;
+pub mod governance;
+mod in_force;
 mod parameters;
+mod registered;
+mod words;
 
 use alloy_primitives::{Address, B256, Bytes, FixedBytes};
 use alloy_sol_types::{SolCall, SolConstructor, sol};
-use lucid_core::{EntryIndex, Hash, entry::SessionSealed};
+use lucid_core::{EntryIndex, Hash, Parameters, entry::SessionSealed};
 
-pub use self::parameters::{PARAMETERS, Parameter, Unit};
+pub use self::{
+    in_force::GovernanceInForce,
+    parameters::{PARAMETERS, Parameter, ParameterChanges, Unit},
+    registered::Registered,
+    words::refusal_words,
+};
 use crate::{At, Call, CallError, Chain, ChainError, Unsigned};
 
 /// Most gas that a registration asks for. It takes 58,471 with the longest name of an owner, 75,440 where
 /// it is the first (`node/contracts/README.md`).
 pub const REGISTER_GAS_MAX: u64 = 100_000;
+/// Contracts that a chain begins with: the creator's first transactions, in block 1.
+pub const CREATIONS: u64 = 5;
 /// Most registrations in one block: what a block's gas is enough for.
 pub const REGISTRATIONS_MAX: usize = 1000;
 
@@ -45,15 +56,21 @@ sol! {
 
     contract NodeRegistry {
         constructor(address timelock, Node[] nodes);
+        function isNode(address account) external view returns (bool);
     }
 
     contract TimelockController {
         constructor(uint256 delay, address[] proposers, address[] executors, address admin);
+        function getMinDelay() external view returns (uint256);
     }
 
     contract ParamRegistry {
         constructor(address timelock, bytes32[] keys, Declared[] parameters);
         function get(bytes32 key) external view returns (uint256);
+        event ParameterDeclared(
+            bytes32 indexed key, uint8 unit, uint256 min, uint256 max, bool zeroIsNone, uint256 value
+        );
+        event ParameterChanged(bytes32 indexed key, uint256 from, uint256 to);
     }
 
     contract LucidGovernor {
@@ -61,6 +78,10 @@ sol! {
             address registry, address timelock, uint48 votingDelay, uint32 votingPeriod,
             uint48 voteExtension, uint256 quorumPercent
         );
+        function votingDelay() external view returns (uint256);
+        function votingPeriod() external view returns (uint256);
+        function lateQuorumVoteExtension() external view returns (uint48);
+        function quorumNumerator() external view returns (uint256);
     }
 }
 
@@ -109,7 +130,30 @@ impl Contracts {
         }
     }
 
-    /// What creates them, in order: the creator's transactions with nonces 0 to 4.
+    /// Their names, in the order of their creation.
+    pub const NAMES: [&'static str; CREATIONS as usize] = [
+        artefact::ANCHORS.0,
+        artefact::NODES.0,
+        artefact::TIMELOCK.0,
+        artefact::PARAMETERS.0,
+        artefact::GOVERNOR.0,
+    ];
+
+    /// Whether `input` creates, with some arguments, the contract that the creator's transaction number `nonce`
+    /// is to create.
+    ///
+    /// # Errors
+    /// [`ChainError::Artefact`], as [`creations`](Self::creations).
+    pub fn is_creation(&self, nonce: u64, input: &[u8]) -> Result<bool, ChainError> {
+        let artefact = usize::try_from(nonce).ok().and_then(|nonce| artefact::ALL.get(nonce));
+        match artefact {
+            Some(artefact) => Ok(input.starts_with(&artefact::creation(*artefact, &[])?)),
+            None => Ok(false),
+        }
+    }
+
+    /// What creates them, in order: the creator's transactions with nonces 0 to 4. The parameters begin with
+    /// the values of `parameters`.
     ///
     /// # Errors
     /// [`ChainError::Artefact`] where an artefact is none, which a build's tests rule out.
@@ -117,11 +161,13 @@ impl Contracts {
         &self,
         creator: Address,
         governance: &Governance,
+        parameters: &Parameters,
     ) -> Result<Vec<Bytes>, ChainError> {
         let nodes = governance.nodes.iter();
         let nodes =
             nodes.map(|(account, key)| Node { account: *account, logKeyHash: B256::from(key.0) });
-        let (keys, parameters) = PARAMETERS.iter().map(Parameter::declared).unzip();
+        let declared = |parameter: &Parameter| parameter.declared(parameter.value_in(parameters));
+        let (keys, parameters) = PARAMETERS.iter().map(declared).unzip();
         let seconds = alloy_primitives::Uint::<48, 1>::from::<u32>;
         Ok(vec![
             artefact::creation(
@@ -217,4 +263,4 @@ fn ask<C: SolCall>(chain: &Chain, to: Address, call: &C) -> Result<C::Return, Ca
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,3 +1,4 @@
+use alloy_primitives::Log;
 use lucid_core::{SessionId, Timestamp};
 use serde_json::Value;
 
@@ -15,7 +16,7 @@ fn governance(node: Address) -> Governance {
     }
 }
 
-fn sealed(number: u8, owner: &str) -> SessionSealed {
+pub(crate) fn sealed(number: u8, owner: &str) -> SessionSealed {
     SessionSealed {
         at: Timestamp::from_unix_millis(1),
         chunk_count: 3,
@@ -32,16 +33,25 @@ fn sealed(number: u8, owner: &str) -> SessionSealed {
 
 /// A chain with the contracts on it.
 fn begun() -> (Chain, Signer, Contracts) {
-    let (chain, signer) = (testing::chain(), testing::signer(0));
+    let chain = testing::chain();
+    let (signer, contracts) = begin(&chain);
+    (chain, signer, contracts)
+}
+
+/// Creates the contracts on an empty chain.
+pub(crate) fn begin(chain: &Chain) -> (Signer, Contracts) {
+    let signer = testing::signer(0);
     let contracts = Contracts::of(signer.address());
-    let creations = contracts.creations(signer.address(), &governance(signer.address())).unwrap();
+    let governance = governance(signer.address());
+    let creations =
+        contracts.creations(signer.address(), &governance, &Parameters::default()).unwrap();
     let creations = (0..).zip(creations).map(|(nonce, input)| {
         let call = Unsigned::call(chain.chain_id(), nonce, Address::ZERO, input);
         signer.sign(Unsigned { to: None, ..call })
     });
-    let receipts = testing::block(&chain, creations.collect());
+    let receipts = testing::block(chain, creations.collect());
     assert!(receipts.iter().all(|receipt| receipt.success), "{receipts:?}");
-    (chain, signer, contracts)
+    (signer, contracts)
 }
 
 #[test]
@@ -61,6 +71,18 @@ fn all_are_where_they_are_expected_and_know_each_other() {
         assert_eq!(ask(&chain, at, &timelockCall {}).unwrap(), timelock, "{at}");
     }
     assert_eq!(contracts.session_count(&chain).unwrap(), 0);
+    let Governance { voting_delay, voting_period, vote_extension, quorum_percent, .. } =
+        governance(Address::ZERO);
+    let expected = GovernanceInForce {
+        voting_delay: voting_delay.into(),
+        voting_period: voting_period.into(),
+        vote_extension: vote_extension.into(),
+        quorum_percent: quorum_percent.into(),
+        timelock_delay: 10,
+    };
+    assert_eq!(contracts.governance(&chain).unwrap(), expected);
+    assert!(contracts.is_node(&chain, testing::signer(0).address()).unwrap());
+    assert!(!contracts.is_node(&chain, testing::signer(1).address()).unwrap());
 }
 
 #[test]
@@ -114,4 +136,44 @@ fn a_block_holds_as_many_registrations_as_are_put_in_one() {
     let receipts = testing::block(&chain, calls.collect());
     assert!(receipts.iter().all(|receipt| receipt.success));
     assert_eq!(contracts.session_count(&chain).unwrap(), REGISTRATIONS_MAX as u64);
+}
+
+#[test]
+fn parameters_begin_with_what_is_given_and_a_block_s_receipts_say_so() {
+    let given = Parameters {
+        chunk_bytes: 65_536,
+        session_bytes_max: 1 << 30,
+        open_sessions_max: 3,
+        ..Parameters::default()
+    };
+    let (chain, signer) = (testing::chain(), testing::signer(0));
+    let contracts = Contracts::of(signer.address());
+    let governance = governance(signer.address());
+    let creations = contracts.creations(signer.address(), &governance, &given).unwrap();
+    let creations = (0..).zip(creations).map(|(nonce, input)| {
+        let call = Unsigned::call(chain.chain_id(), nonce, Address::ZERO, input);
+        signer.sign(Unsigned { to: None, ..call })
+    });
+    let proposal = testing::propose(&chain, creations.collect());
+    let after = contracts.parameters_after(&chain, &proposal.receipts).unwrap();
+    assert_eq!(after, Some(given), "before the block is the head");
+    let receipts = proposal.receipts.clone();
+    chain.apply(proposal).unwrap();
+    assert_eq!(contracts.parameters(&chain).unwrap(), given);
+    let logs = || receipts.iter().flat_map(|receipt| &receipt.logs);
+    let changes = contracts.parameter_changes(logs()).unwrap();
+    assert!(changes.end_in(&given) && !changes.is_empty());
+    assert!(!changes.end_in(&Parameters { zstd_level: 4, ..given }));
+    // A block that has nothing to do with them.
+    let sent = signer.sign(testing::unsigned(5, Some(Address::ZERO), Bytes::new()));
+    let other = testing::block(&chain, vec![sent]);
+    assert_eq!(contracts.parameters_after(&chain, &other).unwrap(), None);
+    // Another contract may say the same, and is not listened to; what the contract cannot say is no answer.
+    let mut said: Vec<Log> = logs().cloned().collect();
+    for log in &mut said {
+        log.address = contracts.governor;
+    }
+    assert!(contracts.parameter_changes(&said).unwrap().is_empty());
+    let unknown = Log::new_unchecked(contracts.parameters, vec![B256::ZERO], Bytes::new());
+    assert!(matches!(contracts.parameter_changes([&unknown]), Err(ChainError::Answer { .. })));
 }

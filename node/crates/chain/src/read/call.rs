@@ -83,7 +83,7 @@ pub enum CallError {
     Chain(#[from] ChainError),
 }
 
-/// geth's words, which clients look for.
+/// geth's words, which clients look for; where it has none, revm's.
 fn halted(reason: &HaltReason) -> String {
     match reason {
         HaltReason::OutOfGas(_) => "out of gas".to_owned(),
@@ -94,7 +94,16 @@ fn halted(reason: &HaltReason) -> String {
         HaltReason::StackOverflow => "stack limit reached 1024".to_owned(),
         HaltReason::CreateCollision => "contract address collision".to_owned(),
         HaltReason::CreateContractSizeLimit => "max code size exceeded".to_owned(),
-        other => format!("{other:?}"),
+        HaltReason::CreateInitCodeSizeLimit => "max initcode size exceeded".to_owned(),
+        HaltReason::CreateContractStartingWithEF => {
+            "invalid code: must not begin with 0xef".to_owned()
+        }
+        HaltReason::OutOfOffset => "return data out of bounds".to_owned(),
+        HaltReason::StateChangeDuringStaticCall => "write protection".to_owned(),
+        HaltReason::NonceOverflow => "nonce uint64 overflow".to_owned(),
+        HaltReason::CallTooDeep => "max call depth exceeded".to_owned(),
+        HaltReason::OutOfFunds => "insufficient balance for transfer".to_owned(),
+        other => other.to_string(),
     }
 }
 
@@ -107,6 +116,28 @@ impl Chain {
         let head = self.head();
         let gas = call.gas.unwrap_or(CALL_GAS_MAX).min(CALL_GAS_MAX);
         called(self.attempt(&head, call, at, gas)?)
+    }
+
+    /// Executes calls, each by itself and all in the same state, and changes nothing; gives the newest
+    /// block as of then.
+    ///
+    /// # Errors
+    /// The chain's own. What becomes of a call is said for each.
+    pub fn call_all(
+        &self,
+        calls: &[Call],
+        at: At,
+    ) -> Result<(Head, Vec<Result<Called, CallError>>), ChainError> {
+        let head = self.head();
+        let mut all = Vec::with_capacity(calls.len());
+        for call in calls {
+            let gas = call.gas.unwrap_or(CALL_GAS_MAX).min(CALL_GAS_MAX);
+            match self.attempt(&head, call, at, gas).and_then(called) {
+                Err(CallError::Chain(error)) => return Err(error),
+                outcome => all.push(outcome),
+            }
+        }
+        Ok((head, all))
     }
 
     /// The gas limit with which `call` succeeds at `at`: the least, or up to 1.5 % more.

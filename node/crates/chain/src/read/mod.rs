@@ -3,6 +3,8 @@
 mod blocks;
 mod call;
 mod logs;
+mod paths;
+mod places;
 mod revert;
 #[cfg(test)]
 mod tests;
@@ -14,6 +16,8 @@ pub use self::{
     blocks::Included,
     call::{CALL_GAS_MAX, Call, CallError, Called},
     logs::{ALTERNATIVES_MAX, LOG_BLOCKS_MAX, LOG_BYTES_MAX, LOGS_MAX, LogEntry, LogFilter},
+    paths::Paths,
+    places::{BlockPlace, Places, RegistrationPlace},
     revert::Revert,
     trace::{TRACE_BYTES_MAX, Tracer},
 };

@@ -118,6 +118,24 @@ impl Transaction {
         self.sender
     }
 
+    /// Whom it calls; nothing where it creates a contract.
+    #[must_use]
+    pub fn to(&self) -> Option<Address> {
+        self.envelope.to()
+    }
+
+    /// What it sends along, wei.
+    #[must_use]
+    pub fn value(&self) -> U256 {
+        self.envelope.value()
+    }
+
+    /// Calldata, or init code.
+    #[must_use]
+    pub fn input(&self) -> &Bytes {
+        self.envelope.input()
+    }
+
     /// Its place among the sender's.
     #[must_use]
     pub fn nonce(&self) -> u64 {

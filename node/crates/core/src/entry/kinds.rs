@@ -3,7 +3,10 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use super::evm::{EvmBlock, EvmBody};
+use super::{
+    evm::{EvmBlock, EvmBody},
+    parameters::ParametersChanged,
+};
 use crate::{Hash, MediaType, Owner, Policy, SessionId, Timestamp, access::Role};
 
 /// A field with one possible text: the entry's kind.
@@ -61,6 +64,7 @@ kind!(UserKind, UserChanged, "user.changed");
 kind!(EventKind, NodeEvent, "node.event");
 kind!(BodyKind, EvmBody, "evm.body");
 kind!(BlockKind, EvmBlock, "evm.block");
+kind!(ParametersKind, ParametersChanged, "parameters.changed");
 
 /// A session id was minted. In the log before the id is answered to anyone.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -8,16 +8,21 @@
 mod evm;
 mod kinds;
 mod other;
+mod parameters;
 
 pub use evm::{BODY_PART_BYTES_MAX, BODY_PARTS_MAX, EvmBlock, EvmBody};
 pub use kinds::{
     NodeEvent, SessionErased, SessionOpened, SessionSealed, SessionVoided, UserChanged,
 };
 pub use other::OtherEntry;
+pub use parameters::ParametersChanged;
 
 use serde::Deserialize;
 
-use crate::{Hash, SessionId, Timestamp, json, json::JsonError, merkle, policy::PolicyError};
+use crate::{
+    Hash, SessionId, Timestamp, json, json::JsonError, merkle, parameters::ParameterError,
+    policy::PolicyError,
+};
 
 /// Largest entry in bytes: what a C2SP entry bundle's u16 length can say.
 pub const ENTRY_BYTES_MAX: usize = 65_535;
@@ -43,6 +48,9 @@ pub enum EntryError {
     /// The policy of a `session.opened` is out of bounds.
     #[error("the entry's policy: {0}")]
     Policy(#[from] PolicyError),
+    /// A parameter of a `parameters.changed` is out of bounds.
+    #[error("the entry's parameters: {0}")]
+    Parameters(#[from] ParameterError),
     /// A text field is longer than the kind allows.
     #[error("the entry's field {field} has {bytes} bytes; at most {max} are allowed")]
     TextLength {
@@ -74,6 +82,8 @@ pub enum Entry {
     EvmBody(EvmBody),
     /// `evm.block`: a block of the node's chain.
     EvmBlock(EvmBlock),
+    /// `parameters.changed`: the parameters from here on, as the block before it has them.
+    ParametersChanged(ParametersChanged),
     /// A kind or a version that is not interpreted here.
     Other(OtherEntry),
 }
@@ -108,6 +118,7 @@ impl Entry {
             NodeEvent::KIND => Self::NodeEvent(json::from_canonical(bytes)?),
             EvmBody::KIND => Self::EvmBody(json::from_canonical(bytes)?),
             EvmBlock::KIND => Self::EvmBlock(json::from_canonical(bytes)?),
+            ParametersChanged::KIND => Self::ParametersChanged(json::from_canonical(bytes)?),
             _ => Self::Other(OtherEntry::parse(&kind, at, bytes)?),
         };
         entry.check()?;
@@ -140,6 +151,7 @@ impl Entry {
             }
             Self::EvmBody(entry) => entry.check(),
             Self::EvmBlock(entry) => entry.check(),
+            Self::ParametersChanged(entry) => entry.check(),
             // A JSON number holds no larger integer exactly.
             Self::SessionSealed(entry) if entry.plain_bytes > json::INTEGER_MAX => {
                 Err(EntryError::Form("plain_bytes".into()))
@@ -166,6 +178,7 @@ impl Entry {
             Self::NodeEvent(entry) => json::to_canonical(entry),
             Self::EvmBody(entry) => json::to_canonical(entry),
             Self::EvmBlock(entry) => json::to_canonical(entry),
+            Self::ParametersChanged(entry) => json::to_canonical(entry),
             Self::Other(entry) => entry.bytes().to_vec(),
         })
     }
@@ -182,6 +195,7 @@ impl Entry {
             | Self::NodeEvent(_)
             | Self::EvmBody(_)
             | Self::EvmBlock(_)
+            | Self::ParametersChanged(_)
             | Self::Other(_) => None,
         }
     }
@@ -198,6 +212,7 @@ impl Entry {
             Self::NodeEvent(_) => NodeEvent::KIND,
             Self::EvmBody(_) => EvmBody::KIND,
             Self::EvmBlock(_) => EvmBlock::KIND,
+            Self::ParametersChanged(_) => ParametersChanged::KIND,
             Self::Other(entry) => entry.kind(),
         }
     }
@@ -214,6 +229,7 @@ impl Entry {
             Self::NodeEvent(entry) => entry.at,
             Self::EvmBody(entry) => entry.at,
             Self::EvmBlock(entry) => entry.at,
+            Self::ParametersChanged(entry) => entry.at,
             Self::Other(entry) => entry.at(),
         }
     }

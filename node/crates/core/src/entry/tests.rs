@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    Hash, Policy,
+    Hash, Parameters, Policy,
     block::{BlockNumber, Header},
     chunk::Suite,
 };
@@ -73,6 +73,7 @@ fn samples() -> Vec<Entry> {
             v: Default::default(),
         }),
         Entry::EvmBlock(block(2)),
+        Entry::ParametersChanged(parameters(&block(2))),
     ]
 }
 
@@ -91,6 +92,44 @@ fn block(parts: u32) -> EvmBlock {
     };
     let hash = header.hash();
     EvmBlock { at, hash, header, kind: Default::default(), parts, v: Default::default() }
+}
+
+fn parameters(of: &EvmBlock) -> ParametersChanged {
+    ParametersChanged {
+        at: of.at,
+        block: of.header.number,
+        block_hash: of.hash,
+        kind: Default::default(),
+        parameters: Parameters { session_bytes_max: 1 << 30, ..Parameters::default() },
+        v: Default::default(),
+    }
+}
+
+#[test]
+fn parameters_have_bounds_and_follow_their_block() {
+    let of = block(1);
+    let changed = parameters(&of);
+    assert!(changed.follows(Some(&Entry::EvmBlock(of))));
+    assert!(!changed.follows(None));
+    assert!(!changed.follows(Some(&samples()[0])));
+    assert!(!changed.follows(Some(&Entry::ParametersChanged(changed.clone()))));
+    let other = |of: EvmBlock| !changed.follows(Some(&Entry::EvmBlock(of)));
+    assert!(other(EvmBlock { hash: Hash::of(b"another"), ..block(1) }));
+    let header = Header { number: BlockNumber(8), ..block(1).header };
+    assert!(other(EvmBlock { header, ..block(1) }));
+    for bad in [
+        ParametersChanged { block: BlockNumber(0), ..changed.clone() },
+        ParametersChanged { block: BlockNumber(json::INTEGER_MAX + 1), ..changed.clone() },
+        ParametersChanged {
+            parameters: Parameters { zstd_level: 0, ..changed.parameters },
+            ..changed.clone()
+        },
+    ] {
+        let bad = Entry::ParametersChanged(bad);
+        assert!(bad.to_bytes().is_err(), "{bad:?}");
+        let Entry::ParametersChanged(entry) = &bad else { panic!("{bad:?}") };
+        assert!(Entry::parse(&json::to_canonical(entry)).is_err(), "{bad:?}");
+    }
 }
 
 #[test]

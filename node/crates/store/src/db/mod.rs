@@ -10,12 +10,15 @@
 //! | `by_owner` | an owner and a block of the log | the owner's sessions opened in it |
 //! | `unfinished` | session id | nothing: the session is open, or its destruction is not known to be complete |
 //! | `users` | place of a `user.changed` entry, 8 bytes big-endian | nothing |
-//! | `meta` | `version` | 4 |
+//! | `parameters` | place of a `parameters.changed` entry, likewise | nothing |
+//! | `due` | [`Due`] | nothing: the session is sealed, and to be erased then |
+//! | `meta` | `version` | 5 |
 //! | `meta` | `applied` | log size ‖ log root that the trees stand for |
 //!
 //! The trees lag behind the log, by fewer than `LAG_ENTRIES` entries: what those say is in memory
 //! (`recent`), goes before the trees wherever something is looked up, and is read from the log again at
-//! each start. Which sessions are open is in memory only, made at each start from `unfinished`.
+//! each start. Which sessions are open is in memory only, made at each start from `unfinished`; which
+//! parameters are in force too, read from the entry that is last in `parameters`.
 //!
 //! Invariants:
 //! - `applied` is written after the rows, and sled keeps the order of writes, so that after a crash
@@ -33,6 +36,7 @@
 //! session), so changes are gathered. Its own flusher thread is off: it would sync behind our back
 //! and hide errors.
 
+mod decided;
 mod open;
 mod order;
 mod query;
@@ -47,6 +51,7 @@ use std::{
 
 use lucid_core::{EntryIndex, Hash, SessionId, entry::Entry};
 
+pub use self::decided::Due;
 pub(crate) use self::open::open;
 pub use self::open::set_aside;
 use self::{order::Place, recent::Recent};
@@ -60,7 +65,7 @@ use crate::{
 };
 
 /// The trees' layout; another one is made anew from the log.
-const VERSION: &[u8] = &[4];
+const VERSION: &[u8] = &[5];
 /// Pages kept in memory. A Pi has 2 GiB for everything, and lookups are rare.
 const CACHE_BYTES: u64 = 16 << 20;
 /// Entries that the trees may be behind. So many are read at a start, 1.6 MB in some ten milliseconds,
@@ -81,6 +86,9 @@ pub(crate) trait Source {
     /// The root over its first `size` entries.
     fn root_at(&self, size: u64) -> Result<Hash, StoreError>;
 
+    /// The bytes of one entry.
+    fn entry(&self, index: EntryIndex) -> Result<Vec<u8>, StoreError>;
+
     /// Calls `each` with the bytes of every entry from `from` on, in order.
     fn read_from(&self, from: EntryIndex, each: Each<'_>) -> Result<(), StoreError>;
 }
@@ -93,6 +101,8 @@ pub(crate) struct Database {
     by_owner: sled::Tree,
     unfinished: sled::Tree,
     users: sled::Tree,
+    parameters: sled::Tree,
+    due: sled::Tree,
     meta: sled::Tree,
     recent: RwLock<Recent>,
     lag_entries: u64,
@@ -148,6 +158,16 @@ impl Database {
         for index in &recent.users {
             self.sled(self.users.insert(index.0.to_be_bytes(), &[]))?;
         }
+        for index in &recent.parameters {
+            self.sled(self.parameters.insert(index.0.to_be_bytes(), &[]))?;
+        }
+        for (due, &is) in &recent.due {
+            let key = due.key();
+            self.sled(match is {
+                true => self.due.insert(key, &[]),
+                false => self.due.remove(key),
+            })?;
+        }
         let (size, root) = (recent.size, log.root_at(recent.size)?);
         self.set_applied(Applied { size, root })?;
         self.files.flush()?;
@@ -180,6 +200,9 @@ impl Database {
 
     /// Whether `entry` may follow what the log has, so that no session ever has an impossible life.
     pub(crate) fn check(&self, entry: &Entry) -> Result<(), StoreError> {
+        if let Entry::SessionOpened(opened) = entry {
+            self.check_policy(opened)?;
+        }
         let Some(session) = entry.session() else { return Ok(()) };
         let row = self.session(session)?;
         let (needed, wanted) = match entry {
@@ -194,6 +217,7 @@ impl Database {
             | Entry::NodeEvent(_)
             | Entry::EvmBody(_)
             | Entry::EvmBlock(_)
+            | Entry::ParametersChanged(_)
             | Entry::Other(_) => return Ok(()),
         };
         match row.ok_or(StoreError::UnknownSession(session))?.state() {
@@ -260,6 +284,11 @@ impl Database {
     /// Entry `index` of the log is no `user.changed`.
     pub(crate) fn names_no_change(&self, index: EntryIndex) -> StoreError {
         self.differs("its list of changes of accounts", index)
+    }
+
+    /// Entry `index` of the log is no `parameters.changed`.
+    pub(crate) fn names_no_parameters(&self, index: EntryIndex) -> StoreError {
+        self.differs("its list of changes of parameters", index)
     }
 
     fn differs(&self, what: &str, index: EntryIndex) -> StoreError {

@@ -60,6 +60,8 @@ fn try_open(
         by_owner: files.tree("by_owner")?,
         unfinished: files.tree("unfinished")?,
         users: files.tree("users")?,
+        parameters: files.tree("parameters")?,
+        due: files.tree("due")?,
         meta: files.tree("meta")?,
         recent: RwLock::default(),
         lag_entries,
@@ -71,7 +73,8 @@ fn try_open(
     }
     let applied = check_agreement(&database, log)?;
     let open = open_sessions(&database)?;
-    database.recent = RwLock::new(Recent::after(applied.size, open));
+    let in_force = database.newest_parameters(log)?.map_err(Refusal::Anew)?;
+    database.recent = RwLock::new(Recent { in_force, ..Recent::after(applied.size, open) });
     database.catch_up(log)?;
     // What the start is about to ask for.
     for session in database.unfinished()? {

@@ -53,11 +53,8 @@ impl Database {
     ) -> Result<Vec<EntryIndex>, StoreError> {
         // Held over both, so that none is missed while what is recent becomes what is written.
         let recent = self.recent();
-        let written = self.users.range(from.0.to_be_bytes()..).keys().map(|key| {
-            let key = self.sled(key)?;
-            let place = key.as_ref().try_into().map(u64::from_be_bytes).map(EntryIndex);
-            place.map_err(|_| self.unsound("a key of users is no place in the log".to_owned()))
-        });
+        let written = self.users.range(from.0.to_be_bytes()..).keys();
+        let written = written.map(|key| self.place(&self.sled(key)?, "users"));
         let recent = recent.users.range(from..).copied().map(Ok);
         written.chain(recent).take(limit).collect()
     }

@@ -1,5 +1,5 @@
-//! What is known without the trees: what the log says since they were last written, and which sessions
-//! are open.
+//! What is known without the trees: what the log says since they were last written, which sessions are
+//! open, and which parameters are in force.
 //!
 //! The first is kept in memory and read from the log again at each start. If each entry were written to
 //! sled at once, every start after it would write sled's whole page table (a snapshot): two million bytes
@@ -13,9 +13,12 @@ use std::{
     ops::Bound::{Excluded, Unbounded},
 };
 
-use lucid_core::{EntryIndex, Owner, SessionId, entry::Entry};
+use lucid_core::{
+    EntryIndex, Owner, SessionId,
+    entry::{Entry, ParametersChanged},
+};
 
-use super::{SessionRow, State, order::Place};
+use super::{Due, SessionRow, State, order::Place};
 
 /// Sessions by the place of their opening, all of them and by owner.
 #[derive(Default)]
@@ -89,7 +92,8 @@ fn flat(places: &BTreeMap<EntryIndex, SessionId>) -> impl Iterator<Item = Place>
     places.iter().map(|(&place, &session)| (place, session))
 }
 
-/// The changes that the entries from `base` to `size` make to the trees, and the open sessions.
+/// The changes that the entries from `base` to `size` make to the trees, the open sessions, and the
+/// parameters in force.
 #[derive(Default)]
 pub(super) struct Recent {
     /// Entries that the trees stand for.
@@ -104,6 +108,12 @@ pub(super) struct Recent {
     pub(super) unfinished: BTreeMap<SessionId, bool>,
     /// Places of `user.changed` entries.
     pub(super) users: BTreeSet<EntryIndex>,
+    /// Places of `parameters.changed` entries.
+    pub(super) parameters: BTreeSet<EntryIndex>,
+    /// Sessions that are to be erased, and those that no longer are.
+    pub(super) due: BTreeMap<Due, bool>,
+    /// The newest change of parameters, whenever it was.
+    pub(super) in_force: Option<ParametersChanged>,
     /// The sessions that are open now, whenever they were opened.
     pub(super) open: Places,
 }
@@ -121,12 +131,21 @@ impl Recent {
         self.opened.clear();
         self.unfinished.clear();
         self.users.clear();
+        self.parameters.clear();
+        self.due.clear();
     }
 
     /// Takes up the entry at `index`; `written` is the row of its session in the trees.
     pub(super) fn apply(&mut self, index: EntryIndex, entry: &Entry, written: Option<SessionRow>) {
-        if matches!(entry, Entry::UserChanged(_)) {
-            self.users.insert(index);
+        match entry {
+            Entry::UserChanged(_) => {
+                self.users.insert(index);
+            }
+            Entry::ParametersChanged(changed) => {
+                self.parameters.insert(index);
+                self.in_force = Some(changed.clone());
+            }
+            _ => {}
         }
         let Some(session) = entry.session() else { return };
         if let Entry::SessionOpened(entry) = entry {
@@ -149,10 +168,14 @@ impl Recent {
             | Entry::NodeEvent(_)
             | Entry::EvmBody(_)
             | Entry::EvmBlock(_)
+            | Entry::ParametersChanged(_)
             | Entry::Other(_) => {}
         }
         if row.state() != State::Open {
             self.open.remove(&row);
+        }
+        if let Some(at) = row.erased_from() {
+            self.due.insert(Due { at, session }, row.state() == State::Sealed);
         }
         // Its keys and chunks are destroyed after the entry that says so.
         self.unfinished.insert(session, row.ended.is_some());

@@ -82,6 +82,8 @@ pub struct SessionRow {
     pub created_at: Timestamp,
     /// Place of its `session.opened` entry.
     pub opened: EntryIndex,
+    /// Seconds after its sealing that it is erased, by its policy; 0 for never.
+    pub retention_seconds: u64,
     /// Once it was sealed.
     pub sealed: Option<SealedFacts>,
     /// Once it was voided or erased: place of that entry, and when.
@@ -96,6 +98,7 @@ impl SessionRow {
             media_type: entry.media_type.clone(),
             created_at: entry.at,
             opened: at,
+            retention_seconds: entry.policy.retention_seconds().unwrap_or(0),
             sealed: None,
             ended: None,
         }
@@ -103,8 +106,14 @@ impl SessionRow {
 
     /// Whether the row says of the session's opening what its entry says.
     pub(crate) fn agrees_with(&self, entry: &SessionOpened) -> bool {
-        (self.session, &self.owner, &self.media_type, self.created_at)
-            == (entry.session_id, &entry.owner, &entry.media_type, entry.at)
+        (self.session, &self.owner, &self.media_type, self.created_at, self.retention_seconds)
+            == (
+                entry.session_id,
+                &entry.owner,
+                &entry.media_type,
+                entry.at,
+                entry.policy.retention_seconds().unwrap_or(0),
+            )
     }
 
     pub(crate) fn seal(&mut self, at: EntryIndex, entry: &SessionSealed) {
@@ -130,13 +139,22 @@ impl SessionRow {
         }
     }
 
+    /// From when on it is to be erased, or was to be, once it was sealed and where that is so.
+    #[must_use]
+    pub fn erased_from(&self) -> Option<Timestamp> {
+        let sealed = self.sealed.filter(|_| self.retention_seconds > 0)?;
+        let millis = self.retention_seconds.saturating_mul(1000);
+        Some(Timestamp::from_unix_millis(sealed.at.unix_millis().saturating_add(millis)))
+    }
+
     /// The row's bytes, integers big-endian:
     ///
     /// | bytes | field |
     /// | --- | --- |
-    /// | 1 | flags: 1 sealed, 2 ended |
+    /// | 1 | flags: 1 sealed, 2 ended, 4 to be erased |
     /// | 8 | created at, in milliseconds |
     /// | 8 | opened: entry index |
+    /// | 8 if to be erased | seconds after its sealing, not 0 |
     /// | 92 if sealed | entry 8, at 8, chunk count 4, plain bytes 8, root 32, manifest hash 32 |
     /// | 16 if ended | entry 8, at 8 |
     /// | 1 + n | owner |
@@ -146,9 +164,14 @@ impl SessionRow {
     /// once to an SD card: 150 bytes instead of JSON's 450.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(160);
-        bytes.push(u8::from(self.sealed.is_some()) | u8::from(self.ended.is_some()) << 1);
+        let retained = self.retention_seconds > 0;
+        let flags = [self.sealed.is_some(), self.ended.is_some(), retained];
+        bytes.push(flags.iter().rev().fold(0, |bits, &flag| (bits << 1) | u8::from(flag)));
         bytes.extend_from_slice(&self.created_at.unix_millis().to_be_bytes());
         bytes.extend_from_slice(&self.opened.0.to_be_bytes());
+        if retained {
+            bytes.extend_from_slice(&self.retention_seconds.to_be_bytes());
+        }
         if let Some(sealed) = &self.sealed {
             bytes.extend_from_slice(&sealed.entry.0.to_be_bytes());
             bytes.extend_from_slice(&sealed.at.unix_millis().to_be_bytes());
@@ -174,6 +197,7 @@ impl SessionRow {
         let [flags] = rest.take()?;
         let created_at = rest.time()?;
         let opened = EntryIndex(rest.u64()?);
+        let retention_seconds = if flags & 4 == 0 { 0 } else { rest.u64().filter(|s| *s > 0)? };
         let sealed = if flags & 1 == 0 { None } else { Some(rest.sealed()?) };
         let ended = match flags & 2 {
             0 => None,
@@ -181,8 +205,17 @@ impl SessionRow {
         };
         let owner = rest.text()?.parse().ok()?;
         let media_type = rest.text()?.parse().ok()?;
-        let whole = flags < 4 && rest.0.is_empty();
-        whole.then_some(Self { session, owner, media_type, created_at, opened, sealed, ended })
+        let whole = flags < 8 && rest.0.is_empty();
+        whole.then_some(Self {
+            session,
+            owner,
+            media_type,
+            created_at,
+            opened,
+            retention_seconds,
+            sealed,
+            ended,
+        })
     }
 }
 
@@ -239,11 +272,14 @@ mod tests {
             merkle_root: Hash::of(b"r"),
             manifest_hash: Hash::of(b"m"),
         };
-        for (sealed, ended, state) in [
-            (None, None, State::Open),
-            (Some(facts), None, State::Sealed),
-            (None, Some((EntryIndex(3), at)), State::Voided),
-            (Some(facts), Some((EntryIndex(u64::MAX), at)), State::Erased),
+        for (retention_seconds, sealed, ended, state) in [
+            (0, None, None, State::Open),
+            (86_400, None, None, State::Open),
+            (0, Some(facts), None, State::Sealed),
+            (86_400, Some(facts), None, State::Sealed),
+            (0, None, Some((EntryIndex(3), at)), State::Voided),
+            (0, Some(facts), Some((EntryIndex(u64::MAX), at)), State::Erased),
+            (u64::MAX, Some(facts), Some((EntryIndex(u64::MAX), at)), State::Erased),
         ] {
             let row = SessionRow {
                 session: session(1),
@@ -251,6 +287,7 @@ mod tests {
                 media_type: "video/mp4".parse().unwrap(),
                 created_at: at,
                 opened: EntryIndex(7),
+                retention_seconds,
                 sealed,
                 ended,
             };

@@ -38,6 +38,10 @@ impl Source for Log {
         Ok(merkle::root(&entries.iter().map(|entry| leaf_hash(entry)).collect::<Vec<_>>()))
     }
 
+    fn entry(&self, index: EntryIndex) -> Result<Vec<u8>, StoreError> {
+        Ok(self.0[usize::try_from(index.0).unwrap()].clone())
+    }
+
     fn read_from(&self, from: EntryIndex, each: Each<'_>) -> Result<(), StoreError> {
         for index in from.0..self.size() {
             each(EntryIndex(index), &self.0[usize::try_from(index).unwrap()])?;

@@ -264,6 +264,19 @@ impl IndexReader {
 impl Iterator for IndexReader {
     type Item = Result<ChunkSummary, StoreError>;
 
+    /// Passes over `n` records without reading them: they have one length. So a page of a long session's
+    /// chunks costs what is in it.
+    fn nth(&mut self, n: usize) -> Option<Self::Item> {
+        let bytes = n.checked_mul(RECORD_BYTES).and_then(|bytes| i64::try_from(bytes).ok());
+        let passed = bytes.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput));
+        let passed = passed.and_then(|bytes| self.file.seek_relative(bytes));
+        if let Err(error) = passed.doing("read", &self.path) {
+            return Some(Err(error));
+        }
+        self.count += n as u64;
+        self.next()
+    }
+
     /// The next acknowledged chunk; an error for a record that is damaged or out of its place.
     fn next(&mut self) -> Option<Self::Item> {
         let chunk = self.read_record().transpose()?;

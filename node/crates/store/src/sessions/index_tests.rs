@@ -43,6 +43,24 @@ fn what_is_appended_is_read_and_summed() {
 }
 
 #[test]
+fn records_are_passed_over_and_the_next_one_is_in_its_place() {
+    let (_folder, path) = made(200);
+    for skip in [0, 1, 63, 64, 199, 200, 201, 10_000] {
+        let reader = IndexReader::open(&path, session(1)).unwrap();
+        let page: Vec<_> = reader.skip(skip).take(3).map(Result::unwrap).collect();
+        let all = chunks(200);
+        assert_eq!(page, all.into_iter().skip(skip).take(3).collect::<Vec<_>>(), "{skip}");
+    }
+    // What is passed over is not looked at; what is read is.
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[32 + 140 * 50] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let read = |skip| IndexReader::open(&path, session(1)).unwrap().nth(skip);
+    assert!(read(50).unwrap().is_err());
+    assert_eq!(read(51).unwrap().unwrap(), chunks(200)[51]);
+}
+
+#[test]
 fn layout_is_the_documented_one() {
     let (_folder, path) = made(1);
     let bytes = fs::read(path).unwrap();

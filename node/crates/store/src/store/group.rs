@@ -11,7 +11,8 @@
 //! Invariants:
 //! - entries stand in the log in the order in which they were queued, those of one writer together;
 //! - no group has entries of two writers about one session: the later ones are checked against what
-//!   the earlier ones made of it;
+//!   the earlier ones made of it; and what changes the parameters is the last in its group, as sessions
+//!   that are opened after it are held against them;
 //! - each writer is told once, and only what is so: done after the group is durable, else the error. A
 //!   group fails as a whole, and each of it is told so. A writer that panics takes its group with it, and
 //!   the log then takes no more.
@@ -154,14 +155,16 @@ impl Waiting {
 
     /// The longest run of requests that may be appended together; at least one, where there is one.
     fn next_group(&mut self) -> Vec<Arc<Request>> {
-        let (mut bytes, mut sessions) = (0, HashSet::new());
+        let (mut bytes, mut sessions, mut last) = (0, HashSet::new(), false);
         let fits = |request: &&Arc<Request>| {
             let first = bytes == 0;
             bytes += request.prepared.tail_bytes();
             let own: HashSet<_> = request.entries.iter().filter_map(Entry::session).collect();
             let apart = own.is_disjoint(&sessions);
             sessions.extend(own);
-            first || (bytes <= GROUP_BYTES_MAX && apart)
+            let after = last;
+            last |= request.entries.iter().any(|it| matches!(it, Entry::ParametersChanged(_)));
+            first || (bytes <= GROUP_BYTES_MAX && apart && !after)
         };
         let count = self.requests.iter().take_while(fits).count();
         self.requests.drain(..count).collect()

@@ -177,6 +177,10 @@ impl Source for LogReader {
         Ok(LogReader::root_at(self, size)?)
     }
 
+    fn entry(&self, index: EntryIndex) -> Result<Vec<u8>, StoreError> {
+        Ok(LogReader::entry(self, index)?)
+    }
+
     fn read_from(&self, from: EntryIndex, each: Each<'_>) -> Result<(), StoreError> {
         let entries = self.entries(from..EntryIndex(LogReader::size(self)))?;
         for (index, entry) in (from.0..).map(EntryIndex).zip(entries) {

@@ -31,6 +31,7 @@ mod end;
 mod group;
 mod ledger;
 mod open;
+mod parameters;
 mod recover;
 mod recover_session;
 mod upload;
@@ -55,6 +56,7 @@ pub use self::{
     end::{SealRequest, Sealed},
     ledger::Committed,
     open::{CreateOptions, LedgerOptions, OpenOptions},
+    parameters::ParameterChanges,
     recover::{Recovery, Repair},
     users::UserChanges,
 };

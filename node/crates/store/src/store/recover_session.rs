@@ -7,7 +7,7 @@ use lucid_core::{ChunkIndex, SessionId, Timestamp, chunk::ChunkSummary, counted}
 use super::{
     Repair, Store,
     recover::{Recovery, temporary_files},
-    write::check_policy,
+    write::{check_length, check_policy},
 };
 use crate::{
     disk::parent,
@@ -159,6 +159,7 @@ impl Store {
                 self.vault.examine(session, chunk)?.and_then(|summary| {
                     totals.add(&summary.header).map_err(|error| error.to_string())?;
                     check_policy(&summary, &opened).map_err(|error| error.to_string())?;
+                    check_length(totals.plain_bytes, &opened).map_err(|error| error.to_string())?;
                     Ok(summary)
                 })
             } else {

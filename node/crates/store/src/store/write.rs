@@ -24,8 +24,8 @@ impl Store {
     /// entry are durable, and its id may be answered. Without `keys` the vault makes its key.
     ///
     /// # Errors
-    /// [`StoreError::SessionExists`] for an id used before, [`StoreError::DiskFull`], the log's, the
-    /// vault's, the disk's. Nothing of the session is then left, at the latest after the next start; only where
+    /// [`StoreError::SessionExists`] for an id used before, [`StoreError::PolicyChanged`] where its policy
+    /// is not of the parameters in force, [`StoreError::DiskFull`], the log's, the vault's, the disk's. Nothing of the session is then left, at the latest after the next start; only where
     /// the log failed may it come to be, and then as a whole.
     pub fn open_session(
         &self,
@@ -60,6 +60,7 @@ impl Store {
         if self.db.session(session)?.is_some() {
             return Err(StoreError::SessionExists(session));
         }
+        self.db.check_policy(&opened)?;
         self.mark_opening(session)?;
         if let Err(error) = self.make_files(session, keys, upload) {
             if error.kind() == ErrorKind::Conflict {
@@ -71,9 +72,17 @@ impl Store {
             let _ = self.discard_files(session);
             return Err(error);
         }
-        let committed = self.commit(vec![Entry::SessionOpened(opened)])?;
-        self.unmark_opening(session);
-        Ok(committed)
+        let committed = self.commit(vec![Entry::SessionOpened(opened)]);
+        match &committed {
+            Ok(_) => self.unmark_opening(session),
+            // Decided on in the meantime: nothing of it got into the log.
+            // Best effort: the mark stays where it fails, so that the next start looks again.
+            Err(StoreError::PolicyChanged(_)) => {
+                let _ = self.discard_files(session);
+            }
+            Err(_) => {}
+        }
+        committed
     }
 
     /// Puts the mark of a session whose files are being made. It is not synced: file systems that
@@ -176,7 +185,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::State`] unless the session is open and not being sealed, [`StoreError::Chunk`]
     /// where a chunk cannot follow those before it or goes against the session's policy,
-    /// [`StoreError::ChunkMissing`], the disk's. What of `chunks` was acknowledged, [`Store::totals`]
+    /// [`StoreError::SessionFull`] where they are more than that allows, and those that fit are
+    /// acknowledged; [`StoreError::ChunkMissing`], the disk's. What of `chunks` was acknowledged, [`Store::totals`]
     /// says.
     pub fn acknowledge(
         &self,
@@ -200,10 +210,11 @@ impl Store {
             check_policy(chunk, opened)?;
         }
         index.check(chunks)?;
+        let (chunks, full) = fitting(chunks, index.totals().plain_bytes, opened);
         let committed: Vec<_> = chunks.iter().map(CommittedChunk::from).collect();
         self.vault.settle(session, &committed)?;
         index.append(chunks)?;
-        Ok(*index.totals())
+        full.map(|()| *index.totals())
     }
 
     /// Sums over an open session's acknowledged chunks: where an upload goes on.
@@ -274,6 +285,31 @@ impl Store {
 pub(super) fn closing(session: SessionId) -> StoreError {
     let wanted = "but its end has begun: it takes no more chunks";
     StoreError::State { session, state: State::Open, wanted }
+}
+
+/// Those of the next chunks that still fit into a session of `bytes`, and whether that is all.
+fn fitting<'a>(
+    chunks: &'a [ChunkSummary],
+    mut bytes: u64,
+    opened: &SessionOpened,
+) -> (&'a [ChunkSummary], Result<(), StoreError>) {
+    for (place, chunk) in chunks.iter().enumerate() {
+        bytes = bytes.saturating_add(chunk.header.plain_bytes.into());
+        if let Err(full) = check_length(bytes, opened) {
+            return (&chunks[..place], Err(full));
+        }
+    }
+    (chunks, Ok(()))
+}
+
+/// A session is no longer than its policy says.
+pub(super) fn check_length(bytes: u64, opened: &SessionOpened) -> Result<(), StoreError> {
+    match opened.policy.session_bytes_max() {
+        Some(max) if bytes > max => {
+            Err(StoreError::SessionFull { session: opened.session_id, bytes, max })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A session is recorded under the policy in its `session.opened` entry, or not at all.

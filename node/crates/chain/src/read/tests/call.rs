@@ -208,3 +208,16 @@ fn an_estimate_works_and_is_near_the_least_that_does() {
     let error = chain.estimate_gas(&broke, At::Latest).unwrap_err();
     assert!(matches!(error, CallError::Refused(TxError::InsufficientFunds { .. })), "{error}");
 }
+
+#[test]
+fn what_halts_a_call_is_said_in_words() {
+    for (reason, words) in [
+        (HaltReason::OutOfOffset, "return data out of bounds"),
+        (HaltReason::StateChangeDuringStaticCall, "write protection"),
+        (HaltReason::PrecompileError, "precompile error"),
+        (HaltReason::NotActivated, "feature or opcode not activated"),
+        (HaltReason::CallNotAllowedInsideStatic, "call not allowed inside static call"),
+    ] {
+        assert_eq!(CallError::Halted { reason }.to_string(), words);
+    }
+}

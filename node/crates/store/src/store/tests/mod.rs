@@ -5,6 +5,7 @@ mod forged;
 mod group;
 mod holds;
 mod life;
+mod parameters;
 mod repair;
 mod split;
 mod upload;

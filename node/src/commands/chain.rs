@@ -1,0 +1,248 @@
+//! `chain`: what a running node's chain and log say, for people and programs without a client of Ethereum.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Subcommand, ValueHint};
+use http::Method;
+use lucid_api::ports::{BlockDetail, BlockId, TransactionDetail, TxHash};
+use lucid_core::{Hash, SessionId, counted};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::remote::{NodeArg, of_client, read_token, runtime};
+use crate::{
+    config::ServiceName,
+    context::Context,
+    failure::{Failure, Outcome},
+    output::{table, without_controls},
+};
+
+/// What of the chain.
+#[derive(Subcommand, Debug)]
+pub enum Chain {
+    /// Show how far the chain is, and what is registered
+    Head(Way),
+    /// Show a block: its header, its place in the log, its transactions
+    Block {
+        /// Its number, or its hash
+        #[arg(value_name = "BLOCK", value_parser = block)]
+        block: BlockId,
+        /// The node
+        #[command(flatten)]
+        way: Way,
+    },
+    /// Show a transaction: what it did, and where it is
+    Tx {
+        /// Its hash, as clients of Ethereum show it
+        #[arg(value_name = "HASH", value_parser = transaction)]
+        hash: TxHash,
+        /// The node
+        #[command(flatten)]
+        way: Way,
+    },
+    /// List entries of the log
+    Entries {
+        /// From this place on
+        #[arg(long, value_name = "INDEX", default_value_t = 0)]
+        from: u64,
+        /// At most so many
+        #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
+        limit: u32,
+        /// Those of this kind, such as session.sealed
+        #[arg(long, value_name = "KIND", value_parser = kind)]
+        kind: Option<String>,
+        /// Those about this session
+        #[arg(long, value_name = "ID")]
+        session: Option<SessionId>,
+        /// The node
+        #[command(flatten)]
+        way: Way,
+    },
+}
+
+/// The node, and who asks it.
+#[derive(Args, Debug)]
+pub struct Way {
+    /// Ask with the access token in this file: alone, or as /auth/login answered it; - is standard input. A
+    /// node with public_log answers without
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    node: NodeArg,
+}
+
+fn block(text: &str) -> Result<BlockId, String> {
+    text.parse().map_err(str::to_owned)
+}
+
+fn transaction(text: &str) -> Result<TxHash, String> {
+    text.parse().map_err(str::to_owned)
+}
+
+/// A kind as it may stand in a query.
+fn kind(text: &str) -> Result<String, String> {
+    let is_kind = |c: u8| c.is_ascii_alphanumeric() || b"._".contains(&c);
+    match !text.is_empty() && text.bytes().all(is_kind) {
+        true => Ok(text.to_owned()),
+        false => Err("a kind is lower-case words joined by dots".to_owned()),
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    chain_id: u64,
+    account: String,
+    anchors: String,
+    number: u64,
+    hash: Hash,
+    log_size: u64,
+    state_root: Hash,
+    sessions: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Page {
+    entries: Vec<Parsed>,
+    next: Option<u64>,
+    size: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Parsed {
+    index: u64,
+    kind: String,
+    leaf: Hash,
+    entry: Value,
+}
+
+impl Chain {
+    /// Asks and shows.
+    ///
+    /// # Errors
+    /// Where nobody answers, or the node refuses; what is not there is a check that failed.
+    pub fn run(&self, context: &Context) -> Outcome<ExitCode> {
+        let output = context.output;
+        match self {
+            Self::Head(way) => {
+                output.print(&way.ask::<Head>(context, "/api/v1/chain/head")?, head_text)?;
+            }
+            Self::Block { block, way } => {
+                let path = format!("/api/v1/chain/blocks/{block}");
+                output.print(&way.ask::<BlockDetail>(context, &path)?, block_text)?;
+            }
+            Self::Tx { hash, way } => {
+                let path = format!("/api/v1/chain/transactions/{hash}");
+                output.print(&way.ask::<TransactionDetail>(context, &path)?, transaction_text)?;
+            }
+            Self::Entries { from, limit, kind, session, way } => {
+                let kind = kind.as_ref().map_or_else(String::new, |kind| format!("&kind={kind}"));
+                let session = session.map_or_else(String::new, |id| format!("&session={id}"));
+                let path =
+                    format!("/api/v1/chain/entries?from={from}&limit={limit}{kind}{session}");
+                output.print(&way.ask::<Page>(context, &path)?, entries_text)?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Way {
+    fn ask<R: DeserializeOwned>(&self, context: &Context, path: &str) -> Outcome<R> {
+        let client = self.node.client(context, ServiceName::ApiGateway)?;
+        let token = self.token_file.as_ref().map(|file| read_token(file)).transpose()?;
+        let token = token.as_ref().map(|token| token.as_str());
+        let answer = runtime()?.block_on(client.ask(Method::GET, path, token, None));
+        answer.map_err(|error| {
+            let failure = of_client(&error);
+            let unknown = |code: &str| code.starts_with("token_") || code == "forbidden";
+            match &error {
+                lucid_api::client::ClientError::Refused { code, .. } if unknown(code) => {
+                    let way_out =
+                        "it answers observers, operators and admins: give --token-file FILE";
+                    Failure::usage(format!("{}; {way_out}", failure.error))
+                }
+                _ => failure,
+            }
+        })
+    }
+}
+
+fn head_text(head: &Head) -> String {
+    let sessions = counted(head.sessions, "session");
+    let entries = counted(head.log_size, "entry");
+    table(&[
+        ("chain", head.chain_id.to_string()),
+        ("block", format!("{} {}", head.number, head.hash)),
+        ("state", head.state_root.to_string()),
+        ("registered", format!("{sessions}: all that were sealed in the first {entries}")),
+        ("account", without_controls(&head.account)),
+        ("contract", without_controls(&head.anchors)),
+    ])
+}
+
+fn block_text(detail: &BlockDetail) -> String {
+    let BlockDetail { block, transactions, registered } = detail;
+    let header = &block.header;
+    let entries = counted(header.log_size, "entry");
+    let mut text = table(&[
+        ("block", header.number.to_string()),
+        ("hash", block.hash.to_string()),
+        ("parent", header.parent.to_string()),
+        ("time", header.time.to_string()),
+        ("in the log", format!("entry {}", block.log_index)),
+        ("covers", format!("{entries}, root {}", header.log_root)),
+        ("state root", header.state_root.to_string()),
+        ("tx root", header.tx_root.to_string()),
+        ("receipts root", header.receipts_root.to_string()),
+        ("gas used", header.gas_used.to_string()),
+        ("registers", counted(registered.len(), "session")),
+        ("transactions", format!("{}, {} failed", transactions.len(), block.failed_count)),
+    ]);
+    for session in registered {
+        text.push_str(&format!("\nregisters {session}"));
+    }
+    for transaction in transactions {
+        let went = if transaction.success { "done" } else { "FAILED" };
+        text.push_str(&format!("\n{}  {went}, {} gas", transaction.hash, transaction.gas_used));
+    }
+    text
+}
+
+fn transaction_text(detail: &TransactionDetail) -> String {
+    let to = detail.to.as_deref().or(detail.created.as_deref()).unwrap_or_default();
+    let action = detail.action.as_deref().unwrap_or("calls what this node does not know");
+    let mut rows = vec![
+        ("transaction", detail.hash.to_string()),
+        ("it", without_controls(action)),
+        ("block", format!("{}, {}", detail.block_number, detail.block_hash)),
+        ("place", format!("{} of {}", detail.index, detail.proof.leaves)),
+        ("time", detail.time.to_string()),
+        ("from", without_controls(&detail.from)),
+        (if detail.to.is_some() { "to" } else { "creates" }, without_controls(to)),
+        ("value", format!("{} wei", without_controls(&detail.value))),
+        ("gas", format!("{} of {}", detail.gas_used, detail.gas_limit)),
+        ("went", if detail.success { "well" } else { "WRONG" }.to_owned()),
+    ];
+    if let Some(why) = &detail.failure {
+        rows.push(("why", without_controls(why)));
+    }
+    let mut text = table(&rows);
+    for log in &detail.logs {
+        let topics = log.topics.join(" ");
+        let line = format!("{} {topics} {}", log.address, log.data);
+        text.push_str(&format!("\nlog {}", without_controls(&line)));
+    }
+    text
+}
+
+fn entries_text(page: &Page) -> String {
+    let mut text = String::new();
+    for Parsed { index, entry, .. } in &page.entries {
+        text.push_str(&format!("{index}  {}\n", without_controls(&entry.to_string())));
+    }
+    let end = match page.next {
+        Some(next) => format!("more: --from {next}, of {}", counted(page.size, "entry")),
+        None => format!("that is all of {}", counted(page.size, "entry")),
+    };
+    format!("{text}{end}")
+}
