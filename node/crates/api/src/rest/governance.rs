@@ -3,7 +3,7 @@
 
 use axum::{
     Json,
-    extract::{FromRequestParts, State},
+    extract::{FromRequestParts, Path, State},
 };
 use http::{Extensions, StatusCode, request::Parts};
 use lucid_core::{
@@ -35,7 +35,13 @@ impl<S: Send + Sync> FromRequestParts<S> for ProposalId {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        in_path(parts, "id").await?.parse().map(Self).map_err(|_| {
+        Self::parse(&in_path(parts, "id").await?)
+    }
+}
+
+impl ProposalId {
+    fn parse(text: &str) -> Result<Self, Problem> {
+        text.parse().map(Self).map_err(|_| {
             let detail = "a proposal's id is 64 hex digits, in lower case";
             Problem::new(Code::InvalidRequest, detail)
         })
@@ -153,10 +159,13 @@ pub(super) async fn list(
     responses((status = 200, description = "The proposal.", body = Proposal), GovernanceReading))]
 pub(super) async fn show(
     State(api): State<Api>,
+    Path(id): Path<String>,
     extensions: Extensions,
-    ProposalId(id): ProposalId,
 ) -> Result<Json<Proposal>, Problem> {
-    Ok(Json(read(&api, &extensions)?.proposal(id).await?))
+    // Who may not ask is told that first.
+    let governance = read(&api, &extensions)?;
+    let ProposalId(id) = ProposalId::parse(&id)?;
+    Ok(Json(governance.proposal(id).await?))
 }
 
 /// How decisions are made, and by whom.
