@@ -1,19 +1,17 @@
 //! `chain`: what a running node's chain and log say, for people and programs without a client of Ethereum.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::process::ExitCode;
 
-use clap::{Args, Subcommand, ValueHint};
-use http::Method;
+use clap::Subcommand;
 use lucid_api::ports::{BlockDetail, BlockId, TransactionDetail, TxHash};
 use lucid_core::{Hash, SessionId, counted};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::remote::{NodeArg, of_client, read_token, runtime};
+use super::remote::Reach;
 use crate::{
-    config::ServiceName,
     context::Context,
-    failure::{Failure, Outcome},
+    failure::Outcome,
     output::{table, without_controls},
 };
 
@@ -21,7 +19,7 @@ use crate::{
 #[derive(Subcommand, Debug)]
 pub enum Chain {
     /// Show how far the chain is, and what is registered
-    Head(Way),
+    Head(Reach),
     /// Show a block: its header, its place in the log, its transactions
     Block {
         /// Its number, or its hash
@@ -29,7 +27,7 @@ pub enum Chain {
         block: BlockId,
         /// The node
         #[command(flatten)]
-        way: Way,
+        reach: Reach,
     },
     /// Show a transaction: what it did, and where it is
     Tx {
@@ -38,7 +36,7 @@ pub enum Chain {
         hash: TxHash,
         /// The node
         #[command(flatten)]
-        way: Way,
+        reach: Reach,
     },
     /// List entries of the log
     Entries {
@@ -56,19 +54,8 @@ pub enum Chain {
         session: Option<SessionId>,
         /// The node
         #[command(flatten)]
-        way: Way,
+        reach: Reach,
     },
-}
-
-/// The node, and who asks it.
-#[derive(Args, Debug)]
-pub struct Way {
-    /// Ask with the access token in this file: alone, or as /auth/login answered it; - is standard input. A
-    /// node with public_log answers without
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    token_file: Option<PathBuf>,
-    #[command(flatten)]
-    node: NodeArg,
 }
 
 fn block(text: &str) -> Result<BlockId, String> {
@@ -123,47 +110,30 @@ impl Chain {
     pub fn run(&self, context: &Context) -> Outcome<ExitCode> {
         let output = context.output;
         match self {
-            Self::Head(way) => {
-                output.print(&way.ask::<Head>(context, "/api/v1/chain/head")?, head_text)?;
+            Self::Head(reach) => {
+                output
+                    .print(&reach.open(context)?.get::<Head>("/api/v1/chain/head")?, head_text)?;
             }
-            Self::Block { block, way } => {
+            Self::Block { block, reach } => {
                 let path = format!("/api/v1/chain/blocks/{block}");
-                output.print(&way.ask::<BlockDetail>(context, &path)?, block_text)?;
+                output.print(&reach.open(context)?.get::<BlockDetail>(&path)?, block_text)?;
             }
-            Self::Tx { hash, way } => {
+            Self::Tx { hash, reach } => {
                 let path = format!("/api/v1/chain/transactions/{hash}");
-                output.print(&way.ask::<TransactionDetail>(context, &path)?, transaction_text)?;
+                output.print(
+                    &reach.open(context)?.get::<TransactionDetail>(&path)?,
+                    transaction_text,
+                )?;
             }
-            Self::Entries { from, limit, kind, session, way } => {
+            Self::Entries { from, limit, kind, session, reach } => {
                 let kind = kind.as_ref().map_or_else(String::new, |kind| format!("&kind={kind}"));
                 let session = session.map_or_else(String::new, |id| format!("&session={id}"));
                 let path =
                     format!("/api/v1/chain/entries?from={from}&limit={limit}{kind}{session}");
-                output.print(&way.ask::<Page>(context, &path)?, entries_text)?;
+                output.print(&reach.open(context)?.get::<Page>(&path)?, entries_text)?;
             }
         }
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-impl Way {
-    fn ask<R: DeserializeOwned>(&self, context: &Context, path: &str) -> Outcome<R> {
-        let client = self.node.client(context, ServiceName::ApiGateway)?;
-        let token = self.token_file.as_ref().map(|file| read_token(file)).transpose()?;
-        let token = token.as_ref().map(|token| token.as_str());
-        let answer = runtime()?.block_on(client.ask(Method::GET, path, token, None));
-        answer.map_err(|error| {
-            let failure = of_client(&error);
-            let unknown = |code: &str| code.starts_with("token_") || code == "forbidden";
-            match &error {
-                lucid_api::client::ClientError::Refused { code, .. } if unknown(code) => {
-                    let way_out =
-                        "it answers observers, operators and admins: give --token-file FILE";
-                    Failure::usage(format!("{}; {way_out}", failure.error))
-                }
-                _ => failure,
-            }
-        })
     }
 }
 

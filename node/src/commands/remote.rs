@@ -9,8 +9,9 @@ use std::{
 };
 
 use clap::{Args, ValueHint};
+use http::Method;
 use lucid_api::client::{Client, ClientError, Trust};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::runtime::Runtime;
 use zeroize::Zeroizing;
 
@@ -48,6 +49,83 @@ impl NodeArg {
             (Some(url), Some(file)) => (url.clone(), Trust::Authorities(file.clone())),
         };
         Client::new(&url, &trust, ANSWER_TIME).map_err(|error| of_client(&error))
+    }
+}
+
+/// Which node, and who asks it.
+#[derive(Args, Debug)]
+pub struct Reach {
+    /// Ask with the access token in this file: alone, or as /auth/login answered it; - is standard input. Not
+    /// needed for reading where the log is public
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    node: NodeArg,
+}
+
+impl Reach {
+    /// A way to the node's API.
+    ///
+    /// # Errors
+    /// Those of [`NodeArg::client`] and [`read_token`].
+    pub fn open(&self, context: &Context) -> Outcome<Connection> {
+        let client = self.node.client(context, ServiceName::ApiGateway)?;
+        let token = self.token_file.as_deref().map(read_token).transpose()?;
+        Connection::new(client, token)
+    }
+}
+
+/// A way to a node's API, for whoever waits for one answer after another.
+pub struct Connection {
+    runtime: Runtime,
+    client: Client,
+    token: Option<Zeroizing<String>>,
+}
+
+impl Connection {
+    /// # Errors
+    /// The operating system's.
+    pub fn new(client: Client, token: Option<Zeroizing<String>>) -> Outcome<Self> {
+        Ok(Self { runtime: runtime()?, client, token })
+    }
+
+    /// Asks, with a `body` of JSON where there is one.
+    ///
+    /// # Errors
+    /// As [`of_client`] has them, with a way out where nobody said who asks.
+    pub fn ask<R: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Vec<u8>>,
+    ) -> Outcome<R> {
+        let token = self.token.as_ref().map(|token| token.as_str());
+        let answer = self.runtime.block_on(self.client.ask(method, path, token, body));
+        answer.map_err(|error| match &error {
+            ClientError::Refused { code, .. } if code == "token_missing" => {
+                let failure = of_client(&error);
+                Failure::usage(format!("{}: give --token-file FILE", failure.error))
+            }
+            error => of_client(error),
+        })
+    }
+
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn get<R: DeserializeOwned>(&self, path: &str) -> Outcome<R> {
+        self.ask(Method::GET, path, None)
+    }
+
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn send<R: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Outcome<R> {
+        let body = serde_json::to_vec(body).map_err(io::Error::from)?;
+        self.ask(method, path, Some(body))
     }
 }
 

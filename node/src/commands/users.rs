@@ -6,16 +6,14 @@ use clap::{Args, Subcommand, ValueHint};
 use http::Method;
 use lucid_api::{
     Code, Problem,
-    client::Client,
     ports::{Account, AccountFilter, Authentication},
 };
 use lucid_core::{Owner, access::Role};
 use lucid_store::StoreError;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Runtime;
-use zeroize::Zeroizing;
 
-use super::remote::{NodeArg, of_client, read_token, runtime};
+use super::remote::{Connection, NodeArg, read_token, runtime};
 use crate::{
     config::ServiceName,
     context::Context,
@@ -124,20 +122,19 @@ impl Users {
 /// The accounts, wherever they are.
 enum Accounts {
     Folder { runtime: Runtime, service: Arc<dyn Authentication>, by: Owner },
-    Node { runtime: Runtime, client: Client, token: Zeroizing<String> },
+    Node(Connection),
 }
 
 impl Way {
     fn open(&self, context: &Context) -> Outcome<Accounts> {
-        let runtime = runtime()?;
         if let Some(file) = &self.token_file {
             let client = self.node.client(context, ServiceName::ApiGateway)?;
-            return Ok(Accounts::Node { runtime, client, token: read_token(file)? });
+            return Ok(Accounts::Node(Connection::new(client, Some(read_token(file)?))?));
         }
         if self.node.url.is_some() {
             return Err(Failure::usage("--url goes with --token-file, of an admin of that node"));
         }
-        let store = context.open_store().map_err(in_use)?;
+        let (runtime, store) = (runtime()?, context.open_store().map_err(in_use)?);
         let service = runtime.block_on(serving::accounts_of(context, store))?;
         let by = "local".parse().map_err(|error| Failure::usage(format!("{error}")))?;
         Ok(Accounts::Folder { runtime, service, by })
@@ -176,10 +173,10 @@ impl Accounts {
                 let next = page.last().filter(|_| full).map(|last| last.owner.to_string());
                 Ok((page.into_iter().map(Row::from).collect(), next))
             }
-            Self::Node { .. } => {
+            Self::Node(node) => {
                 let after = after.map_or_else(String::new, |after| format!("&after={after}"));
                 let path = format!("/api/v1/admin/users?limit={PAGE}{after}");
-                let Page { users, next } = self.call(Method::GET, &path, None)?;
+                let Page { users, next } = node.get(&path)?;
                 Ok((users, next))
             }
         }
@@ -191,9 +188,8 @@ impl Accounts {
                 let granted = runtime.block_on(service.grant(address, role, by));
                 granted.map(Row::from).map_err(of_problem)
             }
-            Self::Node { .. } => {
-                let body = serde_json::to_vec(&Grant { role }).map_err(std::io::Error::from)?;
-                self.call(Method::PUT, &format!("/api/v1/admin/users/{address}"), Some(body))
+            Self::Node(node) => {
+                node.send(Method::PUT, &format!("/api/v1/admin/users/{address}"), &Grant { role })
             }
         }
     }
@@ -204,23 +200,10 @@ impl Accounts {
                 let revoked = runtime.block_on(service.revoke(address, by));
                 revoked.map(Row::from).map_err(of_problem)
             }
-            Self::Node { .. } => {
-                self.call(Method::DELETE, &format!("/api/v1/admin/users/{address}"), None)
+            Self::Node(node) => {
+                node.ask(Method::DELETE, &format!("/api/v1/admin/users/{address}"), None)
             }
         }
-    }
-
-    fn call<R: serde::de::DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Vec<u8>>,
-    ) -> Outcome<R> {
-        let Self::Node { runtime, client, token } = self else {
-            return Err(Failure::usage("no node was named"));
-        };
-        let answer = runtime.block_on(client.call(method, path, token, body));
-        answer.map_err(|error| of_client(&error))
     }
 }
 

@@ -6,7 +6,9 @@ mod governance;
 mod log;
 mod node;
 mod parameters;
+mod servers;
 mod sessions_data;
+mod strange;
 mod vm;
 
 use std::time::Duration;

@@ -2,12 +2,11 @@
 
 use std::{num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
-use async_trait::async_trait;
 use lucid_api::{
     client::{Client, Trust},
     gateway::{GatewayOptions, RateLimits},
-    health::{Check, Readiness},
-    metrics::{Measured, Metrics},
+    health::Readiness,
+    metrics::Metrics,
     ports::{
         Authentication, BlockLog, ChainApi, ChainCalls, Chunker, Encryptor, Evm, Governance,
         MerkleBuilder, Sessions, TransparencyLog,
@@ -15,10 +14,10 @@ use lucid_api::{
     rest::Api,
 };
 use lucid_auth::{KeyRing, Service, ServiceOptions};
-use lucid_store::{Disk, Figures, FolderVault, Store, StoreError, Witness, secrets};
+use lucid_store::{Disk, FolderVault, Store, Witness, secrets};
 use zeroize::Zeroizing;
 
-use super::{Running, accounts, late::Late};
+use super::{Running, accounts, late::Late, readiness::LocalReadiness};
 use crate::{
     config::{Config, ServiceName, WitnessAddress},
     context::{Context, now},
@@ -312,42 +311,11 @@ pub(super) fn sessions_data(
     index
 }
 
-/// Whether the index of sessions is there.
-pub(super) fn index_check(index: &LocalSessionsData) -> Check {
-    match index.away() {
-        None => Check::ok("sessions index"),
-        Some(why) => Check::failed("sessions index", why),
-    }
-}
-
-/// How far the index of sessions is, beside what else was measured.
-pub(super) fn index_figures(index: &LocalSessionsData, measured: Measured) -> Measured {
-    let (lag, unread) = index.lag();
-    let (index_lag_entries, index_unread_sessions) = (Some(lag), Some(unread));
-    Measured { index_lag_entries, index_unread_sessions, ..measured }
-}
-
 /// What the nodes decide together on a chain, and the task that follows it.
 pub(super) fn governance(chain: Arc<dyn ChainCalls>, running: &Running) -> Arc<LocalGovernance> {
     let governance = Arc::new(LocalGovernance::new(chain));
     running.tasks.spawn(Arc::clone(&governance).run(running.stop.clone()));
     governance
-}
-
-/// Whether decisions are followed.
-pub(super) fn governance_check(governance: &LocalGovernance) -> Check {
-    match governance.away() {
-        None => Check::ok("decisions"),
-        Some(why) => Check::failed("decisions", why),
-    }
-}
-
-/// Whether the chain is there.
-pub(super) fn chain_check(vm: &LocalVm) -> Check {
-    match vm.away() {
-        None => Check::ok("chain"),
-        Some(why) => Check::failed("chain", why),
-    }
 }
 
 /// The way to a witness.
@@ -387,86 +355,5 @@ pub(super) fn gateway_options(context: &Context) -> GatewayOptions {
             requests_per_minute: services.requests_per_minute,
             sign_ins_per_minute: services.sign_ins_per_minute,
         },
-    }
-}
-
-/// Whether there is room on the disk, as `look` sees it.
-pub(super) async fn room(look: impl FnOnce() -> Result<(), StoreError> + Send + 'static) -> Check {
-    match tokio::task::spawn_blocking(look).await {
-        Ok(Ok(())) => Check::ok("disk"),
-        Ok(Err(error)) => Check::failed("disk", error.to_string()),
-        Err(error) => Check::failed("disk", error.to_string()),
-    }
-}
-
-/// Whether the ledger log takes entries.
-pub(super) async fn log_taken(store: &Arc<Store>) -> Check {
-    let store = Arc::clone(store);
-    match tokio::task::spawn_blocking(move || store.check_log()).await {
-        Ok(Ok(())) => Check::ok("ledger log"),
-        Ok(Err(error)) => {
-            Check::failed("ledger log", format!("{error}; restart the node, which repairs it"))
-        }
-        Err(error) => Check::failed("ledger log", error.to_string()),
-    }
-}
-
-/// What a store says of itself.
-pub(super) async fn figures(store: &Arc<Store>) -> Measured {
-    let store = Arc::clone(store);
-    let look = move || {
-        let free_bytes = store.free_bytes().ok();
-        let Figures { log_entries, lag_entries, open_sessions } = store.figures();
-        Measured {
-            free_bytes,
-            log_entries: Some(log_entries),
-            lag_entries: Some(lag_entries),
-            open_sessions: Some(open_sessions),
-            ..Measured::default()
-        }
-    };
-    tokio::task::spawn_blocking(look).await.unwrap_or_default()
-}
-
-struct LocalReadiness {
-    store: Arc<Store>,
-    chunker: Arc<LocalChunker>,
-    cpu: Pool,
-    vm: Option<Arc<LocalVm>>,
-    sessions_data: Arc<LocalSessionsData>,
-    governance: Option<Arc<LocalGovernance>>,
-}
-
-#[async_trait]
-impl Readiness for LocalReadiness {
-    async fn checks(&self) -> Vec<Check> {
-        let store = Arc::clone(&self.store);
-        let log = log_taken(&store).await;
-        let mut checks = vec![Check::ok("store"), room(move || store.check_room()).await, log];
-        checks.extend(self.vm.as_deref().map(chain_check));
-        checks.push(index_check(&self.sessions_data));
-        checks.extend(self.governance.as_deref().map(governance_check));
-        checks
-    }
-
-    async fn measure(&self) -> Measured {
-        let (uploads, queue) = (self.chunker.active(), self.cpu.waiting());
-        let (uploads, queue) = (Some(uploads as u64), Some(queue as u64));
-        let chain_blocks = self.vm.as_deref().and_then(LocalVm::blocks);
-        let open_proposals = self.governance.as_deref().and_then(LocalGovernance::open_proposals);
-        let lag = match &self.vm {
-            Some(vm) => vm.lag().await,
-            None => None,
-        };
-        let figures = index_figures(&self.sessions_data, figures(&self.store).await);
-        Measured {
-            uploads,
-            queue,
-            chain_blocks,
-            chain_lag_entries: lag.map(|(entries, _)| entries),
-            chain_lag_seconds: lag.map(|(_, seconds)| seconds),
-            open_proposals,
-            ..figures
-        }
     }
 }

@@ -6,11 +6,13 @@
 //! every moment of it.
 
 mod accounts;
+mod folders;
 mod late;
 mod local;
 mod one;
 mod peers;
 mod process;
+mod readiness;
 mod vault;
 
 use std::{

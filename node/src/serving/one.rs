@@ -1,44 +1,40 @@
 //! One service in this process; the others are reached over HTTP.
 
-use std::{convert::Infallible, path::PathBuf, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 
-use async_trait::async_trait;
 use axum::Router;
 use lucid_api::{
     gateway,
-    health::{Check, Readiness},
+    health::Readiness,
     internal::{self, guarded},
-    metrics::Measured,
     ports::{ChainApi, Governance, Ledger},
     rest::{self, Api},
 };
 use lucid_core::NodeId;
-use lucid_store::{
-    DataFolder, Disk, ErrorKind, FolderKind, FolderVault, KekSource, LedgerOptions, RemoteVault,
-    Store, StoreError, Vault, VaultOptions,
-};
-use tokio::runtime::Handle;
+use lucid_store::FolderKind;
 
 use super::{
     Running, completer,
+    folders::{open_folder, open_ledger, open_vault},
     late::{Joined, Late, Missing},
     local::{
-        STORE_THREADS, authentication, chain_api, chain_check, check_reads, chunker_options,
-        figures, gateway_options, governance, governance_check, index_check, index_figures,
-        log_taken, orchestrator_options, room, sessions_data, tell_overruled, vm, witness,
+        STORE_THREADS, authentication, chain_api, check_reads, chunker_options, gateway_options,
+        governance, orchestrator_options, sessions_data, tell_overruled, vm, witness,
     },
     peers::Peers,
-    vault::{self, HttpTransport},
+    readiness::{
+        ChunkerReadiness, FolderReadiness, GovernanceReadiness, IndexReadiness, LedgerReadiness,
+        VaultReadiness, VmReadiness,
+    },
+    vault,
 };
 use crate::{
     config::ServiceName,
-    context::{Context, now, tell},
-    failure::{Failure, Outcome},
-    output::notice,
+    context::Context,
+    failure::Outcome,
     services::{
-        chunker::LocalChunker, cpu::Pool, encryptor::LocalEncryptor, governance::LocalGovernance,
+        chunker::LocalChunker, cpu::Pool, encryptor::LocalEncryptor,
         merkle_builder::LocalMerkleBuilder, orchestrator::Orchestrator,
-        sessions_data::LocalSessionsData, vm::LocalVm,
     },
 };
 
@@ -239,111 +235,6 @@ fn blockchain_sessions_data(
     Ok((internal::sessions_data(index), readiness))
 }
 
-/// Opens the folder of the encryptor, and makes it first where nothing is there.
-fn open_vault(context: &Context) -> Outcome<FolderVault> {
-    let config = &context.config;
-    let (disk, ciphers) = (Disk::default(), context.ciphers());
-    let options = || VaultOptions {
-        reserve_bytes: config.reserve_bytes,
-        disk: disk.clone(),
-        ciphers: Arc::clone(&ciphers),
-    };
-    match FolderVault::open(&config.data, config.master_key.clone(), options()) {
-        Ok((vault, repairs)) => {
-            for repair in repairs {
-                notice(&format!("repaired: {repair}"));
-            }
-            Ok(vault)
-        }
-        Err(error) if is_to_be_made(&error) => {
-            let kek = context.kek_source();
-            let in_folder = matches!(kek, KekSource::Folder);
-            let vault = FolderVault::create(&config.data, kek, options())?;
-            made(&config.data, in_folder.then_some("its master key is"));
-            Ok(vault)
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Opens the folder of the orchestrator, and makes it first where nothing is there. The vault is asked
-/// what a crash left of sessions, as soon as it can be.
-async fn open_ledger(context: &Context, peers: &Peers<'_>, late: &Late) -> Outcome<Store> {
-    let (path, reserve_bytes) = (context.config.data.clone(), context.config.reserve_bytes);
-    let caller = peers.caller(ServiceName::SessionEncryptor);
-    let opened = late
-        .until(async || {
-            let transport = HttpTransport { caller: caller.clone(), runtime: Handle::current() };
-            let vault: Arc<dyn Vault> = Arc::new(RemoteVault::new(transport));
-            let path = path.clone();
-            let opening = move || open_or_create_ledger(&path, vault, reserve_bytes);
-            match tokio::task::spawn_blocking(opening).await {
-                Ok(Ok(opened)) => Ok(opened),
-                Ok(Err(error)) if error.kind() == ErrorKind::Unavailable => {
-                    Err(Missing::Yet(error.to_string()))
-                }
-                Ok(Err(error)) => Err(Missing::Never(Failure::from(error))),
-                Err(error) => Err(Missing::Never(Failure::io(error.to_string()))),
-            }
-        })
-        .await?;
-    match opened {
-        (store, Some(recovery)) => {
-            tell(&recovery);
-            Ok(store)
-        }
-        (store, None) => {
-            made(&path, Some("the key that signs the ledger is"));
-            Ok(store)
-        }
-    }
-}
-
-type Opened = (Store, Option<lucid_store::Recovery>);
-
-fn open_or_create_ledger(
-    path: &std::path::Path,
-    vault: Arc<dyn Vault>,
-    reserve_bytes: Option<u64>,
-) -> Result<Opened, StoreError> {
-    let options = || LedgerOptions { at: now(), reserve_bytes, disk: Disk::default() };
-    match Store::open_with(path, Arc::clone(&vault), options()) {
-        Ok((store, recovery)) => Ok((store, Some(recovery))),
-        Err(error) if is_to_be_made(&error) => {
-            Ok((Store::create_with(path, vault, options())?, None))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Opens a service's folder that is no store, and makes it first where nothing is there.
-fn open_folder(context: &Context, kind: FolderKind, key: Option<&str>) -> Outcome<Arc<DataFolder>> {
-    let path = &context.config.data;
-    let folder = match DataFolder::open(path, kind) {
-        Err(error) if is_to_be_made(&error) => {
-            let folder = DataFolder::create(path, kind, &Disk::default())?;
-            made(path, key);
-            folder
-        }
-        opened => opened?,
-    };
-    Ok(Arc::new(folder))
-}
-
-/// Whether there is nothing yet, or something that was begun. Making refuses what is neither.
-fn is_to_be_made(error: &StoreError) -> bool {
-    use StoreError::{NoFolder, NotADataFolder, Unfinished};
-    matches!(error, NoFolder { .. } | Unfinished { .. } | NotADataFolder { .. })
-}
-
-fn made(path: &std::path::Path, key: Option<&str>) {
-    notice(&format!("made the data folder {}", path.display()));
-    if let Some(key) = key {
-        let secrets: PathBuf = path.join("secrets");
-        notice(&format!("{key} in {}: back it up, apart from it", secrets.display()));
-    }
-}
-
 /// The node that tokens and challenges name: the one whose ledger it is.
 async fn issuer(ledger: &dyn Ledger, late: &Late) -> NodeId {
     // Whatever the problem is: without the ledger nobody can sign in.
@@ -353,117 +244,5 @@ async fn issuer(ledger: &dyn Ledger, late: &Late) -> NodeId {
     match asked.await {
         Ok(id) => id,
         Err(never) => match never {},
-    }
-}
-
-struct ChunkerReadiness(Arc<LocalChunker>, Pool);
-
-#[async_trait]
-impl Readiness for ChunkerReadiness {
-    async fn checks(&self) -> Vec<Check> {
-        Vec::new()
-    }
-
-    async fn measure(&self) -> Measured {
-        let (uploads, queue) = (self.0.active() as u64, self.1.waiting() as u64);
-        Measured { uploads: Some(uploads), queue: Some(queue), ..Measured::default() }
-    }
-}
-
-struct VaultReadiness(Arc<FolderVault>, Pool);
-
-#[async_trait]
-impl Readiness for VaultReadiness {
-    async fn checks(&self) -> Vec<Check> {
-        let vault = Arc::clone(&self.0);
-        vec![room(move || vault.check_room()).await]
-    }
-
-    async fn measure(&self) -> Measured {
-        let vault = Arc::clone(&self.0);
-        let free = tokio::task::spawn_blocking(move || vault.free_bytes()).await;
-        let free_bytes = free.ok().and_then(Result::ok);
-        let queue = Some(self.1.waiting() as u64);
-        Measured { queue, free_bytes, ..Measured::default() }
-    }
-}
-
-struct LedgerReadiness(Arc<Store>);
-
-#[async_trait]
-impl Readiness for LedgerReadiness {
-    async fn checks(&self) -> Vec<Check> {
-        let store = Arc::clone(&self.0);
-        let log = log_taken(&store).await;
-        vec![room(move || store.check_room()).await, log]
-    }
-
-    async fn measure(&self) -> Measured {
-        figures(&self.0).await
-    }
-}
-
-struct VmReadiness(Arc<LocalVm>, FolderReadiness);
-
-#[async_trait]
-impl Readiness for VmReadiness {
-    async fn checks(&self) -> Vec<Check> {
-        let mut checks = self.1.checks().await;
-        checks.push(chain_check(&self.0));
-        checks
-    }
-
-    async fn measure(&self) -> Measured {
-        let lag = self.0.lag().await;
-        Measured {
-            chain_blocks: self.0.blocks(),
-            chain_lag_entries: lag.map(|(entries, _)| entries),
-            chain_lag_seconds: lag.map(|(_, seconds)| seconds),
-            ..self.1.measure().await
-        }
-    }
-}
-
-struct GovernanceReadiness(Arc<LocalGovernance>);
-
-#[async_trait]
-impl Readiness for GovernanceReadiness {
-    async fn checks(&self) -> Vec<Check> {
-        vec![governance_check(&self.0)]
-    }
-
-    async fn measure(&self) -> Measured {
-        Measured { open_proposals: self.0.open_proposals(), ..Measured::default() }
-    }
-}
-
-struct IndexReadiness(Arc<LocalSessionsData>, FolderReadiness);
-
-#[async_trait]
-impl Readiness for IndexReadiness {
-    async fn checks(&self) -> Vec<Check> {
-        let mut checks = self.1.checks().await;
-        checks.push(index_check(&self.0));
-        checks
-    }
-
-    async fn measure(&self) -> Measured {
-        index_figures(&self.0, self.1.measure().await)
-    }
-}
-
-struct FolderReadiness(Arc<DataFolder>);
-
-#[async_trait]
-impl Readiness for FolderReadiness {
-    async fn checks(&self) -> Vec<Check> {
-        let folder = Arc::clone(&self.0);
-        vec![room(move || folder.free_bytes().map(drop)).await]
-    }
-
-    async fn measure(&self) -> Measured {
-        let folder = Arc::clone(&self.0);
-        let free = tokio::task::spawn_blocking(move || folder.free_bytes()).await;
-        Measured { free_bytes: free.ok().and_then(Result::ok), ..Measured::default() }
     }
 }

@@ -171,20 +171,6 @@ impl Client {
         self.send(Method::GET, path, None, None).await
     }
 
-    /// Calls the API with a token; gives the answer's JSON.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub async fn call<R: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        token: &str,
-        body: Option<Vec<u8>>,
-    ) -> Result<R, ClientError> {
-        self.ask(method, path, Some(token), body).await
-    }
-
     /// Calls the API, with a token where there is one; gives the answer's JSON.
     ///
     /// # Errors
@@ -399,7 +385,7 @@ mod tests {
     async fn a_token_is_not_sent_in_the_open() {
         // 192.0.2.0/24 is for documentation (RFC 5737): nobody is asked.
         let client = client("http://192.0.2.1:8080").unwrap();
-        let sent = client.call::<()>(Method::GET, "/", "secret", None).await;
+        let sent = client.ask::<()>(Method::GET, "/", Some("secret"), None).await;
         assert!(matches!(sent, Err(ClientError::InTheOpen(_))));
     }
 }

@@ -10,7 +10,10 @@ use lucid_core::{
     entry::{BODY_PART_BYTES_MAX, BODY_PARTS_MAX, Entry, EvmBlock, EvmBody, ParametersChanged},
 };
 
-use crate::{Block, ChainError, Genesis, contracts::ParameterChanges};
+use crate::{
+    Block, CallError, Chain, ChainError, Genesis, Receipt,
+    contracts::{Contracts, ParameterChanges},
+};
 
 /// What an entry of the log completes.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -32,18 +35,55 @@ pub enum Logged {
 /// What the entry right behind a block that changed parameters must say.
 #[derive(Clone, Debug)]
 pub struct ExpectedParameters {
-    /// The block.
-    pub block: BlockNumber,
+    block: BlockNumber,
     /// What it changed.
-    pub changes: ParameterChanges,
+    changes: ParameterChanges,
     /// All of them, by the state after the block, where that was just made.
-    pub parameters: Option<Parameters>,
+    parameters: Option<Parameters>,
 }
 
 impl ExpectedParameters {
+    /// What is expected behind a block with these receipts, which is the head of `chain` now or was made long
+    /// ago; nothing where it changed no parameters.
+    ///
+    /// # Errors
+    /// The chain's, and [`CallError`] where its contract does not answer.
+    pub fn behind(
+        block: BlockNumber,
+        receipts: &[Receipt],
+        contracts: &Contracts,
+        head_of: Option<&Chain>,
+    ) -> Result<Option<Self>, CallError> {
+        let logs = receipts.iter().flat_map(|receipt| &receipt.logs);
+        let changes = contracts.parameter_changes(logs)?;
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        let parameters = head_of.map(|chain| contracts.parameters(chain)).transpose()?;
+        Ok(Some(Self { block, changes, parameters }))
+    }
+
+    /// Holds the next thing in the log against what is expected of it; `next` is nothing for an entry that
+    /// completes nothing, and for the log's end.
+    ///
+    /// # Errors
+    /// Why it is not that.
+    pub fn hold(expected: Option<Self>, next: Option<&Logged>) -> Result<(), String> {
+        let changed = match next {
+            Some(Logged::Parameters(changed)) => Some(changed),
+            _ => None,
+        };
+        match (expected, changed) {
+            (Some(expected), changed) => expected.refusal(changed).map_or(Ok(()), Err),
+            (None, Some(changed)) => {
+                Err(format!("block {} does not change parameters", changed.block))
+            }
+            (None, None) => Ok(()),
+        }
+    }
+
     /// Why `entry` is not what is expected, where it is not; nothing is an entry that is not there.
-    #[must_use]
-    pub fn refusal(&self, entry: Option<&ParametersChanged>) -> Option<String> {
+    fn refusal(&self, entry: Option<&ParametersChanged>) -> Option<String> {
         let found = match entry {
             None => "nothing behind it says what they are",
             Some(ParametersChanged { parameters, .. })

@@ -211,8 +211,7 @@ impl Policy {
     /// From when on a session that was sealed at `sealed_at` is to be erased, where it is.
     #[must_use]
     pub fn erased_from(&self, sealed_at: Timestamp) -> Option<Timestamp> {
-        let millis = self.retention_seconds()?.saturating_mul(1000);
-        Some(Timestamp::from_unix_millis(sealed_at.unix_millis().saturating_add(millis)))
+        self.retention_seconds().map(|seconds| sealed_at.after_seconds(seconds))
     }
 
     /// Checks the bounds of a policy that was read.

@@ -36,6 +36,12 @@ impl Timestamp {
         self.0
     }
 
+    /// The time so many seconds later, or the last one there is.
+    #[must_use]
+    pub fn after_seconds(self, seconds: u64) -> Self {
+        Self::from_unix_millis(self.0.saturating_add(seconds.saturating_mul(1000)))
+    }
+
     /// Reads a time in any form of RFC 3339: with any offset from UTC, and with whatever part of a second;
     /// what is finer than a millisecond is left out. For what is asked, not for what is signed, which has one
     /// form.

@@ -18,8 +18,8 @@ use lucid_core::Hash;
 use serde::Serialize;
 
 use self::{member::Member, node::Node};
-use super::remote::{NodeArg, read_token};
-use crate::{config::ServiceName, context::Context, failure::Outcome};
+use super::remote::Reach;
+use crate::{context::Context, failure::Outcome};
 
 /// Digits of an id that are enough, if they are one proposal's alone.
 const PREFIX_DIGITS_MIN: usize = 6;
@@ -60,17 +60,6 @@ pub enum Governance {
     Execute(Step),
     /// Cancel a proposal of one's own before its vote begins
     Cancel(Step),
-}
-
-/// Which node, and who asks.
-#[derive(Args, Debug)]
-pub struct Reach {
-    /// An access token is in this file: alone, or as /auth/login answered it; - is standard input. Not
-    /// needed for reading where the log is public
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    token_file: Option<PathBuf>,
-    #[command(flatten)]
-    node: NodeArg,
 }
 
 /// Who acts.
@@ -257,25 +246,25 @@ impl Governance {
         let output = context.output;
         match self {
             Self::Parameters(reach) => {
-                let parameters = reach.open(context)?.parameters()?;
+                let parameters = Node(reach.open(context)?).parameters()?;
                 output.print(&parameters, text::parameters)?;
             }
             Self::History(List { limit, reach }) => {
-                let changes = reach.open(context)?.history(*limit)?;
+                let changes = Node(reach.open(context)?).history(*limit)?;
                 output.print(&Changes { changes }, |found| text::history(&found.changes))?;
             }
             Self::Proposals(List { limit, reach }) => {
-                let proposals = reach.open(context)?.proposals(*limit)?;
+                let proposals = Node(reach.open(context)?).proposals(*limit)?;
                 output
                     .print(&Proposals { proposals }, |found| text::proposals(&found.proposals))?;
             }
             Self::Show(Named { id, reach }) => {
-                let node = reach.open(context)?;
+                let node = Node(reach.open(context)?);
                 let id = node.resolve(&id.id)?;
                 output.print(&node.proposal(id)?, text::proposal)?;
             }
             Self::Settings(reach) => {
-                output.print(&reach.open(context)?.settings()?, text::settings)?;
+                output.print(&Node(reach.open(context)?).settings()?, text::settings)?;
             }
             Self::Propose(propose) => {
                 let acted = propose.actor.propose(context, &propose.proposal())?;
@@ -303,17 +292,9 @@ impl Governance {
     }
 }
 
-impl Reach {
-    fn open(&self, context: &Context) -> Outcome<Node> {
-        let client = self.node.client(context, ServiceName::ApiGateway)?;
-        let token = self.token_file.as_deref().map(read_token).transpose()?;
-        Node::new(client, token)
-    }
-}
-
 impl Actor {
     fn propose(&self, context: &Context, new: &NewProposal) -> Outcome<Acted> {
-        let node = self.reach.open(context)?;
+        let node = Node(self.reach.open(context)?);
         match &self.evm_key {
             Some(key) => Member::open(&node, key)?.propose(new),
             None => node.post("/api/v1/governance/proposals", new),
@@ -321,7 +302,7 @@ impl Actor {
     }
 
     fn act(&self, context: &Context, id: &str, deed: &Deed<'_>) -> Outcome<Acted> {
-        let node = self.reach.open(context)?;
+        let node = Node(self.reach.open(context)?);
         let id = node.resolve(id)?;
         if let Some(key) = &self.evm_key {
             return Member::open(&node, key)?.act(id, deed);

@@ -1,53 +1,27 @@
 //! What a node says of decisions.
 
 use http::Method;
-use lucid_api::{
-    client::Client,
-    ports::{
-        GovernanceSettings, GovernedChange, GovernedParameters, ParameterHistory, Proposal,
-        ProposalPage, ProposalSummary,
-    },
+use lucid_api::ports::{
+    GovernanceSettings, GovernedChange, GovernedParameters, ParameterHistory, Proposal,
+    ProposalPage, ProposalSummary,
 };
 use lucid_core::Hash;
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::runtime::Runtime;
-use zeroize::Zeroizing;
 
 use crate::{
-    commands::remote::{of_client, runtime},
+    commands::remote::Connection,
     failure::{Failure, Outcome},
 };
 
 /// Items that are asked for at once.
 const PAGE: u32 = 200;
 
-/// A node, and who asks it.
-pub(super) struct Node {
-    runtime: Runtime,
-    client: Client,
-    token: Option<Zeroizing<String>>,
-}
+/// A node, as far as decisions are concerned.
+pub(super) struct Node(pub(super) Connection);
 
 impl Node {
-    /// # Errors
-    /// The operating system's.
-    pub(super) fn new(client: Client, token: Option<Zeroizing<String>>) -> Outcome<Self> {
-        Ok(Self { runtime: runtime()?, client, token })
-    }
-
-    fn ask<R: DeserializeOwned>(
-        &self,
-        method: Method,
-        path: &str,
-        body: Option<Vec<u8>>,
-    ) -> Outcome<R> {
-        let token = self.token.as_ref().map(|token| token.as_str());
-        let answer = self.runtime.block_on(self.client.ask(method, path, token, body));
-        answer.map_err(|error| of_client(&error))
-    }
-
     fn get<R: DeserializeOwned>(&self, path: &str) -> Outcome<R> {
-        self.ask(Method::GET, path, None)
+        self.0.get(path)
     }
 
     pub(super) fn post<R: DeserializeOwned>(
@@ -55,8 +29,7 @@ impl Node {
         path: &str,
         body: &impl Serialize,
     ) -> Outcome<R> {
-        let body = serde_json::to_vec(body).map_err(std::io::Error::from)?;
-        self.ask(Method::POST, path, Some(body))
+        self.0.send(Method::POST, path, body)
     }
 
     pub(super) fn parameters(&self) -> Outcome<GovernedParameters> {

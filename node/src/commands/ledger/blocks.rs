@@ -176,29 +176,14 @@ impl Replay<'_> {
                 }
             }
         }
-        Ok(self.expected.as_ref().and_then(|expected| expected.refusal(None)))
+        Ok(ExpectedParameters::hold(self.expected.take(), None).err())
     }
 
     fn take(&mut self, gathering: &mut Gathering, index: u64, bytes: &[u8]) -> Result<(), Stop> {
         // What no entry can be is among the log's findings already.
         let Ok(entry) = Entry::parse(bytes) else { return Ok(()) };
         let logged = gathering.take(entry)?;
-        let expected = self.expected.take();
-        let changed = match &logged {
-            Some(Logged::Parameters(changed)) => Some(changed),
-            _ => None,
-        };
-        match (expected, changed) {
-            (Some(expected), changed) => {
-                if let Some(why) = expected.refusal(changed) {
-                    return wrong(why);
-                }
-            }
-            (None, Some(changed)) => {
-                return wrong(format!("block {} does not change parameters", changed.block));
-            }
-            (None, None) => {}
-        }
+        ExpectedParameters::hold(self.expected.take(), logged.as_ref()).map_err(Stop::Wrong)?;
         match logged {
             None | Some(Logged::Parameters(_)) => Ok(()),
             Some(Logged::Genesis { genesis, header }) => self.begin(genesis, &header),
@@ -247,16 +232,11 @@ impl Replay<'_> {
             .flat_map(|receipt| receipt.logs.iter().filter_map(|log| contracts.registered(log)));
         let sealed = Sealed::new(self.log, before, header.log_size)?;
         let count = check_registrations(sealed, registered)?;
-        let logs = receipts.iter().flat_map(|receipt| &receipt.logs);
-        let changes = contracts.parameter_changes(logs)?;
-        if !changes.is_empty() {
-            let parameters = contracts.parameters(chain).map_err(|error| match error {
-                CallError::Chain(error) => Stop::from(error),
-                error => Stop::Wrong(error.to_string()),
-            })?;
-            let (block, parameters) = (header.number, Some(parameters));
-            self.expected = Some(ExpectedParameters { block, changes, parameters });
-        }
+        let expected = ExpectedParameters::behind(header.number, &receipts, contracts, Some(chain));
+        self.expected = expected.map_err(|error| match error {
+            CallError::Chain(error) => Stop::from(error),
+            error => Stop::Wrong(error.to_string()),
+        })?;
         let blocks = &mut self.blocks;
         blocks.blocks += 1;
         blocks.transactions += block.body.len() as u64;

@@ -73,10 +73,10 @@ impl Parts {
                 }
                 error => error,
             })?;
-            self.tell(catalogue, &reading, true);
+            self.tell(catalogue, &reading);
             *pause = PAUSE;
             let more = self.read_chunks(catalogue, &mut reading).await?;
-            self.tell(catalogue, &reading, true);
+            self.tell(catalogue, &reading);
             let progress = catalogue.progress();
             if flushed_at.elapsed() >= FLUSH_EVERY && progress != flushed {
                 let of = Arc::clone(catalogue);
@@ -93,15 +93,15 @@ impl Parts {
         }
     }
 
-    /// Says how far it is.
-    fn tell(&self, catalogue: &Arc<Catalogue>, reading: &Reading, caught_up: bool) {
+    /// Says how far it is, once it has caught up.
+    fn tell(&self, catalogue: &Arc<Catalogue>, reading: &Reading) {
         let progress = catalogue.progress();
         let next = (progress.head.size, progress.unread, reading.unreadable);
         self.state.send_if_modified(|state| {
             let before = (state.size, state.unread, state.unreadable);
-            let changed = before != next || caught_up != state.has_caught_up;
+            let changed = before != next || !state.has_caught_up;
             (state.size, state.unread, state.unreadable) = next;
-            state.has_caught_up |= caught_up;
+            state.has_caught_up = true;
             changed
         });
     }

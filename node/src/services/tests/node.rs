@@ -1,48 +1,47 @@
 //! A node for the suite: its services, and the ports that the tests reach them through.
 
-use std::{net::SocketAddr, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use axum::{Router, middleware};
 use lucid_api::{
     internal::{
-        self, Caller, RemoteBlockLog, RemoteChainApi, RemoteChainCalls, RemoteChunker,
-        RemoteEncryptor, RemoteEvm, RemoteGovernance, RemoteLog, RemoteMerkleBuilder,
-        RemoteSessions, RemoteSessionsData, RemoteWitness, ServiceKey, guarded,
+        self, RemoteBlockLog, RemoteChainApi, RemoteChainCalls, RemoteChunker, RemoteEncryptor,
+        RemoteEvm, RemoteGovernance, RemoteLog, RemoteMerkleBuilder, RemoteSessions,
+        RemoteSessionsData, RemoteWitness, ServiceKey,
     },
     metrics::Metrics,
     ports::{
         BlockLog, ChainApi, ChainCalls, Chunker, Encryptor, Evm, Governance as Decisions, Ledger,
         MerkleBuilder, Sessions, SessionsData, TransparencyLog, Witness,
     },
-    request::{self, RequestLayer},
-    server::{self, ServerOptions},
 };
 use lucid_chain::contracts::Governance;
 use lucid_core::{Parameters, Policy, chunk::Suite};
 use lucid_store::{
     CreateOptions, DataFolder, Disk, FolderKind, KekSource, Store, Witness as Memory,
 };
-use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
 
-use super::super::{
-    chain_api::LocalChainApi,
-    chunker::{ChunkerOptions, LocalChunker},
-    cpu::Pool,
-    encryptor::LocalEncryptor,
-    governance::LocalGovernance,
-    ledger::{
-        LocalWitness,
-        asking::{Asked, Asking, AskingOptions, Reach as Reaching},
+use super::{
+    super::{
+        chain_api::LocalChainApi,
+        chunker::{ChunkerOptions, LocalChunker},
+        cpu::Pool,
+        encryptor::LocalEncryptor,
+        governance::LocalGovernance,
+        ledger::{
+            LocalWitness,
+            asking::{Asked, Asking, AskingOptions, Reach as Reaching},
+        },
+        merkle_builder::LocalMerkleBuilder,
+        orchestrator::{Orchestrator, OrchestratorOptions},
+        sessions_data::LocalSessionsData,
+        vm::{LocalVm, VmOptions},
     },
-    merkle_builder::LocalMerkleBuilder,
-    orchestrator::{Orchestrator, OrchestratorOptions},
-    sessions_data::LocalSessionsData,
-    vm::{LocalVm, VmOptions},
+    servers::{Servers, Task},
 };
 use crate::{context::now, ports::PipelineCiphers};
 
@@ -89,22 +88,16 @@ pub(super) struct Vm {
     pub(super) calls_for_another: Option<Arc<dyn ChainCalls>>,
     pub(super) local: Arc<LocalVm>,
     pub(super) repaired: Option<String>,
-    stop: CancellationToken,
-    task: JoinHandle<()>,
+    task: Task,
 }
 
 impl Vm {
-    /// Stops it as a node does.
     pub(super) async fn stop(self) {
-        self.stop.cancel();
-        self.task.await.unwrap();
+        self.task.stop().await;
     }
 
-    /// Ends it where it stands, as a crash does: nothing is flushed.
     pub(super) async fn kill(self) {
-        self.task.abort();
-        self.stop.cancel();
-        assert!(self.task.await.is_err_and(|error| error.is_cancelled()));
+        self.task.kill().await;
     }
 }
 
@@ -112,62 +105,16 @@ impl Vm {
 pub(super) struct Index {
     pub(super) port: Arc<dyn SessionsData>,
     pub(super) local: Arc<LocalSessionsData>,
-    stop: CancellationToken,
-    task: JoinHandle<()>,
+    task: Task,
 }
 
 impl Index {
-    /// Stops it as a node does.
     pub(super) async fn stop(self) {
-        self.stop.cancel();
-        self.task.await.unwrap();
+        self.task.stop().await;
     }
 
-    /// Ends it where it stands, as a crash does: nothing is flushed.
     pub(super) async fn kill(self) {
-        self.task.abort();
-        self.stop.cancel();
-        assert!(self.task.await.is_err_and(|error| error.is_cancelled()));
-    }
-}
-
-/// Services that listen on loopback, each with a token of its own asked for.
-struct Servers {
-    key: ServiceKey,
-    stop: CancellationToken,
-}
-
-impl Servers {
-    async fn serve(&self, name: &'static str, router: Router) -> Caller {
-        self.serve_until(name, router, self.stop.clone()).await
-    }
-
-    async fn serve_until(
-        &self,
-        name: &'static str,
-        router: Router,
-        stop: CancellationToken,
-    ) -> Caller {
-        self.serve_as(["test", name], router, stop).await
-    }
-
-    /// Serves a router; gives the way to it of who calls.
-    async fn serve_as(
-        &self,
-        [caller, name]: [&'static str; 2],
-        router: Router,
-        stop: CancellationToken,
-    ) -> Caller {
-        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let metrics = Metrics::new("test", String::new());
-        let layer = RequestLayer { service: name, trusts_ids: true, metrics };
-        let router = guarded(router, self.key.clone(), name)
-            .layer(middleware::from_fn_with_state(layer, request::layer));
-        let options =
-            ServerOptions { tls: None, connections_max: 64, grace: Duration::from_secs(1) };
-        tokio::spawn(server::serve(listener, router, options, stop));
-        Caller::new(caller, name, &url, self.key.clone())
+        self.task.kill().await;
     }
 }
 
@@ -360,7 +307,7 @@ impl Node {
                     (reached("blockchain-governance").await, Some(reached("api-server").await))
                 }
             };
-        Vm { evm, chain, calls, calls_for_another, local, repaired, stop, task }
+        Vm { evm, chain, calls, calls_for_another, local, repaired, task: Task { stop, task } }
     }
 
     /// An index in the folder `name`, of the sessions in `log` and the chunks that `sessions` has, reached as
@@ -384,7 +331,7 @@ impl Node {
                 Arc::new(RemoteSessionsData(self.servers.serve_until(name, router, until).await))
             }
         };
-        Index { port, local, stop, task }
+        Index { port, local, task: Task { stop, task } }
     }
 
     /// What the nodes decide together, reached as the others are.

@@ -12,7 +12,7 @@ use lucid_chain::{
     BlockNumber, ChainError, Head, Included, Receipt, RegistrationPlace, Tracer,
     alloy_primitives::{Address, B256, Bytes, Log, hex, keccak256},
     alloy_rpc_types_trace::geth::{CallConfig, GethTrace},
-    contracts::{Contracts, Registered, refusal_words},
+    contracts::{Contracts, Registered, governance::refusal},
 };
 use lucid_core::SessionId;
 
@@ -179,9 +179,7 @@ impl Running {
         };
         let GethTrace::CallTracer(call) = trace else { return Ok(None) };
         Ok(match call.error.as_deref() {
-            Some("execution reverted") => {
-                Some(refusal_words(&call.output.unwrap_or_else(Bytes::new)))
-            }
+            Some("execution reverted") => Some(refusal(&call.output.unwrap_or_else(Bytes::new))),
             other => other.map(str::to_owned),
         })
     }

@@ -16,19 +16,22 @@
 //! - an append whose outcome is not known is looked for in the log before another block is made.
 //!
 //! A crash loses transactions that wait for a block, and nothing else. What is asked of contracts, and the
-//! node's own calls of the governor, are in `calls`; those that wait, in `own`.
+//! node's own calls of the governor, are in `calls`; those that wait, in `own`, and those of others, which
+//! come by JSON-RPC, in `waiting`.
 
 mod asked;
 mod beginning;
 mod calls;
+mod error;
 mod making;
 mod own;
 mod reading;
+mod waiting;
 
 use std::{
     num::NonZeroUsize,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -42,17 +45,17 @@ use lucid_api::{
     },
 };
 use lucid_chain::{
-    At, CallError, Chain, ChainError, Places, Pool as Waiting, Signer, Transaction, TxError,
-    alloy_primitives::{Address, B256},
+    Chain, Places, Pool as Waiting, Signer,
+    alloy_primitives::Address,
     contracts::{Contracts, Governance},
-    rpc::{Host, Rpc},
+    rpc::Rpc,
 };
-use lucid_core::{EntryIndex, Hash, Parameters, SessionId, Timestamp, entry::Entry};
+use lucid_core::{EntryIndex, Hash, Parameters, SessionId, entry::Entry};
 use lucid_store::{Disk, Projection, StoreError, secrets};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use self::own::OwnCalls;
+use self::{error::VmError, own::OwnCalls, waiting::PoolHost};
 use super::{cpu::Pool, problem};
 use crate::context::now;
 
@@ -118,39 +121,6 @@ struct Running {
     places: Places,
     contracts: Contracts,
     rpc: Rpc,
-}
-
-/// Why the chain does not go on.
-#[derive(Debug, thiserror::Error)]
-enum VmError {
-    /// A port.
-    #[error("{}", .0.detail)]
-    Port(Problem),
-    /// The chain.
-    #[error(transparent)]
-    Chain(#[from] ChainError),
-    /// A contract of it.
-    #[error(transparent)]
-    Call(#[from] CallError),
-    /// The database.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// What should not be.
-    #[error("{0}")]
-    Broken(String),
-}
-
-impl VmError {
-    /// Whether it is only that another service is not there, as at every start.
-    fn is_absence(&self) -> bool {
-        matches!(self, Self::Port(Problem { code: Code::Unavailable | Code::ServiceTimeout, .. }))
-    }
-}
-
-impl From<Problem> for VmError {
-    fn from(problem: Problem) -> Self {
-        Self::Port(problem)
-    }
 }
 
 impl LocalVm {
@@ -341,48 +311,6 @@ impl Parts {
         // The pool's own errors are problems; the work's pass through it.
         self.pool.run(move || Ok(work())).await?
     }
-}
-
-/// The pool of transactions, as JSON-RPC works with it. What it is of holds it.
-struct PoolHost(Weak<Parts>);
-
-impl Host for PoolHost {
-    fn submit(&self, tx: Transaction) -> Result<(), TxError> {
-        let stopping = || away("the node is stopping".to_owned());
-        let parts = self.0.upgrade().ok_or_else(stopping)?;
-        let running = parts.running().map_err(|problem| away(problem.detail))?;
-        let account = running.chain.account(tx.sender(), At::Latest);
-        let account = account.map_err(|error| {
-            // Who sends it is told no more than that it failed.
-            tracing::error!(%error, "an account cannot be read");
-            away("the node failed to read the account: try again".to_owned())
-        })?;
-        parts.waiting().add(tx, account)?;
-        parts.wake.notify_one();
-        Ok(())
-    }
-
-    fn waiting(&self, hash: B256) -> Option<Transaction> {
-        self.0.upgrade()?.waiting().get(hash).cloned()
-    }
-
-    fn next_nonce(&self, sender: Address, account_nonce: u64) -> u64 {
-        let parts = self.0.upgrade();
-        parts.map_or(account_nonce, |parts| parts.waiting().next_nonce(sender, account_nonce))
-    }
-
-    fn now(&self) -> Timestamp {
-        now()
-    }
-
-    fn client_version(&self) -> String {
-        concat!("Lucid/v", env!("CARGO_PKG_VERSION")).to_owned()
-    }
-}
-
-fn away(why: String) -> TxError {
-    tracing::warn!(why, "a transaction is refused");
-    TxError::Refused(why)
 }
 
 #[async_trait]

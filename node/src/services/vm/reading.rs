@@ -65,22 +65,7 @@ impl Reader {
 
     /// Takes what the entry at `index` completes, where it completes something.
     fn take_logged(&mut self, index: u64, logged: Option<Logged>) -> Result<(), String> {
-        let expected = self.expected.take();
-        let changed = match &logged {
-            Some(Logged::Parameters(changed)) => Some(changed),
-            _ => None,
-        };
-        match (expected, changed) {
-            (Some(expected), changed) => {
-                if let Some(why) = expected.refusal(changed) {
-                    return Err(why);
-                }
-            }
-            (None, Some(changed)) => {
-                return Err(format!("block {} does not change parameters", changed.block));
-            }
-            (None, None) => {}
-        }
+        ExpectedParameters::hold(self.expected.take(), logged.as_ref())?;
         let text = |error: ChainError| error.to_string();
         match logged {
             Some(Logged::Genesis { genesis, header }) => {
@@ -112,16 +97,9 @@ impl Reader {
         };
         // Of one that the database has, it may be what a crash left out.
         self.places.put(number, index, &receipts).map_err(text)?;
-        let logs = receipts.iter().flat_map(|receipt| &receipt.logs);
-        let changes = contracts.parameter_changes(logs).map_err(text)?;
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let parameters = match is_new {
-            true => Some(contracts.parameters(chain).map_err(|error| error.to_string())?),
-            false => None,
-        };
-        self.expected = Some(ExpectedParameters { block: number, changes, parameters });
+        let head_of = is_new.then_some(chain);
+        self.expected = ExpectedParameters::behind(number, &receipts, &contracts, head_of)
+            .map_err(|error| error.to_string())?;
         Ok(())
     }
 
@@ -202,9 +180,8 @@ impl Parts {
             });
             reader = taken.await?;
         }
-        if let Some(why) = reader.expected.as_ref().and_then(|expected| expected.refusal(None)) {
-            return Err(VmError::Broken(format!("the log ends with it: {why}")));
-        }
+        ExpectedParameters::hold(reader.expected.take(), None)
+            .map_err(|why| VmError::Broken(format!("the log ends with it: {why}")))?;
         if reader.head_seen && !reader.is_another {
             return Ok(reader.chain);
         }

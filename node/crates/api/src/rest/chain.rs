@@ -1,12 +1,8 @@
 //! The chain for those who have no client of Ethereum: blocks, transactions, registrations, and the log's
 //! entries as JSON.
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
-use http::Extensions;
-use lucid_core::{SessionId, access::Principal};
+use axum::{Json, extract::State};
+use lucid_core::SessionId;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -14,24 +10,20 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Api,
     accounts::page_limit,
-    extract::Params,
+    extract::{Id, Params, Segment},
+    guard::OpenChain,
     openapi::{ChainLooking, ChainReading},
-    rpc::admitted,
 };
 use crate::{
     Code, Problem,
     ports::{
-        AnchorPage, BlockDetail, BlockId, BlockPage, ChainApi, ChainEntry, ChainNode, EntryQuery,
+        AnchorPage, BlockDetail, BlockId, BlockPage, ChainEntry, ChainNode, EntryQuery,
         Registration, TransactionDetail, TxHash,
     },
 };
 
 /// Kinds of entries are shorter.
 const KIND_BYTES_MAX: usize = 64;
-
-fn chain<'a>(api: &'a Api, extensions: &Extensions) -> Result<&'a dyn ChainApi, Problem> {
-    admitted(api, extensions.get::<Principal>())
-}
 
 fn malformed(why: &str) -> Problem {
     Problem::new(Code::InvalidRequest, why)
@@ -62,11 +54,8 @@ pub(super) struct ChainView {
 #[utoipa::path(get, operation_id = "chain_head", path = "/api/v1/chain/head", tag = "chain",
     responses((status = 200, description = "The newest block, and what is registered.",
         body = ChainView), ChainReading))]
-pub(super) async fn head(
-    State(api): State<Api>,
-    extensions: Extensions,
-) -> Result<Json<ChainView>, Problem> {
-    let chain = chain(&api, &extensions)?.head().await?;
+pub(super) async fn head(OpenChain(chain): OpenChain) -> Result<Json<ChainView>, Problem> {
+    let chain = chain.head().await?;
     Ok(Json(ChainView {
         chain_id: chain.chain_id,
         account: chain.account,
@@ -96,11 +85,9 @@ pub(super) struct Backwards {
     params(Backwards),
     responses((status = 200, description = "Blocks.", body = BlockPage), ChainLooking))]
 pub(super) async fn blocks(
-    State(api): State<Api>,
+    OpenChain(chain): OpenChain,
     Params(Backwards { before, limit }): Params<Backwards>,
-    extensions: Extensions,
 ) -> Result<Json<BlockPage>, Problem> {
-    let chain = chain(&api, &extensions)?;
     Ok(Json(chain.blocks(before, page_limit(limit)?).await?))
 }
 
@@ -109,11 +96,9 @@ pub(super) async fn blocks(
     params(("block" = String, Path, description = "Its number, or its hash in hex")),
     responses((status = 200, description = "The block.", body = BlockDetail), ChainLooking))]
 pub(super) async fn block(
-    State(api): State<Api>,
-    Path(block): Path<String>,
-    extensions: Extensions,
+    OpenChain(chain): OpenChain,
+    Segment(block): Segment,
 ) -> Result<Json<BlockDetail>, Problem> {
-    let chain = chain(&api, &extensions)?;
     Ok(Json(chain.block(block.parse::<BlockId>().map_err(malformed)?).await?))
 }
 
@@ -122,11 +107,9 @@ pub(super) async fn block(
     params(("hash" = String, Path, description = "Keccak-256 of its bytes: 0x and 64 hex digits")),
     responses((status = 200, description = "The transaction.", body = TransactionDetail), ChainLooking))]
 pub(super) async fn transaction(
-    State(api): State<Api>,
-    Path(hash): Path<String>,
-    extensions: Extensions,
+    OpenChain(chain): OpenChain,
+    Segment(hash): Segment,
 ) -> Result<Json<TransactionDetail>, Problem> {
-    let chain = chain(&api, &extensions)?;
     Ok(Json(chain.transaction(hash.parse::<TxHash>().map_err(malformed)?).await?))
 }
 
@@ -190,11 +173,9 @@ pub(super) struct ParsedEntryPage {
     params(EntryParams),
     responses((status = 200, description = "Entries.", body = ParsedEntryPage), ChainLooking))]
 pub(super) async fn entries(
-    State(api): State<Api>,
+    OpenChain(chain): OpenChain,
     Params(EntryParams { from, limit, kind, session }): Params<EntryParams>,
-    extensions: Extensions,
 ) -> Result<Json<ParsedEntryPage>, Problem> {
-    let chain = chain(&api, &extensions)?;
     if kind.as_ref().is_some_and(|kind| kind.len() > KIND_BYTES_MAX) {
         return Err(malformed("no entry's kind is so long"));
     }
@@ -212,11 +193,9 @@ pub(super) async fn entries(
     params(("index" = u64, Path, description = "Its place in the log")),
     responses((status = 200, description = "The entry.", body = ParsedEntry), ChainLooking))]
 pub(super) async fn entry(
-    State(api): State<Api>,
-    Path(index): Path<String>,
-    extensions: Extensions,
+    OpenChain(chain): OpenChain,
+    Segment(index): Segment,
 ) -> Result<Json<ParsedEntry>, Problem> {
-    let chain = chain(&api, &extensions)?;
     let digits = !index.is_empty() && index.bytes().all(|digit| digit.is_ascii_digit());
     let index = digits.then(|| index.parse().ok()).flatten();
     let index = index.ok_or_else(|| malformed("an entry's place is a number from 0 on"))?;
@@ -233,12 +212,10 @@ fn session_id(text: &str) -> Result<SessionId, Problem> {
     params(("id" = String, Path, description = "The session's id")),
     responses((status = 200, description = "The registration.", body = Registration), ChainLooking))]
 pub(super) async fn session(
-    State(api): State<Api>,
-    Path(id): Path<String>,
-    extensions: Extensions,
+    OpenChain(chain): OpenChain,
+    Id(id): Id,
 ) -> Result<Json<Registration>, Problem> {
-    let chain = chain(&api, &extensions)?;
-    Ok(Json(chain.registration(session_id(&id)?).await?))
+    Ok(Json(chain.registration(id).await?))
 }
 
 /// What anchors sessions to a chain, the newest first: registrations on the node's own. `before` is an index
@@ -247,11 +224,9 @@ pub(super) async fn session(
     params(Backwards),
     responses((status = 200, description = "Anchors.", body = AnchorPage), ChainLooking))]
 pub(super) async fn anchors(
-    State(api): State<Api>,
+    OpenChain(chain): OpenChain,
     Params(Backwards { before, limit }): Params<Backwards>,
-    extensions: Extensions,
 ) -> Result<Json<AnchorPage>, Problem> {
-    let chain = chain(&api, &extensions)?;
     Ok(Json(chain.anchors(before, page_limit(limit)?).await?))
 }
 
@@ -260,9 +235,9 @@ pub(super) async fn anchors(
     responses((status = 200, description = "The node.", body = ChainNode), ChainReading))]
 pub(super) async fn node(
     State(api): State<Api>,
-    extensions: Extensions,
+    OpenChain(chain): OpenChain,
 ) -> Result<Json<ChainNode>, Problem> {
-    let mut node = chain(&api, &extensions)?.node().await?;
+    let mut node = chain.node().await?;
     node.features.extend(api.public_log.then(|| "public_log".to_owned()));
     Ok(Json(node))
 }

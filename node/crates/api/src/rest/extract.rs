@@ -80,6 +80,19 @@ pub(super) fn not_an_address() -> Problem {
     Problem::new(Code::InvalidAddress, "it is no TRON address")
 }
 
+/// The path's only parameter, which whoever takes it reads.
+pub(super) struct Segment(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let path: Result<Path<String>, _> = parts.extract().await;
+        let malformed = |_| Problem::new(Code::InvalidRequest, "the path is malformed");
+        path.map(|Path(text)| Self(text)).map_err(malformed)
+    }
+}
+
 /// A parameter of the path.
 pub(super) async fn in_path(parts: &mut Parts, name: &str) -> Result<String, Problem> {
     let malformed = || Problem::new(Code::InvalidRequest, "the path is malformed");

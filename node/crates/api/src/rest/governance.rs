@@ -1,30 +1,23 @@
 //! Decisions of the nodes. Reading is for whoever has signed in, or everybody where the log is public;
 //! acting makes the node act, with its vote, and is for admins.
 
-use axum::{
-    Json,
-    extract::{FromRequestParts, Path, State},
-};
-use http::{Extensions, StatusCode, request::Parts};
-use lucid_core::{
-    Hash,
-    access::{Action, Principal},
-};
+use axum::{Json, extract::FromRequestParts};
+use http::{StatusCode, request::Parts};
+use lucid_core::Hash;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    Api,
     accounts::page_limit,
-    extract::{Body, Caller, Params, in_path, missing_token},
-    guard,
+    extract::{Body, Params, in_path},
+    guard::{Governing, OpenGovernance},
     openapi::{Deciding, GovernanceReading, Proposing},
 };
 use crate::{
     Code, Problem,
     ports::{
-        Acted, Governance, GovernanceSettings, GovernedParameters, NewProposal, ParameterHistory,
-        Proposal, ProposalPage, Support,
+        Acted, GovernanceSettings, GovernedParameters, NewProposal, ParameterHistory, Proposal,
+        ProposalPage, Support,
     },
 };
 
@@ -35,13 +28,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ProposalId {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Self::parse(&in_path(parts, "id").await?)
-    }
-}
-
-impl ProposalId {
-    fn parse(text: &str) -> Result<Self, Problem> {
-        text.parse().map(Self).map_err(|_| {
+        in_path(parts, "id").await?.parse().map(Self).map_err(|_| {
             let detail = "a proposal's id is 64 hex digits, in lower case";
             Problem::new(Code::InvalidRequest, detail)
         })
@@ -87,38 +74,14 @@ pub(super) struct VoteRequest {
 #[serde(deny_unknown_fields)]
 pub(super) struct NoRequest {}
 
-fn there(api: &Api) -> Result<&dyn Governance, Problem> {
-    api.governance.as_deref().ok_or_else(|| {
-        let detail =
-            "this node has no chain, and nothing to decide: `chain = true` in its configuration";
-        Problem::new(Code::NotFound, detail)
-    })
-}
-
-/// For whoever may read.
-fn read<'a>(api: &'a Api, extensions: &Extensions) -> Result<&'a dyn Governance, Problem> {
-    if !api.public_log {
-        let caller = extensions.get::<Principal>().ok_or_else(missing_token)?;
-        guard::may(caller, Action::SeeGovernance)?;
-    }
-    there(api)
-}
-
-/// For whoever may make the node act.
-fn act<'a>(api: &'a Api, caller: &Principal) -> Result<&'a dyn Governance, Problem> {
-    guard::may(caller, Action::Govern)?;
-    there(api)
-}
-
 /// The parameters that the nodes decide on, with the values in force.
 #[utoipa::path(get, operation_id = "governance_parameters", path = "/api/v1/governance/parameters",
     tag = "governance", responses((status = 200, description = "All parameters.",
         body = GovernedParameters), GovernanceReading))]
 pub(super) async fn parameters(
-    State(api): State<Api>,
-    extensions: Extensions,
+    OpenGovernance(governance): OpenGovernance,
 ) -> Result<Json<GovernedParameters>, Problem> {
-    Ok(Json(read(&api, &extensions)?.parameters().await?))
+    Ok(Json(governance.parameters().await?))
 }
 
 /// How the parameters came to their values, the newest change first.
@@ -126,11 +89,9 @@ pub(super) async fn parameters(
     tag = "governance", params(HistoryParams), responses((status = 200, description = "Changes.",
         body = ParameterHistory), GovernanceReading))]
 pub(super) async fn history(
-    State(api): State<Api>,
-    extensions: Extensions,
+    OpenGovernance(governance): OpenGovernance,
     Params(HistoryParams { before, limit }): Params<HistoryParams>,
 ) -> Result<Json<ParameterHistory>, Problem> {
-    let governance = read(&api, &extensions)?;
     Ok(Json(governance.history(before, page_limit(limit)?).await?))
 }
 
@@ -139,11 +100,9 @@ pub(super) async fn history(
     tag = "governance", params(ProposalsParams), responses((status = 200, description = "Proposals.",
         body = ProposalPage), GovernanceReading))]
 pub(super) async fn list(
-    State(api): State<Api>,
-    extensions: Extensions,
+    OpenGovernance(governance): OpenGovernance,
     Params(ProposalsParams { after, limit }): Params<ProposalsParams>,
 ) -> Result<Json<ProposalPage>, Problem> {
-    let governance = read(&api, &extensions)?;
     let after = after.map(|after| {
         after.parse::<Hash>().map_err(|_| {
             let detail = "after is a proposal's id: 64 hex digits, in lower case";
@@ -158,13 +117,9 @@ pub(super) async fn list(
     tag = "governance", params(("id" = String, Path, description = "The proposal's id, 64 hex digits")),
     responses((status = 200, description = "The proposal.", body = Proposal), GovernanceReading))]
 pub(super) async fn show(
-    State(api): State<Api>,
-    Path(id): Path<String>,
-    extensions: Extensions,
+    OpenGovernance(governance): OpenGovernance,
+    ProposalId(id): ProposalId,
 ) -> Result<Json<Proposal>, Problem> {
-    // Who may not ask is told that first.
-    let governance = read(&api, &extensions)?;
-    let ProposalId(id) = ProposalId::parse(&id)?;
     Ok(Json(governance.proposal(id).await?))
 }
 
@@ -173,10 +128,9 @@ pub(super) async fn show(
     tag = "governance", responses((status = 200, description = "Delays, quorum, members.",
         body = GovernanceSettings), GovernanceReading))]
 pub(super) async fn settings(
-    State(api): State<Api>,
-    extensions: Extensions,
+    OpenGovernance(governance): OpenGovernance,
 ) -> Result<Json<GovernanceSettings>, Problem> {
-    Ok(Json(read(&api, &extensions)?.settings().await?))
+    Ok(Json(governance.settings().await?))
 }
 
 /// Have the node propose something. It is on the chain, and in the log, when this is answered.
@@ -184,11 +138,10 @@ pub(super) async fn settings(
     request_body = NewProposal, responses((status = 201, description = "It is proposed.", body = Acted),
         Proposing))]
 pub(super) async fn propose(
-    State(api): State<Api>,
-    Caller(caller): Caller,
+    Governing(governance): Governing,
     Body(new): Body<NewProposal>,
 ) -> Result<(StatusCode, Json<Acted>), Problem> {
-    let acted = act(&api, &caller)?.propose(new).await?;
+    let acted = governance.propose(new).await?;
     Ok((StatusCode::CREATED, Json(acted)))
 }
 
@@ -198,12 +151,11 @@ pub(super) async fn propose(
     request_body = VoteRequest, responses((status = 200, description = "It has voted.", body = Acted),
         Deciding))]
 pub(super) async fn vote(
-    State(api): State<Api>,
-    Caller(caller): Caller,
+    Governing(governance): Governing,
     ProposalId(id): ProposalId,
     Body(VoteRequest { support, reason }): Body<VoteRequest>,
 ) -> Result<Json<Acted>, Problem> {
-    Ok(Json(act(&api, &caller)?.vote(id, support, reason).await?))
+    Ok(Json(governance.vote(id, support, reason).await?))
 }
 
 /// Have the node queue a proposal that succeeded: its delay begins.
@@ -212,12 +164,11 @@ pub(super) async fn vote(
     request_body = NoRequest, responses((status = 200, description = "It is queued.", body = Acted),
         Deciding))]
 pub(super) async fn queue(
-    State(api): State<Api>,
-    Caller(caller): Caller,
+    Governing(governance): Governing,
     ProposalId(id): ProposalId,
     Body(NoRequest {}): Body<NoRequest>,
 ) -> Result<Json<Acted>, Problem> {
-    Ok(Json(act(&api, &caller)?.queue(id).await?))
+    Ok(Json(governance.queue(id).await?))
 }
 
 /// Have the node carry out a proposal whose delay is over.
@@ -226,12 +177,11 @@ pub(super) async fn queue(
     request_body = NoRequest, responses((status = 200, description = "It is in force.", body = Acted),
         Deciding))]
 pub(super) async fn execute(
-    State(api): State<Api>,
-    Caller(caller): Caller,
+    Governing(governance): Governing,
     ProposalId(id): ProposalId,
     Body(NoRequest {}): Body<NoRequest>,
 ) -> Result<Json<Acted>, Problem> {
-    Ok(Json(act(&api, &caller)?.execute(id).await?))
+    Ok(Json(governance.execute(id).await?))
 }
 
 /// Have the node cancel a proposal of its own whose vote has not begun.
@@ -240,10 +190,9 @@ pub(super) async fn execute(
     request_body = NoRequest, responses((status = 200, description = "It is canceled.", body = Acted),
         Deciding))]
 pub(super) async fn cancel(
-    State(api): State<Api>,
-    Caller(caller): Caller,
+    Governing(governance): Governing,
     ProposalId(id): ProposalId,
     Body(NoRequest {}): Body<NoRequest>,
 ) -> Result<Json<Acted>, Problem> {
-    Ok(Json(act(&api, &caller)?.cancel(id).await?))
+    Ok(Json(governance.cancel(id).await?))
 }

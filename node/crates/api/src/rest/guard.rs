@@ -1,14 +1,21 @@
 //! The one place that asks what a caller may do.
+//!
+//! What can be public is extracted ([`LogHead`] and the others) before paths and queries are looked at: who may
+//! not read is told that, and not what is wrong with the rest of the request.
 
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use http::{Extensions, request::Parts};
 use lucid_core::{
     Owner, SessionId,
     access::{Access, Action, Principal, SessionAction},
 };
 
-use super::Api;
+use super::{Api, extract::missing_token};
 use crate::{
     Code, Problem,
-    ports::{Session, SessionState},
+    ports::{ChainApi, Governance, Session, SessionState},
 };
 
 /// Lets a caller do what has no owner.
@@ -17,6 +24,81 @@ pub(super) fn may(caller: &Principal, action: Action) -> Result<(), Problem> {
         Access::Allowed => Ok(()),
         Access::Denied | Access::Hidden => Err(forbidden(caller)),
     }
+}
+
+/// Lets a caller read what anybody may where the log is public, and else who may `action`.
+pub(super) fn reads(api: &Api, extensions: &Extensions, action: Action) -> Result<(), Problem> {
+    if api.public_log {
+        return Ok(());
+    }
+    may(extensions.get::<Principal>().ok_or_else(missing_token)?, action)
+}
+
+/// A caller who may read the log's head, and what is proved of it.
+pub(super) struct LogHead;
+
+impl FromRequestParts<Api> for LogHead {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        reads(api, &parts.extensions, Action::SeeLogHead).map(|()| Self)
+    }
+}
+
+/// A caller who may read the log's entries.
+pub(super) struct Entries;
+
+impl FromRequestParts<Api> for Entries {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        reads(api, &parts.extensions, Action::SeeEntries).map(|()| Self)
+    }
+}
+
+/// The chain, for a caller who may read entries: what is on it is in the log.
+pub(super) struct OpenChain(pub(super) Arc<dyn ChainApi>);
+
+impl FromRequestParts<Api> for OpenChain {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        reads(api, &parts.extensions, Action::SeeEntries)?;
+        api.chain.clone().map(Self).ok_or_else(|| no_chain("this node has no chain"))
+    }
+}
+
+/// What the nodes decide, for a caller who may read that.
+pub(super) struct OpenGovernance(pub(super) Arc<dyn Governance>);
+
+impl FromRequestParts<Api> for OpenGovernance {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        reads(api, &parts.extensions, Action::SeeGovernance)?;
+        decisions(api).map(Self)
+    }
+}
+
+/// What the nodes decide, for a caller who may make this one act.
+pub(super) struct Governing(pub(super) Arc<dyn Governance>);
+
+impl FromRequestParts<Api> for Governing {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Problem> {
+        may(parts.extensions.get::<Principal>().ok_or_else(missing_token)?, Action::Govern)?;
+        decisions(api).map(Self)
+    }
+}
+
+fn decisions(api: &Api) -> Result<Arc<dyn Governance>, Problem> {
+    let none = || no_chain("this node has no chain, and nothing to decide");
+    api.governance.clone().ok_or_else(none)
+}
+
+fn no_chain(what: &str) -> Problem {
+    Problem::new(Code::NotFound, format!("{what}: `chain = true` in its configuration"))
 }
 
 /// Lets a caller do something to a session, and gives the session.

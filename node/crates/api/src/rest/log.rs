@@ -2,16 +2,13 @@
 
 use axum::{
     Json,
-    extract::{Path, Request, State},
+    extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use http::{Extensions, Uri, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use lucid_core::{
-    EntryIndex, Hash,
-    access::{Action, Principal},
-    merkle::TilePath,
-    note::ADD_CHECKPOINT_BYTES_MAX,
+    EntryIndex, Hash, access::Action, merkle::TilePath, note::ADD_CHECKPOINT_BYTES_MAX,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -19,8 +16,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Api,
     accounts::page_limit,
-    extract::{BODY_TIME, Params, missing_token},
-    guard,
+    extract::{BODY_TIME, Params, Segment},
+    guard::{self, Entries, LogHead},
     openapi::{LogReading, Witnessed},
 };
 use crate::{Code, Problem, ports};
@@ -28,22 +25,10 @@ use crate::{Code, Problem, ports};
 /// What a tile says once, it says for ever.
 const IMMUTABLE: &str = "max-age=31536000, immutable";
 
-/// Lets a caller read of the log: anybody where the log is public, else who may `action`.
-fn admit(api: &Api, extensions: &Extensions, action: Action) -> Result<(), Problem> {
-    if api.public_log {
-        return Ok(());
-    }
-    guard::may(extensions.get::<Principal>().ok_or_else(missing_token)?, action)
-}
-
 /// The log's signed checkpoint, with those cosignatures of it that there are (C2SP tlog-checkpoint).
 #[utoipa::path(get, operation_id = "log_checkpoint", path = "/api/v1/log/checkpoint", tag = "log",
     responses((status = 200, description = "A signed note.", content_type = "text/plain"), LogReading))]
-pub(super) async fn checkpoint(
-    State(api): State<Api>,
-    extensions: Extensions,
-) -> Result<Response, Problem> {
-    admit(&api, &extensions, Action::SeeLogHead)?;
+pub(super) async fn checkpoint(State(api): State<Api>, _: LogHead) -> Result<Response, Problem> {
     Ok(note(api.log.head().await?.checkpoint))
 }
 
@@ -51,11 +36,7 @@ pub(super) async fn checkpoint(
 /// the current one or an earlier.
 #[utoipa::path(get, operation_id = "log_cosigned", path = "/api/v1/log/cosigned", tag = "log",
     responses((status = 200, description = "A signed note.", content_type = "text/plain"), LogReading))]
-pub(super) async fn cosigned(
-    State(api): State<Api>,
-    extensions: Extensions,
-) -> Result<Response, Problem> {
-    admit(&api, &extensions, Action::SeeLogHead)?;
+pub(super) async fn cosigned(State(api): State<Api>, _: LogHead) -> Result<Response, Problem> {
     let none = || Problem::new(Code::NotFound, "no witness has cosigned a checkpoint of this log");
     api.log.head().await?.cosigned.map(note).ok_or_else(none)
 }
@@ -84,7 +65,7 @@ pub(super) async fn tile(
         Ok(TilePath::Entries(_)) => Action::SeeEntries,
         _ => Action::SeeLogHead,
     };
-    admit(&api, &extensions, action)?;
+    guard::reads(&api, &extensions, action)?;
     let bytes = api.log.resource(parsed.map_err(|_| wrong())?).await?;
     let who = if api.public_log { "public" } else { "private" };
     let headers = [
@@ -129,10 +110,9 @@ pub(super) struct EntryPage {
     responses((status = 200, description = "Entries.", body = EntryPage), LogReading))]
 pub(super) async fn entries(
     State(api): State<Api>,
+    _: Entries,
     Params(EntriesParams { after, limit }): Params<EntriesParams>,
-    extensions: Extensions,
 ) -> Result<Json<EntryPage>, Problem> {
-    admit(&api, &extensions, Action::SeeEntries)?;
     let limit = page_limit(limit)?;
     let from = after.map_or(0, |after| after.saturating_add(1));
     let size = api.log.head().await?.size;
@@ -173,10 +153,9 @@ pub(super) struct InclusionView {
     responses((status = 200, description = "The proof.", body = InclusionView), LogReading))]
 pub(super) async fn inclusion(
     State(api): State<Api>,
+    _: LogHead,
     Params(InclusionParams { index, size }): Params<InclusionParams>,
-    extensions: Extensions,
 ) -> Result<Json<InclusionView>, Problem> {
-    admit(&api, &extensions, Action::SeeLogHead)?;
     let size = known_size(&api, size).await?;
     if index >= size {
         let detail = format!("entry {index} is not among the first {size}");
@@ -219,10 +198,9 @@ pub(super) struct ConsistencyView {
     responses((status = 200, description = "The proof.", body = ConsistencyView), LogReading))]
 pub(super) async fn consistency(
     State(api): State<Api>,
+    _: LogHead,
     Params(ConsistencyParams { from, to }): Params<ConsistencyParams>,
-    extensions: Extensions,
 ) -> Result<Json<ConsistencyView>, Problem> {
-    admit(&api, &extensions, Action::SeeLogHead)?;
     let to = known_size(&api, to).await?;
     if from == 0 || from > to {
         let detail = "from is 1 at least, and not more than to";
@@ -285,9 +263,8 @@ pub(super) struct WitnessingView {
     responses((status = 200, description = "The state.", body = WitnessingView), LogReading))]
 pub(super) async fn witnesses(
     State(api): State<Api>,
-    extensions: Extensions,
+    _: LogHead,
 ) -> Result<Json<WitnessingView>, Problem> {
-    admit(&api, &extensions, Action::SeeLogHead)?;
     let state = api.witness.witnessing().await?;
     let witness = |ports::WitnessState { name, size, error }| WitnessView { name, size, error };
     let log = |ports::WitnessedLog { origin, size }| WitnessedLogView { origin, size };
@@ -342,7 +319,7 @@ pub(super) async fn add_checkpoint(
     responses((status = 200, description = "A signed note.", content_type = "text/plain"), Witnessed))]
 pub(super) async fn witnessed(
     State(api): State<Api>,
-    Path(origin): Path<String>,
+    Segment(origin): Segment,
 ) -> Result<Response, Problem> {
     let none = || Problem::new(Code::NotFound, "the hash of an origin is 64 lower-case hex digits");
     let origin = origin.parse().map_err(|_| none())?;

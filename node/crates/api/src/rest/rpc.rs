@@ -1,36 +1,14 @@
 //! Ethereum JSON-RPC, as it comes: what is in a text is the chain's to say.
 
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use lucid_core::access::{Action, Principal};
 
-use super::{
-    Api,
-    extract::{BODY_TIME, missing_token},
-    guard,
-    openapi::RpcCalling,
-};
-use crate::{
-    Code, Problem,
-    ports::{ChainApi, RPC_BYTES_MAX},
-};
-
-/// The chain, for whom it is there and open: what is on it is in the log, so whoever may see entries.
-pub(super) fn admitted<'a>(
-    api: &'a Api,
-    principal: Option<&Principal>,
-) -> Result<&'a dyn ChainApi, Problem> {
-    if !api.public_log {
-        guard::may(principal.ok_or_else(missing_token)?, Action::SeeEntries)?;
-    }
-    api.chain.as_deref().ok_or_else(|| {
-        Problem::new(Code::NotFound, "this node has no chain: `chain = true` in its configuration")
-    })
-}
+use super::{extract::BODY_TIME, guard::OpenChain, openapi::RpcCalling};
+use crate::{Code, Problem, ports::RPC_BYTES_MAX};
 
 /// Ethereum JSON-RPC 2.0: a call or a batch of at most 100. What is wrong with a call is said in the
 /// answer, with the codes that clients know.
@@ -38,8 +16,10 @@ pub(super) fn admitted<'a>(
     request_body(content = serde_json::Value, description = "JSON-RPC 2.0"),
     responses((status = 200, description = "JSON-RPC 2.0.", body = serde_json::Value),
         (status = 204, description = "There were only notifications."), RpcCalling))]
-pub(super) async fn rpc(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
-    let chain = admitted(&api, request.extensions().get::<Principal>())?;
+pub(super) async fn rpc(
+    OpenChain(chain): OpenChain,
+    request: Request,
+) -> Result<Response, Problem> {
     let media = request.headers().get(header::CONTENT_TYPE);
     let media = media.and_then(|media| media.to_str().ok()).unwrap_or_default();
     if media.split(';').next().is_none_or(|kind| kind.trim() != "application/json") {

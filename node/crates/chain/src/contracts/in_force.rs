@@ -2,7 +2,11 @@
 
 use alloy_primitives::{Address, U256};
 
-use super::{Contracts, LucidGovernor, NodeRegistry, TimelockController, ask};
+use super::{
+    Contracts,
+    abi::{Governor, Members, Timelock},
+    ask,
+};
 use crate::{CallError, Chain, ChainError};
 
 /// How decisions are made at present; times in seconds.
@@ -27,24 +31,18 @@ impl Contracts {
     /// [`CallError`].
     pub fn governance(&self, chain: &Chain) -> Result<GovernanceInForce, CallError> {
         let governor = self.governor;
-        let extension = ask(chain, governor, &LucidGovernor::lateQuorumVoteExtensionCall {})?;
+        let extension = ask(chain, governor, &Governor::lateQuorumVoteExtensionCall {})?;
         Ok(GovernanceInForce {
-            voting_delay: small(
-                governor,
-                ask(chain, governor, &LucidGovernor::votingDelayCall {})?,
-            )?,
-            voting_period: small(
-                governor,
-                ask(chain, governor, &LucidGovernor::votingPeriodCall {})?,
-            )?,
+            voting_delay: small(governor, ask(chain, governor, &Governor::votingDelayCall {})?)?,
+            voting_period: small(governor, ask(chain, governor, &Governor::votingPeriodCall {})?)?,
             vote_extension: small(governor, U256::from(extension))?,
             quorum_percent: small(
                 governor,
-                ask(chain, governor, &LucidGovernor::quorumNumeratorCall {})?,
+                ask(chain, governor, &Governor::quorumNumeratorCall {})?,
             )?,
             timelock_delay: small(
                 self.timelock,
-                ask(chain, self.timelock, &TimelockController::getMinDelayCall {})?,
+                ask(chain, self.timelock, &Timelock::getMinDelayCall {})?,
             )?,
         })
     }
@@ -54,7 +52,7 @@ impl Contracts {
     /// # Errors
     /// [`CallError`].
     pub fn is_node(&self, chain: &Chain, account: Address) -> Result<bool, CallError> {
-        ask(chain, self.nodes, &NodeRegistry::isNodeCall { account })
+        ask(chain, self.nodes, &Members::isNodeCall { account })
     }
 }
 

@@ -4,6 +4,7 @@
 //! Their sources and artefacts are in `node/contracts`, and the order of creation is written down there.
 //! This module encodes by their ABIs, and owns no rule of theirs.
 
+mod abi;
 mod artefact;
 pub mod governance;
 mod in_force;
@@ -12,14 +13,14 @@ mod registered;
 mod words;
 
 use alloy_primitives::{Address, B256, Bytes, FixedBytes};
-use alloy_sol_types::{SolCall, SolConstructor, sol};
+use alloy_sol_types::{SolCall, SolConstructor};
 use lucid_core::{EntryIndex, Hash, Parameters, entry::SessionSealed};
 
+use self::abi::{Anchors, Governor, Member, Members, Registry, Timelock};
 pub use self::{
     in_force::GovernanceInForce,
     parameters::{PARAMETERS, Parameter, ParameterChanges, Unit},
     registered::Registered,
-    words::refusal_words,
 };
 use crate::{At, Call, CallError, Chain, ChainError, Unsigned};
 
@@ -30,60 +31,6 @@ pub const REGISTER_GAS_MAX: u64 = 100_000;
 pub const CREATIONS: u64 = 5;
 /// Most registrations in one block: what a block's gas is enough for.
 pub const REGISTRATIONS_MAX: usize = 1000;
-
-sol! {
-    struct Node {
-        address account;
-        bytes32 logKeyHash;
-    }
-
-    struct Declared {
-        uint64 min;
-        uint64 max;
-        uint64 value;
-        uint8 unit;
-        bool zeroIsNone;
-    }
-
-    contract LucidAnchors {
-        constructor(address registrar);
-        function registerSession(
-            bytes16 sessionId, bytes32 merkleRoot, bytes32 manifestHash, bytes32 policyHash,
-            string owner, uint64 plainBytes, uint32 chunkCount, uint64 logIndex
-        ) external;
-        function sessionCount() external view returns (uint64);
-    }
-
-    contract NodeRegistry {
-        constructor(address timelock, Node[] nodes);
-        function isNode(address account) external view returns (bool);
-    }
-
-    contract TimelockController {
-        constructor(uint256 delay, address[] proposers, address[] executors, address admin);
-        function getMinDelay() external view returns (uint256);
-    }
-
-    contract ParamRegistry {
-        constructor(address timelock, bytes32[] keys, Declared[] parameters);
-        function get(bytes32 key) external view returns (uint256);
-        event ParameterDeclared(
-            bytes32 indexed key, uint8 unit, uint256 min, uint256 max, bool zeroIsNone, uint256 value
-        );
-        event ParameterChanged(bytes32 indexed key, uint256 from, uint256 to);
-    }
-
-    contract LucidGovernor {
-        constructor(
-            address registry, address timelock, uint48 votingDelay, uint32 votingPeriod,
-            uint48 voteExtension, uint256 quorumPercent
-        );
-        function votingDelay() external view returns (uint256);
-        function votingPeriod() external view returns (uint256);
-        function lateQuorumVoteExtension() external view returns (uint48);
-        function quorumNumerator() external view returns (uint256);
-    }
-}
 
 /// Where a chain's contracts are: at the addresses that follow from who created them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -165,23 +112,23 @@ impl Contracts {
     ) -> Result<Vec<Bytes>, ChainError> {
         let nodes = governance.nodes.iter();
         let nodes =
-            nodes.map(|(account, key)| Node { account: *account, logKeyHash: B256::from(key.0) });
+            nodes.map(|(account, key)| Member { account: *account, logKeyHash: B256::from(key.0) });
         let declared = |parameter: &Parameter| parameter.declared(parameter.value_in(parameters));
         let (keys, parameters) = PARAMETERS.iter().map(declared).unzip();
         let seconds = alloy_primitives::Uint::<48, 1>::from::<u32>;
         Ok(vec![
             artefact::creation(
                 artefact::ANCHORS,
-                &LucidAnchors::constructorCall { registrar: creator }.abi_encode(),
+                &Anchors::constructorCall { registrar: creator }.abi_encode(),
             )?,
             artefact::creation(
                 artefact::NODES,
-                &NodeRegistry::constructorCall { timelock: self.timelock, nodes: nodes.collect() }
+                &Members::constructorCall { timelock: self.timelock, nodes: nodes.collect() }
                     .abi_encode(),
             )?,
             artefact::creation(
                 artefact::TIMELOCK,
-                &TimelockController::constructorCall {
+                &Timelock::constructorCall {
                     delay: alloy_primitives::U256::from(governance.timelock_delay),
                     proposers: vec![self.governor],
                     executors: vec![Address::ZERO],
@@ -191,12 +138,12 @@ impl Contracts {
             )?,
             artefact::creation(
                 artefact::PARAMETERS,
-                &ParamRegistry::constructorCall { timelock: self.timelock, keys, parameters }
+                &Registry::constructorCall { timelock: self.timelock, keys, parameters }
                     .abi_encode(),
             )?,
             artefact::creation(
                 artefact::GOVERNOR,
-                &LucidGovernor::constructorCall {
+                &Governor::constructorCall {
                     registry: self.nodes,
                     timelock: self.timelock,
                     votingDelay: seconds(governance.voting_delay),
@@ -219,7 +166,7 @@ impl Contracts {
         index: EntryIndex,
         sealed: &SessionSealed,
     ) -> Unsigned {
-        let call = LucidAnchors::registerSessionCall {
+        let call = Anchors::registerSessionCall {
             sessionId: FixedBytes(*sealed.session_id.as_bytes()),
             merkleRoot: B256::from(sealed.merkle_root.0),
             manifestHash: B256::from(sealed.manifest_hash.0),
@@ -239,7 +186,7 @@ impl Contracts {
     /// # Errors
     /// [`CallError`].
     pub fn session_count(&self, chain: &Chain) -> Result<u64, CallError> {
-        ask(chain, self.anchors, &LucidAnchors::sessionCountCall {})
+        ask(chain, self.anchors, &Anchors::sessionCountCall {})
     }
 
     /// A parameter's value in force, as of the head.
@@ -247,7 +194,7 @@ impl Contracts {
     /// # Errors
     /// [`CallError`].
     pub fn parameter(&self, chain: &Chain, parameter: &Parameter) -> Result<u64, CallError> {
-        let value = ask(chain, self.parameters, &ParamRegistry::getCall { key: parameter.name() })?;
+        let value = ask(chain, self.parameters, &Registry::getCall { key: parameter.name() })?;
         value
             .try_into()
             .map_err(|_| CallError::from(ChainError::Answer { contract: self.parameters }))

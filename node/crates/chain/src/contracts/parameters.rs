@@ -7,7 +7,10 @@ use lucid_core::{
     parameters::{Bounds, ParameterError},
 };
 
-use super::{Contracts, Declared, ParamRegistry};
+use super::{
+    Contracts,
+    abi::{Kept, Registry},
+};
 use crate::{At, CallError, Chain, ChainError, Receipt};
 
 /// What a parameter is measured in. The numbers are those of `ParamRegistry`.
@@ -65,9 +68,9 @@ impl Parameter {
     }
 
     /// As it is declared, beginning with `value`.
-    pub(super) fn declared(&self, value: u64) -> (B256, Declared) {
+    pub(super) fn declared(&self, value: u64) -> (B256, Kept) {
         let Self { min, max, zero_is_none, unit, .. } = *self;
-        (self.name(), Declared { min, max, value, unit: unit as u8, zeroIsNone: zero_is_none })
+        (self.name(), Kept { min, max, value, unit: unit as u8, zeroIsNone: zero_is_none })
     }
 
     /// Its value among others.
@@ -121,7 +124,7 @@ impl Contracts {
     ) -> Result<ParameterChanges, ChainError> {
         let own = logs.into_iter().filter(|log| log.address == self.parameters);
         let said = |log: &Log| {
-            use ParamRegistry::{ParameterChanged, ParameterDeclared};
+            use Registry::{ParameterChanged, ParameterDeclared};
             let (key, value) = match log.topics().first()? {
                 topic if *topic == ParameterChanged::SIGNATURE_HASH => {
                     let said = ParameterChanged::decode_log_data(&log.data).ok()?;

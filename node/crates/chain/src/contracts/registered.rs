@@ -1,19 +1,10 @@
 //! Registrations, as the chain's logs tell them.
 
 use alloy_primitives::{B256, Log};
-use alloy_sol_types::{SolEvent, sol};
+use alloy_sol_types::SolEvent;
 use lucid_core::{Hash, SessionId};
 
-use super::Contracts;
-
-sol! {
-    /// `LucidAnchors`' event.
-    event SessionRegistered(
-        bytes16 indexed sessionId, bytes32 indexed merkleRoot, bytes32 indexed ownerHash,
-        bytes32 manifestHash, bytes32 policyHash, uint64 plainBytes, uint32 chunkCount, uint64 logIndex,
-        string owner
-    );
-}
+use super::{Contracts, abi::Anchors};
 
 /// What was registered about a sealed session: the values of its `session.sealed` entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,7 +38,7 @@ impl Contracts {
         if log.address != self.anchors {
             return None;
         }
-        let event = SessionRegistered::decode_log_data_validate(&log.data).ok()?;
+        let event = Anchors::SessionRegistered::decode_log_data_validate(&log.data).ok()?;
         Some(Registered {
             session: SessionId::from_bytes(event.sessionId.0).ok()?,
             merkle_root: hash(event.merkleRoot),

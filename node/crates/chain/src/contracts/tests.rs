@@ -1,4 +1,5 @@
 use alloy_primitives::Log;
+use alloy_sol_types::sol;
 use lucid_core::{SessionId, Timestamp};
 use serde_json::Value;
 

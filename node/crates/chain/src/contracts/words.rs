@@ -1,45 +1,20 @@
-//! What a transaction does and what a contract refuses, in words, where the contract is one of the chain's.
+//! What a transaction does, in words, where it calls one of the chain's contracts.
 
-use std::{collections::HashMap, sync::OnceLock};
-
-use alloy_primitives::{Bytes, U256, keccak256};
+use alloy_primitives::U256;
 use alloy_sol_types::{
-    SolCall, SolType, sol,
+    SolCall, SolType,
     sol_data::{Address as AbiAddress, Array, String as AbiString, Uint},
 };
 use lucid_core::SessionId;
-use serde::Deserialize;
 
-use super::{Contracts, LucidAnchors, Parameter, artefact};
-use crate::{Revert, Transaction};
+use super::{
+    Contracts, Parameter,
+    abi::{Anchors, Governor, Members, Registry, Timelock},
+};
+use crate::Transaction;
 
 /// Characters of a text from a transaction that are repeated.
 const TEXT_CHARACTERS_MAX: usize = 200;
-
-sol! {
-    function anchor(bytes32 root, uint64 size) external;
-    function admit(address account, bytes32 logKeyHash) external;
-    function remove(address account) external;
-    function delegate(address delegatee) external;
-    function set(bytes32 key, uint256 value) external;
-    function propose(
-        address[] targets, uint256[] values, bytes[] calldatas, string description
-    ) external;
-    function castVote(uint256 proposalId, uint8 support) external;
-    function castVoteWithReason(uint256 proposalId, uint8 support, string reason) external;
-    function queue(
-        address[] targets, uint256[] values, bytes[] calldatas, bytes32 descriptionHash
-    ) external;
-    function execute(
-        address[] targets, uint256[] values, bytes[] calldatas, bytes32 descriptionHash
-    ) external;
-    function cancel(
-        address[] targets, uint256[] values, bytes[] calldatas, bytes32 descriptionHash
-    ) external;
-    function executeBatch(
-        address[] targets, uint256[] values, bytes[] payloads, bytes32 predecessor, bytes32 salt
-    ) external;
-}
 
 impl Contracts {
     /// The name of the contract of this chain that is at an address.
@@ -82,28 +57,28 @@ impl Contracts {
 }
 
 fn of_anchors(input: &[u8]) -> Option<String> {
-    if let Ok(call) = LucidAnchors::registerSessionCall::abi_decode_validate(input) {
+    if let Ok(call) = Anchors::registerSessionCall::abi_decode_validate(input) {
         let session = SessionId::from_bytes(call.sessionId.0).ok()?;
         return Some(format!("registers session {session}, entry {} of the log", call.logIndex));
     }
-    let call = anchorCall::abi_decode_validate(input).ok()?;
+    let call = Anchors::anchorCall::abi_decode_validate(input).ok()?;
     let root = lucid_core::Hash(call.root.0);
     Some(format!("writes down the log's root {root} over {} entries", call.size))
 }
 
 fn of_nodes(input: &[u8]) -> Option<String> {
-    if let Ok(call) = admitCall::abi_decode_validate(input) {
+    if let Ok(call) = Members::admitCall::abi_decode_validate(input) {
         return Some(format!("admits the node {}", call.account));
     }
-    if let Ok(call) = removeCall::abi_decode_validate(input) {
+    if let Ok(call) = Members::removeCall::abi_decode_validate(input) {
         return Some(format!("removes the node {}", call.account));
     }
-    let call = delegateCall::abi_decode_validate(input).ok()?;
+    let call = Members::delegateCall::abi_decode_validate(input).ok()?;
     Some(format!("delegates its vote to {}", call.delegatee))
 }
 
 fn of_parameters(input: &[u8]) -> Option<String> {
-    let call = setCall::abi_decode_validate(input).ok()?;
+    let call = Registry::setCall::abi_decode_validate(input).ok()?;
     let named = |parameter: &&Parameter| parameter.name() == call.key;
     let key = match super::PARAMETERS.iter().find(named) {
         Some(parameter) => parameter.key.to_owned(),
@@ -113,7 +88,7 @@ fn of_parameters(input: &[u8]) -> Option<String> {
 }
 
 fn of_governor(input: &[u8]) -> Option<String> {
-    if let Some(arguments) = input.strip_prefix(&proposeCall::SELECTOR) {
+    if let Some(arguments) = input.strip_prefix(&Governor::proposeCall::SELECTOR) {
         // The calls themselves are left where they are, as the offsets that they are in the array: a text
         // of some kilobytes can name the same megabytes thousands of times.
         type Arguments = (Array<AbiAddress>, Array<Uint<256>>, Array<Uint<256>>, AbiString);
@@ -130,33 +105,25 @@ fn of_governor(input: &[u8]) -> Option<String> {
         };
         Some(format!("votes {how} on proposal {proposal}"))
     };
-    if let Ok(call) = castVoteCall::abi_decode_validate(input) {
+    if let Ok(call) = Governor::castVoteCall::abi_decode_validate(input) {
         return vote(call.proposalId, call.support);
     }
-    if let Ok(call) = castVoteWithReasonCall::abi_decode_validate(input) {
+    if let Ok(call) = Governor::castVoteWithReasonCall::abi_decode_validate(input) {
         return vote(call.proposalId, call.support)
             .map(|vote| format!("{vote}: {}", shown(&call.reason)));
     }
     let known = [
-        (queueCall::SELECTOR, "queues a proposal that has passed"),
-        (executeCall::SELECTOR, "carries out a proposal"),
-        (cancelCall::SELECTOR, "cancels a proposal"),
+        (Governor::queueCall::SELECTOR, "queues a proposal that has passed"),
+        (Governor::executeCall::SELECTOR, "carries out a proposal"),
+        (Governor::cancelCall::SELECTOR, "cancels a proposal"),
     ];
     let found = known.into_iter().find(|(selector, _)| input.starts_with(selector));
     found.map(|(_, words)| words.to_owned())
 }
 
 fn of_timelock(input: &[u8]) -> Option<String> {
-    sol! {
-        interface Timelock {
-            function execute(
-                address target, uint256 value, bytes payload, bytes32 predecessor, bytes32 salt
-            ) external;
-            function cancel(bytes32 id) external;
-        }
-    }
     let known = [
-        (executeBatchCall::SELECTOR, "carries out what was scheduled"),
+        (Timelock::executeBatchCall::SELECTOR, "carries out what was scheduled"),
         (Timelock::executeCall::SELECTOR, "carries out what was scheduled"),
         (Timelock::cancelCall::SELECTOR, "cancels what was scheduled"),
     ];
@@ -170,64 +137,6 @@ fn shown(text: &str) -> String {
     let begin: String = characters.by_ref().take(TEXT_CHARACTERS_MAX).collect();
     let rest = if characters.next().is_some() { "…" } else { "" };
     format!("{begin:?}{rest}")
-}
-
-/// Why a contract said no, in words: Solidity's own errors with their reason, the contracts' by name.
-#[must_use]
-pub fn refusal_words(data: &Bytes) -> String {
-    let revert = Revert::decode(data);
-    match &revert {
-        Revert::Custom(data) => match error_name(data) {
-            Some(name) => format!("{revert}: {name}"),
-            None => revert.to_string(),
-        },
-        Revert::Error(text) => format!("execution reverted: {}", shown(text)),
-        _ => revert.to_string(),
-    }
-}
-
-/// The signature of the error of one of the chain's contracts that begins with this selector.
-fn error_name(data: &[u8]) -> Option<&'static str> {
-    static NAMES: OnceLock<HashMap<[u8; 4], String>> = OnceLock::new();
-    let selector = data.first_chunk::<4>()?;
-    NAMES.get_or_init(errors).get(selector).map(String::as_str)
-}
-
-/// What is read of an artefact's ABI.
-#[derive(Deserialize)]
-struct Abi {
-    abi: Vec<Item>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    inputs: Vec<Input>,
-}
-
-#[derive(Deserialize)]
-struct Input {
-    #[serde(rename = "type")]
-    kind: String,
-}
-
-fn errors() -> HashMap<[u8; 4], String> {
-    let texts = artefact::ALL.iter().map(|(_, text)| *text);
-    // An artefact that is none has no errors; a build's tests rule that out.
-    let items = texts.filter_map(|text| serde_json::from_str::<Abi>(text).ok());
-    let errors = items.flat_map(|abi| abi.abi).filter(|item| item.kind == "error");
-    errors
-        .map(|error| {
-            let inputs: Vec<_> = error.inputs.iter().map(|input| input.kind.as_str()).collect();
-            let signature = format!("{}({})", error.name, inputs.join(","));
-            let [a, b, c, d, ..] = keccak256(&signature).0;
-            ([a, b, c, d], signature)
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -252,7 +161,7 @@ mod tests {
     fn what_the_node_knows_is_said_and_nothing_else() {
         let Contracts { anchors, nodes, timelock, parameters, governor } = contracts();
         let (id, stranger) = (SessionId::from_random([7; 16]), Address::repeat_byte(5));
-        let register = LucidAnchors::registerSessionCall {
+        let register = Anchors::registerSessionCall {
             sessionId: id.as_bytes().into(),
             merkleRoot: B256::ZERO,
             manifestHash: B256::ZERO,
@@ -267,11 +176,14 @@ mod tests {
         check(stranger, register.abi_encode(), None);
         check(anchors, register.abi_encode()[..50].to_vec(), None);
         check(stranger, Vec::new(), Some(&format!("sends 0 wei to {stranger}")));
-        let set = setCall { key: super::super::PARAMETERS[0].name(), value: U256::from(65_536) };
+        let set = Registry::setCall {
+            key: super::super::PARAMETERS[0].name(),
+            value: U256::from(65_536),
+        };
         check(parameters, set.abi_encode(), Some("sets the parameter chunk_bytes to 65536"));
-        let admit = admitCall { account: stranger, logKeyHash: B256::ZERO };
+        let admit = Members::admitCall { account: stranger, logKeyHash: B256::ZERO };
         check(nodes, admit.abi_encode(), Some(&format!("admits the node {stranger}")));
-        let propose = proposeCall {
+        let propose = Governor::proposeCall {
             targets: vec![parameters],
             values: vec![U256::ZERO],
             calldatas: vec![vec![1; 100].into()],
@@ -282,10 +194,10 @@ mod tests {
             propose.abi_encode(),
             Some("proposes 1 action: \"smaller \\u{1b}[31mchunks\""),
         );
-        let vote = castVoteCall { proposalId: U256::from(3), support: 1 };
+        let vote = Governor::castVoteCall { proposalId: U256::from(3), support: 1 };
         check(governor, vote.abi_encode(), Some("votes for on proposal 3"));
         check(governor, vec![1, 2, 3, 4], None);
-        let batch = executeBatchCall {
+        let batch = Timelock::executeBatchCall {
             targets: vec![],
             values: vec![],
             payloads: vec![],
@@ -301,23 +213,5 @@ mod tests {
         assert_eq!(words(0), "creates the contract LucidAnchors");
         assert_eq!(words(4), "creates the contract LucidGovernor");
         assert_eq!(words(5), "creates a contract");
-    }
-
-    #[test]
-    fn the_contracts_own_errors_have_names() {
-        let data = |signature: &str| Bytes::from([&keccak256(signature)[..4], &[0; 32]].concat());
-        // One of each artefact's.
-        for signature in [
-            "OnlyRegistrar(address)",
-            "LastNode()",
-            "AccessControlBadConfirmation()",
-            "OnlyTimelock(address)",
-            "GovernorDisabledDeposit()",
-        ] {
-            let words = refusal_words(&data(signature));
-            assert_eq!(words, format!("execution reverted: {signature}"));
-        }
-        assert_eq!(refusal_words(&data("Unheard(address)")), "execution reverted");
-        assert_eq!(refusal_words(&Bytes::new()), "execution reverted");
     }
 }

@@ -143,8 +143,7 @@ impl SessionRow {
     #[must_use]
     pub fn erased_from(&self) -> Option<Timestamp> {
         let sealed = self.sealed.filter(|_| self.retention_seconds > 0)?;
-        let millis = self.retention_seconds.saturating_mul(1000);
-        Some(Timestamp::from_unix_millis(sealed.at.unix_millis().saturating_add(millis)))
+        Some(sealed.at.after_seconds(self.retention_seconds))
     }
 
     /// The row's bytes, integers big-endian:

@@ -17,9 +17,10 @@ use lucid_core::{
 
 use super::{
     Log, LogReader,
-    error::{LogError, Repair, chain},
+    error::{LogError, chain},
     head,
     open::tail_path,
+    repair::Repair,
     tail::{self, Tail},
     tiles::{full_bundle, full_tile, tile_bytes},
 };

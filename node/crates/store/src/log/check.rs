@@ -11,9 +11,10 @@ use lucid_core::{
 
 use super::{
     cosigned,
-    error::{LogError, Repair},
+    error::LogError,
     finding::{CheckReport, Finding},
     head, open,
+    repair::Repair,
     tail::{Scan, Tail},
     tiles::{Edge, full_bundle, full_tile, read_tile},
 };

@@ -4,7 +4,10 @@ use std::{fmt, path::PathBuf};
 
 use lucid_core::note::Checkpoint;
 
-use super::error::{LogError, Repair, chain};
+use super::{
+    error::{LogError, chain},
+    repair::Repair,
+};
 
 /// Something that a full check came upon.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use std::{
 
 use lucid_core::note::{Checkpoint, NoteError, VerifierKey};
 
-use super::error::{LogError, Repair};
+use super::{error::LogError, repair::Repair};
 use crate::disk::{Disk, read_file};
 
 /// What a copy begins with.

@@ -67,6 +67,7 @@ mod head;
 mod open;
 mod read;
 mod rebuild;
+mod repair;
 mod tail;
 mod tiles;
 
@@ -87,11 +88,12 @@ pub use self::{
     append::Prepared,
     check::check,
     cosigned::Cosigned,
-    error::{LogError, Repair, TailFault},
+    error::{LogError, TailFault},
     export::ExportReport,
     finding::{CheckReport, Finding, Remedy},
     read::{Entries, LogReader},
     rebuild::{RebuildReport, rebuild_tiles},
+    repair::Repair,
 };
 use crate::disk::{Disk, parent};
 

@@ -13,8 +13,9 @@ use lucid_core::{
 
 use super::{
     LogReader, cosigned,
-    error::{LogError, Repair, TailFault},
+    error::{LogError, TailFault},
     head::{self, Found},
+    repair::Repair,
     tail::{Scan, Tail},
     tiles::{Edge, Tiles, full_bundle, full_tile, hashes_at},
 };

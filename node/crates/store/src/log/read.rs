@@ -17,8 +17,9 @@ use lucid_core::{
 
 use super::{
     cosigned::Cosigned,
-    error::{LogError, Repair},
+    error::LogError,
     head, open,
+    repair::Repair,
     tail::Tail,
     tiles::{Edge, Tiles, full_bundle, full_tile, hashes_at, tile_bytes},
 };

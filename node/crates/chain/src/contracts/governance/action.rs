@@ -8,9 +8,8 @@ use lucid_core::Hash;
 
 use super::{
     super::Contracts,
-    ProposedCall,
-    abi::{Governor, Members, Registry, Timelock},
-    encoded,
+    super::abi::{Governor, Members, Registry, Timelock},
+    ProposedCall, encoded,
 };
 
 /// The longest voting delay and period: `LucidGovernor.DURATION_MAX`, 30 days. The timelock itself has no

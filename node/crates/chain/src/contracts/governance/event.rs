@@ -6,8 +6,8 @@ use lucid_core::Hash;
 
 use super::{
     super::Contracts,
+    super::abi::{Governor, Members, Registry, Timelock},
     ProposalId, Proposed, ProposedCall,
-    abi::{Governor, Members, Registry, Timelock},
     action::key_text,
 };
 use crate::ChainError;

@@ -6,13 +6,11 @@
 //!
 //! | module | owns |
 //! | --- | --- |
-//! | `abi` | the parts of the ABIs |
 //! | `action` | what proposals do: calls, and words for them |
 //! | `event` | what the contracts log |
 //! | `refusal` | why they refuse, in words |
 //! | `view` | what is asked of them without changing anything |
 
-mod abi;
 mod action;
 mod event;
 mod refusal;
@@ -32,7 +30,7 @@ pub use self::{
     refusal::refusal,
     view::{Bounded, MEMBERS_MAX, Member, Question, Reply, Rules, Standing, Unreadable, Vote},
 };
-use super::Contracts;
+use super::{Contracts, abi};
 
 /// A proposal's id (OpenZeppelin's `hashProposal`), written as 64 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]

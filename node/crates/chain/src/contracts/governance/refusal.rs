@@ -1,27 +1,36 @@
 //! Why the contracts refuse, in words.
 
-use alloy_primitives::{B256, Bytes, U256, hex};
+use std::{collections::HashMap, sync::OnceLock};
+
+use alloy_primitives::{B256, Bytes, U256, hex, keccak256};
 use alloy_sol_types::SolInterface;
+use serde::Deserialize;
 
 use super::{
+    super::{
+        abi::Refusals::{self, RefusalsErrors as Error},
+        artefact,
+    },
     ProposalId, ProposalState,
-    abi::Refusals::{self, RefusalsErrors as Error},
     action::key_text,
 };
 use crate::Revert;
 
-/// Why a call to one of the contracts was refused, from what it returned: its own errors in words,
-/// Solidity's as [`Revert`] has them, anything else as its first bytes.
+/// Why a call to one of the contracts was refused, from what it returned: its own errors in words
+/// or by name, Solidity's as [`Revert`] has them, anything else as its first bytes.
 #[must_use]
 pub fn refusal(data: &Bytes) -> String {
     match Refusals::RefusalsErrors::abi_decode(data) {
         Ok(error) => words(&error),
         Err(_) => match Revert::decode(data) {
-            Revert::Custom(data) => {
-                let shown = data.get(..data.len().min(68)).unwrap_or_default();
-                let shown = hex::encode_prefixed(shown);
-                format!("the contract refuses with an error that is not known here: {shown}")
-            }
+            Revert::Custom(data) => match error_name(&data) {
+                Some(name) => format!("the contract refuses: {name}"),
+                None => {
+                    let shown = data.get(..data.len().min(68)).unwrap_or_default();
+                    let shown = hex::encode_prefixed(shown);
+                    format!("the contract refuses with an error that is not known here: {shown}")
+                }
+            },
             Revert::Empty => "the contract refuses, and does not say why".to_owned(),
             known => format!("the contract refuses: {known}"),
         },
@@ -135,4 +144,68 @@ fn operation(expected: B256) -> String {
 
 fn name(key: B256) -> String {
     key_text(key).unwrap_or_else(|| key.to_string())
+}
+
+/// The signature of the error of one of the chain's contracts that begins with this selector.
+fn error_name(data: &[u8]) -> Option<&'static str> {
+    static NAMES: OnceLock<HashMap<[u8; 4], String>> = OnceLock::new();
+    let selector = data.first_chunk::<4>()?;
+    NAMES.get_or_init(errors).get(selector).map(String::as_str)
+}
+
+/// What is read of an artefact's ABI.
+#[derive(Deserialize)]
+struct Abi {
+    abi: Vec<Item>,
+}
+
+#[derive(Deserialize)]
+struct Item {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    inputs: Vec<Input>,
+}
+
+#[derive(Deserialize)]
+struct Input {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
+fn errors() -> HashMap<[u8; 4], String> {
+    let texts = artefact::ALL.iter().map(|(_, text)| *text);
+    // An artefact that is none has no errors; a build's tests rule that out.
+    let items = texts.filter_map(|text| serde_json::from_str::<Abi>(text).ok());
+    let errors = items.flat_map(|abi| abi.abi).filter(|item| item.kind == "error");
+    errors
+        .map(|error| {
+            let inputs: Vec<_> = error.inputs.iter().map(|input| input.kind.as_str()).collect();
+            let signature = format!("{}({})", error.name, inputs.join(","));
+            let [a, b, c, d, ..] = keccak256(&signature).0;
+            ([a, b, c, d], signature)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_without_words_have_names() {
+        let data = |signature: &str| Bytes::from([&keccak256(signature)[..4], &[0; 32]].concat());
+        for signature in [
+            "OnlyRegistrar(address)",
+            "AccessControlBadConfirmation()",
+            "GovernorDisabledDeposit()",
+        ] {
+            assert_eq!(refusal(&data(signature)), format!("the contract refuses: {signature}"));
+        }
+        let unheard = refusal(&data("Unheard(address)"));
+        assert!(unheard.contains("not known here: 0x"), "{unheard}");
+        assert_eq!(refusal(&Bytes::new()), "the contract refuses, and does not say why");
+    }
 }

@@ -306,6 +306,7 @@ fn the_abi_is_that_of_the_artefacts() {
         include_str!("../../../../../contracts/artefacts/TimelockController.json"),
         include_str!("../../../../../contracts/artefacts/ParamRegistry.json"),
         include_str!("../../../../../contracts/artefacts/NodeRegistry.json"),
+        include_str!("../../../../../contracts/artefacts/LucidAnchors.json"),
     ] {
         let artefact: Value = serde_json::from_str(text).unwrap();
         for item in artefact["abi"].as_array().unwrap() {
@@ -331,6 +332,7 @@ fn the_abi_is_that_of_the_artefacts() {
         abi::Registry::ParameterChanged::SIGNATURE,
         abi::Members::NodeAdmitted::SIGNATURE,
         abi::Members::NodeRemoved::SIGNATURE,
+        abi::Anchors::SessionRegistered::SIGNATURE,
     ] {
         assert!(has("event", event), "{event}");
     }
@@ -343,6 +345,7 @@ fn the_abi_is_that_of_the_artefacts() {
         abi::Timelock::TimelockCalls::SIGNATURES,
         abi::Registry::RegistryCalls::SIGNATURES,
         abi::Members::MembersCalls::SIGNATURES,
+        abi::Anchors::AnchorsCalls::SIGNATURES,
     ]
     .into_iter()
     .flatten()

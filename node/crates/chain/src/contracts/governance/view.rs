@@ -8,9 +8,9 @@ use alloy_sol_types::SolCall;
 use lucid_core::Hash;
 
 use super::{
+    super::abi::{Governor, Members, Registry, Timelock},
     super::{Contracts, Unit},
     ProposalId, ProposalState,
-    abi::{Governor, Members, Registry, Timelock},
     action::key_text,
     encoded,
 };
@@ -255,7 +255,7 @@ impl Rules {
     }
 }
 
-fn bounded(key: B256, kept: &super::abi::Kept) -> Option<Bounded> {
+fn bounded(key: B256, kept: &crate::contracts::abi::Kept) -> Option<Bounded> {
     let unit = match kept.unit {
         0 => Unit::Count,
         1 => Unit::Bytes,
@@ -263,7 +263,7 @@ fn bounded(key: B256, kept: &super::abi::Kept) -> Option<Bounded> {
         3 => Unit::Level,
         _ => return None,
     };
-    let super::abi::Kept { min, max, value, zeroIsNone: zero_is_none, .. } = *kept;
+    let crate::contracts::abi::Kept { min, max, value, zeroIsNone: zero_is_none, .. } = *kept;
     Some(Bounded { key: key_text(key)?, unit, min, max, zero_is_none, value })
 }
 

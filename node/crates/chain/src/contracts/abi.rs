@@ -1,4 +1,4 @@
-//! What of the contracts' ABIs decisions need. Held against the artefacts by a test.
+//! What of the contracts' ABIs the node needs, all in one place. Held against the artefacts by a test.
 #![expect(clippy::too_many_arguments, reason = "sol! gives every event a function that makes one")]
 
 use alloy_sol_types::sol;
@@ -17,9 +17,32 @@ sol! {
         bool zeroIsNone;
     }
 
-    interface Governor {
+    /// `LucidAnchors`: the sealed sessions.
+    contract Anchors {
+        constructor(address registrar);
+        function registerSession(
+            bytes16 sessionId, bytes32 merkleRoot, bytes32 manifestHash, bytes32 policyHash,
+            string owner, uint64 plainBytes, uint32 chunkCount, uint64 logIndex
+        ) external;
+        function anchor(bytes32 root, uint64 size) external;
+        function sessionCount() external view returns (uint64);
+
+        event SessionRegistered(
+            bytes16 indexed sessionId, bytes32 indexed merkleRoot, bytes32 indexed ownerHash,
+            bytes32 manifestHash, bytes32 policyHash, uint64 plainBytes, uint32 chunkCount, uint64 logIndex,
+            string owner
+        );
+    }
+
+    /// `LucidGovernor`: how is decided.
+    contract Governor {
+        constructor(
+            address registry, address timelock, uint48 votingDelay, uint32 votingPeriod,
+            uint48 voteExtension, uint256 quorumPercent
+        );
         function propose(address[] targets, uint256[] values, bytes[] calldatas, string description)
             external returns (uint256);
+        function castVote(uint256 proposalId, uint8 support) external returns (uint256);
         function castVoteWithReason(uint256 proposalId, uint8 support, string reason)
             external returns (uint256);
         function queue(address[] targets, uint256[] values, bytes[] calldatas, bytes32 descriptionHash)
@@ -62,7 +85,16 @@ sol! {
         event ProposalCanceled(uint256 proposalId);
     }
 
-    interface Timelock {
+    /// `TimelockController`: carries decisions out.
+    contract Timelock {
+        constructor(uint256 delay, address[] proposers, address[] executors, address admin);
+        function execute(
+            address target, uint256 value, bytes payload, bytes32 predecessor, bytes32 salt
+        ) external payable;
+        function executeBatch(
+            address[] targets, uint256[] values, bytes[] payloads, bytes32 predecessor, bytes32 salt
+        ) external payable;
+        function cancel(bytes32 id) external;
         function updateDelay(uint256 newDelay) external;
         function getMinDelay() external view returns (uint256);
 
@@ -70,7 +102,10 @@ sol! {
         event Cancelled(bytes32 indexed id);
     }
 
-    interface Registry {
+    /// `ParamRegistry`: what is decided on.
+    contract Registry {
+        constructor(address timelock, bytes32[] keys, Kept[] parameters);
+        function get(bytes32 key) external view returns (uint256);
         function set(bytes32 key, uint256 value) external;
         function all() external view returns (bytes32[] names, Kept[] parameters);
 
@@ -80,7 +115,11 @@ sol! {
         event ParameterChanged(bytes32 indexed key, uint256 from, uint256 to);
     }
 
-    interface Members {
+    /// `NodeRegistry`: who decides.
+    contract Members {
+        constructor(address timelock, Member[] nodes);
+        function isNode(address account) external view returns (bool);
+        function delegate(address delegatee) external;
         function admit(address account, bytes32 logKeyHash) external;
         function remove(address account) external;
         function nodeCount() external view returns (uint256);
@@ -91,7 +130,7 @@ sol! {
         event NodeRemoved(address indexed account, bytes32 indexed logKeyHash);
     }
 
-    /// What the four contracts refuse with.
+    /// What the contracts refuse with that has words of its own.
     interface Refusals {
         error AlreadyAdmitted(address account);
         error DurationTooLong(uint256 duration, uint256 max);

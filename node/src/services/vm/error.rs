@@ -1,0 +1,38 @@
+//! Why the chain does not go on.
+
+use lucid_api::{Code, Problem};
+use lucid_chain::{CallError, ChainError};
+use lucid_store::StoreError;
+
+/// Why the chain does not go on.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum VmError {
+    /// A port.
+    #[error("{}", .0.detail)]
+    Port(Problem),
+    /// The chain.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// A contract of it.
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What should not be.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl VmError {
+    /// Whether it is only that another service is not there, as at every start.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self, Self::Port(Problem { code: Code::Unavailable | Code::ServiceTimeout, .. }))
+    }
+}
+
+impl From<Problem> for VmError {
+    fn from(problem: Problem) -> Self {
+        Self::Port(problem)
+    }
+}
