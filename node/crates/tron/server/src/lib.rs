@@ -1,0 +1,1 @@
+//! A strict TRON node of one process, for tests.

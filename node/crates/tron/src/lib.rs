@@ -1,0 +1,1 @@
+//! TRON: transactions, their signing, a client of its HTTP API, anchoring.
