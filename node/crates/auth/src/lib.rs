@@ -17,7 +17,6 @@
 //! A crash forgets outstanding challenges, nothing else.
 
 mod accounts;
-pub mod address;
 pub mod ledger;
 pub mod message;
 mod nonces;
@@ -26,7 +25,7 @@ pub mod sign;
 mod tokens;
 
 pub use accounts::{AccountRecord, AccountStore, Family, StoreFailure};
-pub use address::{Address, AddressError};
+pub use lucid_core::tron::{Address, AddressError};
 pub use nonces::NONCE_SECONDS;
 pub use service::{Clock, Service, ServiceOptions, follow};
 pub use tokens::{ACCESS_SECONDS, KeyRing, REFRESH_SECONDS};

@@ -28,6 +28,7 @@ pub mod note;
 pub mod parameters;
 pub mod policy;
 pub mod time;
+pub mod tron;
 pub mod upload;
 
 pub use self::time::Timestamp;

@@ -1,0 +1,1 @@
+//! Vectors of tronweb, and what is refused.
