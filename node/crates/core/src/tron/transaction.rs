@@ -2,6 +2,7 @@
 
 use core::{fmt, str::FromStr};
 
+use k256::ecdsa::SigningKey;
 use prost::Message;
 use serde::{Deserialize, Serialize};
 use sha3::{Digest, Keccak256};
@@ -376,6 +377,25 @@ impl Transaction {
         Self::checked(raw, body, signature, None)
     }
 
+    /// Signs a body with its owner's key. Nonces are those of RFC 6979: signed again, after a crash, it has
+    /// the same bytes and the same id.
+    ///
+    /// # Errors
+    /// [`TronError::Signer`] where the key is another's, [`TronError::TooLong`], [`TronError::Field`] where
+    /// a value is one that no transaction has.
+    pub fn sign(body: &Body, key: &SigningKey) -> Result<Self, TronError> {
+        let (owner, signer) = (body.contract.owner(), Address::of_key(key.verifying_key()));
+        if owner != signer {
+            return Err(TronError::Signer { owner, signer });
+        }
+        let raw = body.encode();
+        let body = Body::decode(&raw)?;
+        let id = TransactionId(Hash::of(&raw));
+        let (signature, recovery) = key.sign_prehash_recoverable(id.0.as_bytes());
+        let signature = Signature::new(&signature, recovery)?;
+        Self { raw, id, body, signature, ended: None }.short_enough()
+    }
+
     fn checked(
         raw: Vec<u8>,
         body: Body,
@@ -387,12 +407,14 @@ impl Transaction {
         if owner != signer {
             return Err(TronError::Signer { owner, signer });
         }
-        let this = Self { raw, id, body, signature, ended };
-        let bytes = this.envelope().encoded_len();
-        if bytes > TRANSACTION_BYTES_MAX {
-            return Err(TronError::TooLong { bytes });
+        Self { raw, id, body, signature, ended }.short_enough()
+    }
+
+    fn short_enough(self) -> Result<Self, TronError> {
+        match self.envelope().encoded_len() {
+            bytes if bytes > TRANSACTION_BYTES_MAX => Err(TronError::TooLong { bytes }),
+            _ => Ok(self),
         }
-        Ok(this)
     }
 
     /// Reads a transaction: one signature, the owner's, and at most one result.
