@@ -104,11 +104,12 @@ async fn a_node_that_is_not_there_was_sent_nothing() {
 }
 
 #[tokio::test]
-async fn a_hung_node_is_waited_for_as_long_as_was_said() {
-    let start = std::time::Instant::now();
-    let [question, _] = errors(Answer::Hangs).await;
-    assert_eq!(question.failure, Failure::TimedOut(ANSWER_TIME));
-    assert!(start.elapsed() >= 2 * ANSWER_TIME);
+async fn a_hung_node_is_given_up() {
+    let errors = errors(Answer::Hangs).await;
+    assert!(
+        errors.iter().all(|error| error.failure == Failure::TimedOut(ANSWER_TIME)),
+        "{errors:?}"
+    );
 }
 
 #[tokio::test]
