@@ -1,6 +1,6 @@
 //! TRON's networks, and where they are asked.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use lucid_core::tron::{Address, BlockId};
 use reqwest::Url;
@@ -20,7 +20,7 @@ pub struct Network {
 
 /// The address of a server. Only its origin is ever shown: providers put keys into the path.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Endpoint(Url);
+pub struct Endpoint(Arc<Url>);
 
 /// A text that is no address of a server. It is not repeated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -115,7 +115,7 @@ impl Network {
 impl Endpoint {
     /// The address of a call, such as `wallet/getnowblock`.
     pub(crate) fn call(&self, path: &str) -> Url {
-        let mut url = self.0.clone();
+        let mut url = Url::clone(&self.0);
         url.set_path(&format!("{}/{path}", self.0.path().trim_end_matches('/')));
         url
     }
@@ -132,7 +132,7 @@ impl FromStr for Endpoint {
             && url.password().is_none()
             && url.query().is_none()
             && url.fragment().is_none();
-        if is_plain { Ok(Self(url)) } else { Err(EndpointError) }
+        if is_plain { Ok(Self(Arc::new(url))) } else { Err(EndpointError) }
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! The vectors are made, and checked to be tronweb's still, by `node/tests/clients/tron_vectors.mjs`.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use alloy_primitives::U256;
 use lucid_core::{
     Timestamp,

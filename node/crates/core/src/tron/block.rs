@@ -167,7 +167,9 @@ impl Header {
     /// is beyond 2^63 − 1.
     pub fn new(body: HeaderBody, signature: Signature) -> Result<Self, TronError> {
         let raw = body.encode();
-        let body = HeaderBody::decode(&raw)?;
+        if HeaderBody::decode(&raw)? != body {
+            return Err(TronError::NotCanonical { what: HEADER });
+        }
         let hash = Hash::of(&raw);
         let signature = signature.with_small_v();
         let signer = signature.signer(&hash)?;

@@ -13,6 +13,8 @@
 
 mod address;
 mod block;
+mod body;
+mod contract;
 mod error;
 pub mod message;
 mod signature;
@@ -25,11 +27,10 @@ mod tests;
 
 pub use address::{Address, AddressError};
 pub use block::{BlockId, BlockNumber, Header, HeaderBody};
+pub use body::{Body, Reference, TransactionId};
+pub use contract::{Call, Contract, Creation, Transfer};
 pub use error::TronError;
 pub use signature::Signature;
 pub use sun::Sun;
-pub use transaction::{
-    Body, Call, Contract, Creation, Reference, TRANSACTION_BYTES_MAX, Transaction, TransactionId,
-    Transfer,
-};
+pub use transaction::{TRANSACTION_BYTES_MAX, Transaction};
 pub use tree::{Path, root};

@@ -1,5 +1,6 @@
 //! Vectors of tronweb, headers of a real chain, and what is refused.
 
+use proptest::{collection::vec, prelude::*};
 use prost::Message;
 use serde_json::Value;
 
@@ -187,8 +188,8 @@ fn altered(alter: impl FnOnce(&mut Raw, &mut TransferContract)) -> Result<Body, 
 
 #[test]
 fn only_what_this_node_could_have_made_is_read() {
-    assert!(altered(|_, _| {}).is_ok());
     type Alter = fn(&mut Raw, &mut TransferContract);
+    assert!(altered(|_, _| {}).is_ok());
     let rows: [(&str, Alter); 18] = [
         ("no reference", |raw, _| raw.ref_block_bytes.clear()),
         ("a longer reference", |raw, _| raw.ref_block_bytes.push(0)),
@@ -269,5 +270,37 @@ fn signatures_are_the_owners_one_and_in_one_form() {
     for rs in [[0; 64], [0xff; 64]] {
         let bad = [&rs[..], &[27]].concat();
         assert_eq!(with(vec![bad]), Err(TronError::Signature));
+    }
+}
+
+proptest! {
+    /// Whatever is done to good bytes: what is still read is written the same.
+    #[test]
+    fn what_is_read_is_written_the_same(
+        which in 0..11_usize,
+        edits in vec((any::<prop::sample::Index>(), any::<u8>(), 0..3_u8), 0..6),
+    ) {
+        let mut bytes = bytes(&transactions()[which], "in_block");
+        for (at, byte, what) in edits {
+            let at = at.index(bytes.len());
+            match what {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, byte),
+                _ => drop(bytes.remove(at)),
+            }
+        }
+        if let Ok(read) = Transaction::decode(&bytes) {
+            prop_assert_eq!(read.encode(), bytes);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..200)) {
+        if let Ok(read) = Body::decode(&bytes) {
+            prop_assert_eq!(read.encode(), &bytes[..]);
+        }
+        if let Ok(read) = Header::decode(&bytes) {
+            prop_assert_eq!(read.encode(), &bytes[..]);
+        }
     }
 }

@@ -70,7 +70,7 @@ impl Path {
         if index >= count {
             return Err(TronError::PathIndex { index, count });
         }
-        let wanted = self.steps().filter(Option::is_some).count();
+        let wanted = self.steps().flatten().count();
         if self.beside.len() != wanted {
             let found = self.beside.len();
             return Err(TronError::PathLength { index, count, found, wanted });

@@ -129,17 +129,16 @@ impl ClientError {
         };
         let temporary = Retry::Temporary { after: None };
         match &self.failure {
-            Failure::Setup(_) | Failure::Reverted(_) => Retry::Permanent,
             Failure::Unreachable(_) => temporary,
             Failure::Busy { after, .. } => Retry::Temporary { after: *after },
-            Failure::Status { status: 408 | 500.., .. } => or_unknown(temporary),
-            Failure::Status { .. } => Retry::Permanent,
-            Failure::TooLong(_) => or_unknown(Retry::Permanent),
             Failure::TimedOut(_)
             | Failure::BrokenOff(_)
+            | Failure::Status { status: 408 | 500.., .. }
             | Failure::Refused(_)
             | Failure::Malformed(_)
             | Failure::Contradicts(_) => or_unknown(temporary),
+            Failure::TooLong(_) => or_unknown(Retry::Permanent),
+            Failure::Setup(_) | Failure::Status { .. } | Failure::Reverted(_) => Retry::Permanent,
         }
     }
 }
