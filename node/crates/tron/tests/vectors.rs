@@ -5,11 +5,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use alloy_primitives::U256;
+use alloy_sol_types::SolCall;
 use lucid_core::{
     Timestamp,
     tron::{Body, Sun, TronError},
 };
-use lucid_tron::{Key, NewContract, Terms, read_abi};
+use lucid_tron::{Key, NewContract, Terms, calls, read_abi};
 use serde_json::Value;
 
 fn vectors() -> Value {
@@ -116,6 +117,23 @@ fn calldata_is_tronwebs() {
         let transfer = terms(&vectors, vector).trc20_transfer(token, to, amount);
         assert_eq!(hex::encode(transfer.encode()), text(vector, "raw"), "{name}");
     }
+}
+
+#[test]
+fn what_is_called_is_what_the_contract_has() {
+    let artefact = include_str!("../../../contracts/artefacts/LucidAnchors.json");
+    let artefact: Value = serde_json::from_str(artefact).unwrap();
+    let abi = read_abi(&artefact["abi"].to_string()).unwrap();
+    let signatures: Vec<String> = abi
+        .entrys
+        .iter()
+        .filter(|entry| entry.kind == 2)
+        .map(|entry| {
+            let inputs: Vec<&str> = entry.inputs.iter().map(|input| input.kind.as_str()).collect();
+            format!("{}({})", entry.name, inputs.join(","))
+        })
+        .collect();
+    assert!(signatures.iter().any(|one| one == calls::anchorCall::SIGNATURE), "{signatures:?}");
 }
 
 #[test]
