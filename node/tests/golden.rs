@@ -7,6 +7,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "golden/anchor.rs"]
+mod anchor;
 #[path = "golden/rule.rs"]
 mod rule;
 mod support;
@@ -27,6 +29,7 @@ use lucid_core::{
     keys::{Dek, Kek, KeyFile},
     manifest::Manifest,
     merkle,
+    tron::anchor::AnchorRecord,
 };
 use lucid_node::ports::{COMMAND_LEASE, SessionPort};
 use lucid_pipeline::{
@@ -141,7 +144,19 @@ fn evidence(store: &Store, session: SessionId, entry: EntryIndex) -> Evidence {
         manifest: Some(store.manifest(session).unwrap().bytes),
         chunks: vec![about(store, session, 1, &[0, 2]), whole],
         proof: store.with_log(|log| Ok(log.tlog_proof(entry)?)).unwrap(),
+        anchor: None,
     }
+}
+
+/// Evidence about a session as a whole, under the checkpoint that `record` anchors.
+fn anchored(store: &Store, session: SessionId, entry: EntryIndex, record: &AnchorRecord) -> String {
+    let evidence = Evidence {
+        proof: store.anchored_proof(entry, record).unwrap(),
+        anchor: Some(record.proof().clone()),
+        chunks: Vec::new(),
+        ..evidence(store, session, entry)
+    };
+    evidence.to_text()
 }
 
 /// All vectors, in `folder`.
@@ -155,6 +170,13 @@ fn make(folder: &Path) {
     fs::write(folder.join("piece.lucid-proof"), evidence.to_text()).unwrap();
     let proof = evidence.proof.with_extra(evidence.entry).unwrap();
     fs::write(folder.join("entry.tlog-proof"), proof.to_text()).unwrap();
+    let note = store.with_log(|log| Ok(log.checkpoint_text().to_owned())).unwrap();
+    let [contract, memo] =
+        [anchor::contract(), anchor::memo()].map(|target| anchor::anchor(&note, target));
+    store.keep_anchor(&contract).unwrap();
+    for (name, record) in [("anchored.lucid-proof", contract), ("memo.lucid-proof", memo)] {
+        fs::write(folder.join(name), anchored(&store, session, entry, &record)).unwrap();
+    }
 }
 
 /// The vectors among the files below `folder`, by their names in it.
@@ -245,4 +267,70 @@ fn the_node_verifies_the_evidence() {
     let other = "lucid/e4fde19164fb8d9d+979bc985+Abtm943ElvTvWTHAm4kmfLf7cj1vjjktglgD2srji4Nc";
     node.run(&format!("verify {piece} --key {other}")).ends(1);
     node.run(&format!("verify {entry} --key {other}")).ends(1);
+}
+
+#[test]
+fn the_node_verifies_the_anchored_evidence() {
+    let node = Node::new();
+    let file = |name: &str| support::text_of(&Path::new(GOLDEN).join(name));
+    let [account, called, other] = [1, 5, 9].map(anchor::address);
+    for (name, form) in [("anchored.lucid-proof", "contract"), ("memo.lucid-proof", "memo")] {
+        let file = file(name);
+        let words = format!("verify {file} --key {LOG_KEY}");
+        let pinned = format!("{words} --anchor-address {account} --network nile");
+        let report = node.run(&format!("{pinned} --json")).ok().json();
+        let anchor = &report["anchor"];
+        assert_eq!(anchor["form"], form);
+        assert_eq!(anchor["anchored_by"], account.to_string());
+        assert_eq!(anchor["block_number"], 64_000_000);
+        assert_eq!(anchor["block_time"], "2026-02-01T01:00:00.000Z");
+        assert_eq!((&anchor["network"], &anchor["network_pinned"]), (&"nile".into(), &true.into()));
+        assert_eq!(anchor["address_pinned"], true);
+        assert!(anchor["checked_offline"].as_array().is_some_and(|checked| checked.len() == 4));
+        let needs = anchor["needs_a_tron_node"].as_array().unwrap();
+        assert_eq!(needs.len(), if form == "contract" { 3 } else { 2 });
+        node.run(&words).ok().prints(&["NOT checked", "is solid", "NOT PINNED: any account"]);
+        for (wrong, says) in [
+            (format!("--anchor-address {other}"), "not by"),
+            (format!("--anchor-contract {other}"), "not by a call of"),
+            ("--network mainnet".to_owned(), "not on"),
+            (format!("--network {}", "0".repeat(64)), "not on"),
+        ] {
+            node.run(&format!("{words} {wrong}")).ends(1).says(&[says]);
+        }
+        let by_call = node.run(&format!("{words} --anchor-contract {called}"));
+        by_call.ends(if form == "contract" { 0 } else { 1 });
+    }
+    let piece = file("piece.lucid-proof");
+    let asked = format!("verify {piece} --key {LOG_KEY} --anchor-address {account}");
+    node.run(&asked).ends(1).says(&["no TRON part"]);
+    node.run(&format!("verify {piece} --network moon")).ends(64);
+    node.run(&format!("verify --all --anchor-address {account}"))
+        .ends(64)
+        .says(&["evidence files"]);
+}
+
+/// What the data folder keeps of anchors is what `prove` puts into evidence.
+#[test]
+fn the_node_proves_what_is_anchored() {
+    let node = Node::new();
+    rule::lay_out(&node.data());
+    let session = sessions()[0].id;
+    let read = |name: &str| fs::read(Path::new(GOLDEN).join(name)).unwrap();
+    let made = node.run(&format!("prove {session} --chunk 1")).ok().stdout;
+    let made = Evidence::parse(std::str::from_utf8(&made).unwrap()).unwrap();
+    let golden = read("anchored.lucid-proof");
+    let golden = Evidence::parse(std::str::from_utf8(&golden).unwrap()).unwrap();
+    assert_eq!((&made.anchor, &made.proof), (&golden.anchor, &golden.proof));
+    let out = node.name("out");
+    let report = node.run(&format!("prove {session} -o {out} --json")).ok().json();
+    assert_eq!(report["anchor"]["block_number"], 64_000_000);
+    let plain = node.run(&format!("prove {session} --no-anchor")).ok().stdout;
+    let plain = Evidence::parse(std::str::from_utf8(&plain).unwrap()).unwrap();
+    assert_eq!(plain.anchor, None);
+    let anchors = node.data().join("anchors");
+    let kept = fs::read_dir(&anchors).unwrap().next().unwrap().unwrap().path();
+    support::flip(&kept, 40);
+    node.run(&format!("prove {session}")).ends(1).says(&["--no-anchor", "is damaged"]);
+    node.run(&format!("prove {session} --no-anchor")).ok();
 }

@@ -21,6 +21,7 @@ use lucid_core::{
     manifest::Manifest,
     merkle::{self, TilePath},
     note::{Checkpoint, SignedNote, TlogProof, VerifierKey},
+    tron::anchor::{AnchorPins, AnchorRecord},
 };
 use lucid_pipeline::{codec::Decompressor, open::ChunkOpener, wraps};
 use lucid_record::asciicast::Decoder;
@@ -32,6 +33,7 @@ pub type Target = fn(&[u8]);
 
 /// Every decoder, by name.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("anchor_record", anchor_record),
     ("asciicast", asciicast),
     ("bundle", bundle),
     ("checkpoint", checkpoint),
@@ -53,6 +55,17 @@ pub const TARGETS: &[(&str, Target)] = &[
 
 fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
+}
+
+/// Files that a node keeps of its anchors: read, and their proofs checked.
+pub fn anchor_record(bytes: &[u8]) {
+    if let Ok(record) = AnchorRecord::parse(bytes) {
+        assert_eq!(record.to_bytes(), bytes);
+        assert!(bytes.len() <= AnchorRecord::BYTES_MAX);
+        // Whether it holds is not the question: it must say so without a panic.
+        let proof = record.proof();
+        let _ = proof.verify(record.checkpoint(), &AnchorPins::of(proof));
+    }
 }
 
 /// asciicast v3 recordings: read to the end, whatever is in them.

@@ -6,13 +6,17 @@
 use lucid_core::{
     ChunkIndex, Hash, NodeId, Policy, SessionId, Timestamp, Upload,
     chunk::Suite,
-    entry::{Entry, NodeEvent, SessionOpened, SessionSealed},
+    entry::{AnchorTron, Entry, NodeEvent, SessionOpened, SessionSealed},
     evidence::Evidence,
     json,
     keys::{Dek, Kek, KeyFile},
     manifest::Manifest,
     merkle,
     note::{Checkpoint, KeyName, SigningKey, TlogProof},
+    tron::{
+        BlockId, BlockNumber, TransactionId,
+        anchor::{AnchorForm, Genesis},
+    },
 };
 use lucid_fuzz::TARGETS;
 use lucid_pipeline::{
@@ -150,6 +154,7 @@ fn entries() -> Vec<Vec<u8>> {
     let entries =
         [Entry::SessionSealed(sealed), Entry::SessionOpened(opened), Entry::NodeEvent(event)];
     let mut bytes: Vec<_> = entries.iter().map(|entry| entry.to_bytes().unwrap()).collect();
+    bytes.push(anchor_entry());
     bytes.push(other.to_vec());
     let newer = br#"{"at":"1970-01-01T00:00:00.001Z","kind":"x","n":[0.5,{}],"v":2}"#;
     bytes.push(newer.to_vec());
@@ -186,7 +191,32 @@ fn evidence() -> Evidence {
     let checkpoint = Checkpoint { origin: key.name().clone(), size: 2, root }.sign(&key).unwrap();
     let proof = TlogProof::new(1, vec![log[0]], &checkpoint).unwrap();
     let key = key.verifier_key().clone();
-    Evidence { key, entry, manifest: Some(manifest()), chunks: Vec::new(), proof }
+    Evidence { key, entry, manifest: Some(manifest()), chunks: Vec::new(), proof, anchor: None }
+}
+
+/// One of the node's golden vectors.
+fn golden(name: &str) -> Vec<u8> {
+    let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/golden"));
+    std::fs::read(folder.join(name)).unwrap()
+}
+
+fn anchor_entry() -> Vec<u8> {
+    let block_number = BlockNumber(70_000_002);
+    let entry = Entry::AnchorTron(AnchorTron {
+        at: Timestamp::from_unix_millis(1),
+        block_id: BlockId::new(block_number, &Hash::of(b"block")),
+        block_number,
+        contract: None,
+        form: AnchorForm::Memo,
+        genesis: Genesis::NILE,
+        kind: Default::default(),
+        log_root: Hash::of(b"log"),
+        log_size: 300,
+        network: "nile".into(),
+        tx_id: TransactionId(Hash::of(b"tx")),
+        v: Default::default(),
+    });
+    entry.to_bytes().unwrap()
 }
 
 /// Good inputs of a decoder.
@@ -194,6 +224,7 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
     let evidence = evidence();
     let note = evidence.proof.checkpoint_text();
     match name {
+        "anchor_record" => vec![golden("data/anchors/00000000000000000012.json")],
         "asciicast" => {
             let text = "{\"version\":3,\"term\":{\"cols\":80,\"rows\":24},\"timestamp\":1}\n\
                         [0.1,\"o\",\"a\\u001b[0m\"]\n[0.2,\"r\",\"90x30\"]\n[0,\"x\",\"0\"]\n";
@@ -212,7 +243,10 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
         }
         "chunk_header" => vec![chunk_file(b"short", Dek::new([7; 32]))[..48].to_vec()],
         "entry" => entries(),
-        "evidence" => vec![evidence.to_text().into_bytes()],
+        "evidence" => {
+            let anchored = ["anchored.lucid-proof", "memo.lucid-proof"].map(golden);
+            [evidence.to_text().into_bytes()].into_iter().chain(anchored).collect()
+        }
         "identity_file" => vec![b"# comment\nAGE-SECRET-KEY-1QQQ\n".to_vec()],
         "json_rpc" => [
             r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}"#,

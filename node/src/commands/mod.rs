@@ -23,5 +23,6 @@ pub mod show;
 pub mod status;
 pub mod users;
 pub mod verify;
+pub mod verify_anchor;
 pub mod verify_evidence;
 pub mod verify_session;

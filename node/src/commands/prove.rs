@@ -9,20 +9,23 @@ use std::{
 
 use clap::Args;
 use lucid_core::{
-    ChunkIndex, SegmentIndex, SessionId,
+    ChunkIndex, EntryIndex, SegmentIndex, SessionId,
     chunk::{ChunkSummary, PREFIX_BYTES},
     counted,
     evidence::{ChunkEvidence, Evidence, SegmentEvidence},
     keys::Dek,
     manifest::Manifest,
     merkle::{self, SessionTree},
+    note::TlogProof,
+    tron::anchor::{AnchorPins, AnchorRecord},
 };
 use lucid_pipeline::{open::ChunkOpener, ports::ChunkShelf, restore};
-use lucid_store::{LogReader, State, Store};
+use lucid_store::{LogReader, State, Store, StoreError};
 use serde::Serialize;
 
 use super::{
     restore::{ByteRange, Target},
+    verify_anchor::AnchorReport,
     verify_evidence,
 };
 use crate::{
@@ -57,6 +60,9 @@ pub struct Prove {
     /// Write a plain C2SP .tlog-proof of the session's entry, for other verifiers
     #[arg(long, conflicts_with_all = ["chunk", "range", "attach"])]
     tlog_proof: bool,
+    /// Leave out where the log is anchored on TRON, and use the newest witnessed checkpoint
+    #[arg(long)]
+    no_anchor: bool,
     /// An age identity file, for sessions whose key is wrapped to an age recipient
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
@@ -74,13 +80,16 @@ pub fn prove_session(store: &Store, session: SessionId, path: &Path) -> Outcome 
     let read = |log: &LogReader| Ok((log.entry(sealed.entry)?, log.witnessed_proof(sealed.entry)?));
     let (entry, proof) = store.with_log(read)?;
     let manifest = Some(store.manifest(session)?.bytes);
-    let evidence = Evidence { key: key.clone(), entry, manifest, chunks: Vec::new(), proof };
+    // It was sealed a moment ago: no block of TRON can have it yet.
+    let (chunks, anchor) = (Vec::new(), None);
+    let evidence = Evidence { key: key.clone(), entry, manifest, chunks, proof, anchor };
     let argument = OutputArg { output: Some(path.to_owned()), force: false };
     let mut target = Target::open(&argument, Some(store.path()))?;
     target.writer().write_all(evidence.to_text().as_bytes())?;
     target.finish()?;
     let (path, chunk_files) = (path.to_owned(), Vec::new());
-    let request = verify_evidence::Request { path, key: Some(key), chunk_files, extract: None };
+    let (key, extract, anchor) = (Some(key), None, AnchorPins::default());
+    let request = verify_evidence::Request { path, key, chunk_files, extract, anchor };
     verify_evidence::verify(&request).map(|_| ())
 }
 
@@ -94,6 +103,8 @@ struct Proved {
     chunks: Vec<ChunkIndex>,
     disclosed: bool,
     key: String,
+    /// What the TRON part says; null where there is none.
+    anchor: Option<AnchorReport>,
 }
 
 impl Prove {
@@ -113,9 +124,13 @@ impl Prove {
         };
         let log_index = sealed.entry;
         let key = store.log_key().verifier_key().clone();
-        let (entry, proof) =
-            store.with_log(|log| Ok((log.entry(log_index)?, log.witnessed_proof(log_index)?)))?;
+        let anchor = match self.no_anchor || self.tlog_proof {
+            true => None,
+            false => store.anchor_covering(log_index).map_err(without_anchor)?,
+        };
+        let (entry, proof) = log_proof(&store, log_index, anchor.as_ref())?;
         let checkpoint = proof.verify(merkle::leaf_hash(&entry), &key)?;
+        let mut claims = None;
         let (text, chunks, disclosed) = if self.tlog_proof {
             (proof.with_extra(entry)?.to_text(), Vec::new(), false)
         } else {
@@ -135,8 +150,10 @@ impl Prove {
             let chunks = self.chunks(&port, &manifest.manifest, &places, dek.as_ref())?;
             // The list of all chunks places those named in the plaintext.
             let manifest = (!chunks.is_empty()).then_some(manifest.bytes);
-            let evidence = Evidence { key: key.clone(), entry, manifest, chunks, proof };
-            evidence.verify(Some(&key))?;
+            let anchor = anchor.map(|record| record.proof().clone());
+            let pins = anchor.as_ref().map(AnchorPins::of).unwrap_or_default();
+            let evidence = Evidence { key: key.clone(), entry, manifest, chunks, proof, anchor };
+            claims = evidence.verify_anchored(Some(&key), &pins)?.anchor;
             (evidence.to_text(), places, dek.is_some())
         };
         let mut target = Target::open(&self.output, Some(store.path()))?;
@@ -151,6 +168,7 @@ impl Prove {
                 chunks,
                 disclosed,
                 key: key.to_string(),
+                anchor: claims.as_ref().map(AnchorReport::of),
             };
             context.output.print(&proved, Proved::text)?;
         }
@@ -259,6 +277,25 @@ impl Prove {
     }
 }
 
+/// A kept anchor that cannot be used, and the way round it.
+fn without_anchor(error: StoreError) -> Failure {
+    Failure::from(error).context("the log's anchor cannot be used; --no-anchor leaves it out")
+}
+
+/// The entry, and its proof under the anchored checkpoint, where there is one.
+fn log_proof(
+    store: &Store,
+    index: EntryIndex,
+    anchor: Option<&AnchorRecord>,
+) -> Outcome<(Vec<u8>, TlogProof)> {
+    let entry = store.with_log(|log| Ok(log.entry(index)?))?;
+    let proof = match anchor {
+        Some(record) => store.anchored_proof(index, record)?,
+        None => store.with_log(|log| Ok(log.witnessed_proof(index)?))?,
+    };
+    Ok((entry, proof))
+}
+
 fn summaries(store: &Store, manifest: &Manifest) -> Outcome<Vec<ChunkSummary>> {
     let index = store.index(manifest.session_id)?;
     let summaries = index.take(manifest.chunks.len()).collect::<Result<Vec<_>, _>>()?;
@@ -283,13 +320,17 @@ impl Proved {
             (true, 1) => "; it discloses the chunk's key",
             (true, _) => "; it discloses their keys",
         };
+        let anchor = self.anchor.as_ref().map(|it| format!("; it is anchored {}", it.in_short()));
+        let network = self.anchor.as_ref().map(AnchorReport::arguments);
         format!(
-            "{}: {} of evidence about {about}{keys}\ncheck it anywhere with:\n  lucid-node \
-             verify {} --key {}",
+            "{}: {} of evidence about {about}{keys}{}\ncheck it anywhere with:\n  lucid-node \
+             verify {} --key {}{}",
             self.output,
             counted(self.bytes, "byte"),
+            anchor.unwrap_or_default(),
             self.output,
-            self.key
+            self.key,
+            network.unwrap_or_default()
         )
     }
 }

@@ -3,7 +3,14 @@
 use std::{path::PathBuf, process::ExitCode, time::Instant};
 
 use clap::Args;
-use lucid_core::{SessionId, counted, note::VerifierKey};
+use lucid_core::{
+    SessionId, counted,
+    note::VerifierKey,
+    tron::{
+        Address,
+        anchor::{AnchorPins, Genesis},
+    },
+};
 use lucid_store::{SessionFilter, State, Store};
 use serde::Serialize;
 
@@ -37,6 +44,16 @@ pub struct Verify {
     /// For an evidence file: write the plaintext of the chunks whose keys it discloses
     #[arg(long, value_name = "FILE")]
     extract: Option<PathBuf>,
+    /// For an evidence file: the TRON account that must have anchored it
+    #[arg(long, value_name = "ADDRESS")]
+    anchor_address: Option<Address>,
+    /// For an evidence file: the contract on TRON that the anchor must be a call of
+    #[arg(long, value_name = "ADDRESS")]
+    anchor_contract: Option<Address>,
+    /// For an evidence file: the TRON network of its anchor: mainnet, shasta, nile, or the id of the
+    /// network's block 0
+    #[arg(long, value_name = "NAME|ID")]
+    network: Option<Genesis>,
 }
 
 /// What was found of several sessions.
@@ -70,6 +87,11 @@ impl Verify {
             key: self.key,
             chunk_files: self.chunk_file,
             extract: self.extract,
+            anchor: AnchorPins {
+                address: self.anchor_address,
+                contract: self.anchor_contract,
+                network: self.network,
+            },
         };
         let report = verify_evidence::verify(&request)?;
         context.output.print(&report, verify_evidence::Report::text)?;
@@ -79,6 +101,12 @@ impl Verify {
     fn only_for_files(&self) -> Outcome {
         if self.key.is_some() || self.extract.is_some() || !self.chunk_file.is_empty() {
             return Err(Failure::usage("--key, --chunk-file and --extract are for evidence files"));
+        }
+        let of_anchor = [self.anchor_address.is_some(), self.anchor_contract.is_some()];
+        if of_anchor.contains(&true) || self.network.is_some() {
+            return Err(Failure::usage(
+                "--anchor-address, --anchor-contract and --network are for evidence files",
+            ));
         }
         Ok(())
     }

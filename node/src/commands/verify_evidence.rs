@@ -15,11 +15,12 @@ use lucid_core::{
     evidence::{ChunkEvidence, Claims, EVIDENCE_BYTES_MAX, Evidence},
     merkle,
     note::{TlogProof, VerifierKey},
+    tron::anchor::AnchorPins,
 };
 use lucid_pipeline::open::{ChunkError, ChunkOpener};
 use serde::Serialize;
 
-use super::restore::Target;
+use super::{restore::Target, verify_anchor::AnchorReport};
 use crate::{
     cli::OutputArg,
     failure::{Failure, Outcome},
@@ -36,6 +37,8 @@ pub struct Request {
     pub chunk_files: Vec<PathBuf>,
     /// Where the plaintext of disclosed chunks goes.
     pub extract: Option<PathBuf>,
+    /// What the verifier knows of the anchor.
+    pub anchor: AnchorPins,
 }
 
 /// What the file proves.
@@ -60,6 +63,9 @@ pub struct Report {
     pub complete: Option<bool>,
     /// The chunks the file speaks of.
     pub chunks: Vec<ChunkReport>,
+    /// What its TRON part proves, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub anchor: Option<AnchorReport>,
     /// Plaintext bytes written by `--extract`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extracted_bytes: Option<u64>,
@@ -89,8 +95,8 @@ pub fn verify(request: &Request) -> Outcome<Report> {
         return verify_tlog_proof(&text, request);
     }
     let evidence = Evidence::parse(&text).map_err(|e| named(&request.path, e.into()))?;
-    let claims =
-        evidence.verify(request.key.as_ref()).map_err(|e| named(&request.path, e.into()))?;
+    let claims = evidence.verify_anchored(request.key.as_ref(), &request.anchor);
+    let claims = claims.map_err(|e| named(&request.path, e.into()))?;
     let files = check_chunk_files(&evidence, &request.chunk_files)?;
     let extracted_bytes = match &request.extract {
         Some(path) => Some(extract(&evidence, &files, path)?),
@@ -139,6 +145,12 @@ fn verify_tlog_proof(text: &str, request: &Request) -> Outcome<Report> {
     if request.extract.is_some() || !request.chunk_files.is_empty() {
         return Err(Failure::usage("a .tlog-proof speaks of no chunks: use a .lucid-proof"));
     }
+    if request.anchor != AnchorPins::default() {
+        return Err(Failure::usage(
+            "a .tlog-proof has no anchor: --anchor-address, --anchor-contract and --network need a \
+             .lucid-proof",
+        ));
+    }
     let entry = proof.extra().ok_or_else(|| {
         Failure::check("the .tlog-proof has no extra line with its entry; nothing can be checked")
     })?;
@@ -156,6 +168,7 @@ fn verify_tlog_proof(text: &str, request: &Request) -> Outcome<Report> {
         entry,
         complete: None,
         chunks: Vec::new(),
+        anchor: None,
         extracted_bytes: None,
     })
 }
@@ -271,6 +284,7 @@ fn report(
         entry,
         complete: claims.complete,
         chunks: chunks.collect(),
+        anchor: claims.anchor.as_ref().map(AnchorReport::of),
         extracted_bytes,
     })
 }
@@ -311,6 +325,7 @@ impl Report {
             ("key", self.key.clone()),
             ("", pinned.to_owned()),
         ];
+        rows.extend(self.anchor.iter().flat_map(AnchorReport::rows));
         for chunk in &self.chunks {
             let range = chunk.plain_range.map_or(counted(chunk.plain_bytes, "byte"), |(a, b)| {
                 format!("plaintext bytes {a} to {b}")

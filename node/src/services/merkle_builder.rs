@@ -221,8 +221,8 @@ fn evidence(facts: Facts, spoken: Vec<Spoken>) -> Answer<Proof> {
         }
     };
     let manifest = Some(manifest_bytes.to_vec());
-    let evidence =
-        Evidence { key: key.clone(), entry: ledger.entry.into_bytes(), manifest, chunks, proof };
+    let (entry, anchor) = (ledger.entry.into_bytes(), None);
+    let evidence = Evidence { key: key.clone(), entry, manifest, chunks, proof, anchor };
     evidence.verify(Some(&key)).map_err(|error| {
         tracing::error!(%session, %error, "evidence does not hold");
         damaged(session, "its evidence does not hold")

@@ -164,6 +164,14 @@ pub fn parse_lower_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
+/// The bytes of lower-case hex digits, at most `bytes_max`; nothing for any other text.
+#[must_use]
+pub fn parse_lower_hex_bytes(text: &str, bytes_max: usize) -> Option<Vec<u8>> {
+    let digits = |digit: u8| digit.is_ascii_digit() || (b'a'..=b'f').contains(&digit);
+    let short = text.len().div_ceil(2) <= bytes_max;
+    (short && text.bytes().all(digits)).then(|| hex::decode(text).ok()).flatten()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +186,23 @@ mod tests {
             assert_eq!(bad.parse::<Hash>(), Err(HashParseError), "{bad}");
         }
         assert_eq!(Hash::of_parts(&[b"a", b"", b"bc"]), hash);
+    }
+
+    #[test]
+    fn bytes_in_hex_are_bounded() {
+        for (text, bytes) in [
+            ("", Some(vec![])),
+            ("00ff", Some(vec![0, 255])),
+            ("00ffaa", None),
+            ("00f", None),
+            ("0", None),
+            ("00FF", None),
+            ("0g", None),
+            (" 00", None),
+            ("é", None),
+        ] {
+            assert_eq!(parse_lower_hex_bytes(text, 2), bytes, "{text}");
+        }
     }
 
     #[test]

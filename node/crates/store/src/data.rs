@@ -11,7 +11,8 @@
 //! the vault's ("lucid-vault 1\n") has `secrets/ keys/ chunks/`, the ledger's ("lucid-ledger 1\n") has
 //! `secrets/ sessions/ log/ db/ opening/`. Accounts where they are a process's own ("lucid-accounts 1\n")
 //! have `secrets/ auth/`, a witness's memory ("lucid-witness 1\n") `secrets/ witness/`, and
-//! a chain's database ("lucid-vm 1\n") `secrets/ evm/`. An index of sessions ("lucid-sessions-data 1\n") has
+//! a chain's database ("lucid-vm 1\n") `secrets/ evm/`. A folder with a log has `anchors/` once it has an
+//! anchor. An index of sessions ("lucid-sessions-data 1\n") has
 //! `sessions-data/`, which a whole node's folder has, too.
 //!
 //! The mark is written first when a folder is made, so that an interrupted creation is recognised

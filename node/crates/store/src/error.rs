@@ -8,7 +8,9 @@ use std::{
     sync::Arc,
 };
 
-use lucid_core::{ChunkIndex, SessionId, entry::EntryError, keys::KeyError};
+use lucid_core::{
+    ChunkIndex, SessionId, entry::EntryError, keys::KeyError, tron::anchor::RecordError,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{data::FolderKind, db::State, log::LogError};
@@ -283,6 +285,9 @@ pub enum StoreError {
     /// Something that was made from a log, and not from this one.
     #[error("it was made from another log: {0}")]
     OtherLog(String),
+    /// An anchor that is not kept.
+    #[error("this anchor is not kept")]
+    Anchor(#[from] RecordError),
     /// An entry that cannot go into the log.
     #[error("this cannot be an entry of the ledger")]
     Entry(#[from] EntryError),
@@ -317,6 +322,7 @@ impl StoreError {
             | Self::State { .. }
             | Self::Chunk { .. }
             | Self::OtherLog(_)
+            | Self::Anchor(_)
             | Self::Entry(_) => ErrorKind::Conflict,
             Self::InUse { .. } => ErrorKind::InUse,
             Self::LeaseLost { .. } => ErrorKind::LeaseLost,

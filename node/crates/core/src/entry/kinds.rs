@@ -4,6 +4,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 use super::{
+    anchor::AnchorTron,
     evm::{EvmBlock, EvmBody},
     parameters::ParametersChanged,
 };
@@ -65,6 +66,7 @@ kind!(EventKind, NodeEvent, "node.event");
 kind!(BodyKind, EvmBody, "evm.body");
 kind!(BlockKind, EvmBlock, "evm.block");
 kind!(ParametersKind, ParametersChanged, "parameters.changed");
+kind!(AnchorKind, AnchorTron, "anchor.tron");
 
 /// A session id was minted. In the log before the id is answered to anyone.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

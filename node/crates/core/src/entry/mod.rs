@@ -5,11 +5,13 @@
 //! ([`Entry::Other`]): a log written by a newer node stays whole under an older one. Of an entry of
 //! another `v` only `at`, `kind` and `v` are looked at, and none is appended.
 
+mod anchor;
 mod evm;
 mod kinds;
 mod other;
 mod parameters;
 
+pub use anchor::AnchorTron;
 pub use evm::{BODY_PART_BYTES_MAX, BODY_PARTS_MAX, EvmBlock, EvmBody};
 pub use kinds::{
     NodeEvent, SessionErased, SessionOpened, SessionSealed, SessionVoided, UserChanged,
@@ -84,6 +86,8 @@ pub enum Entry {
     EvmBlock(EvmBlock),
     /// `parameters.changed`: the parameters from here on, as the block before it has them.
     ParametersChanged(ParametersChanged),
+    /// `anchor.tron`: a checkpoint of this log stands in a solid block of TRON.
+    AnchorTron(AnchorTron),
     /// A kind or a version that is not interpreted here.
     Other(OtherEntry),
 }
@@ -119,6 +123,7 @@ impl Entry {
             EvmBody::KIND => Self::EvmBody(json::from_canonical(bytes)?),
             EvmBlock::KIND => Self::EvmBlock(json::from_canonical(bytes)?),
             ParametersChanged::KIND => Self::ParametersChanged(json::from_canonical(bytes)?),
+            AnchorTron::KIND => Self::AnchorTron(json::from_canonical(bytes)?),
             _ => Self::Other(OtherEntry::parse(&kind, at, bytes)?),
         };
         entry.check()?;
@@ -152,6 +157,7 @@ impl Entry {
             Self::EvmBody(entry) => entry.check(),
             Self::EvmBlock(entry) => entry.check(),
             Self::ParametersChanged(entry) => entry.check(),
+            Self::AnchorTron(entry) => entry.check(),
             // A JSON number holds no larger integer exactly.
             Self::SessionSealed(entry) if entry.plain_bytes > json::INTEGER_MAX => {
                 Err(EntryError::Form("plain_bytes".into()))
@@ -179,6 +185,7 @@ impl Entry {
             Self::EvmBody(entry) => json::to_canonical(entry),
             Self::EvmBlock(entry) => json::to_canonical(entry),
             Self::ParametersChanged(entry) => json::to_canonical(entry),
+            Self::AnchorTron(entry) => json::to_canonical(entry),
             Self::Other(entry) => entry.bytes().to_vec(),
         })
     }
@@ -196,6 +203,7 @@ impl Entry {
             | Self::EvmBody(_)
             | Self::EvmBlock(_)
             | Self::ParametersChanged(_)
+            | Self::AnchorTron(_)
             | Self::Other(_) => None,
         }
     }
@@ -213,6 +221,7 @@ impl Entry {
             Self::EvmBody(_) => EvmBody::KIND,
             Self::EvmBlock(_) => EvmBlock::KIND,
             Self::ParametersChanged(_) => ParametersChanged::KIND,
+            Self::AnchorTron(_) => AnchorTron::KIND,
             Self::Other(entry) => entry.kind(),
         }
     }
@@ -230,6 +239,7 @@ impl Entry {
             Self::EvmBody(entry) => entry.at,
             Self::EvmBlock(entry) => entry.at,
             Self::ParametersChanged(entry) => entry.at,
+            Self::AnchorTron(entry) => entry.at,
             Self::Other(entry) => entry.at(),
         }
     }

@@ -3,6 +3,10 @@ use crate::{
     Hash, Parameters, Policy,
     block::{BlockNumber, Header},
     chunk::Suite,
+    tron::{
+        self, BlockId, TransactionId,
+        anchor::{AnchorForm, Genesis},
+    },
 };
 
 fn session() -> SessionId {
@@ -74,7 +78,50 @@ fn samples() -> Vec<Entry> {
         }),
         Entry::EvmBlock(block(2)),
         Entry::ParametersChanged(parameters(&block(2))),
+        Entry::AnchorTron(anchor()),
+        Entry::AnchorTron(AnchorTron { contract: None, form: AnchorForm::Memo, ..anchor() }),
     ]
+}
+
+fn anchor() -> AnchorTron {
+    let block_number = tron::BlockNumber(70_000_002);
+    AnchorTron {
+        at: Timestamp::from_unix_millis(1),
+        block_id: BlockId::new(block_number, &Hash::of(b"block")),
+        block_number,
+        contract: Some("TJRabPrwbZy45sbavfcjinPJC18kjpRTv8".parse().unwrap()),
+        form: AnchorForm::Contract,
+        genesis: Genesis::NILE,
+        kind: Default::default(),
+        log_root: Hash::of(b"log"),
+        log_size: 300,
+        network: "nile".into(),
+        tx_id: TransactionId(Hash::of(b"tx")),
+        v: Default::default(),
+    }
+}
+
+#[test]
+fn anchors_agree_with_themselves() {
+    let block = |number| BlockId::new(tron::BlockNumber(number), &Hash::of(b"block"));
+    let number = tron::BlockNumber;
+    for bad in [
+        AnchorTron { block_number: number(70_000_003), ..anchor() },
+        AnchorTron { block_number: number(0), block_id: block(0), ..anchor() },
+        AnchorTron { block_number: number(1 << 53), block_id: block(1 << 53), ..anchor() },
+        AnchorTron { contract: None, ..anchor() },
+        AnchorTron { form: AnchorForm::Memo, ..anchor() },
+        AnchorTron { genesis: Genesis(block(1)), network: "custom".into(), ..anchor() },
+        AnchorTron { genesis: Genesis::MAINNET, ..anchor() },
+        AnchorTron { log_size: 0, ..anchor() },
+        AnchorTron { log_size: 1 << 53, ..anchor() },
+        AnchorTron { network: "custom".into(), ..anchor() },
+    ] {
+        assert!(Entry::AnchorTron(bad.clone()).to_bytes().is_err(), "{bad:?}");
+        assert!(Entry::parse(&json::to_canonical(&bad)).is_err(), "{bad:?}");
+    }
+    let custom = AnchorTron { genesis: Genesis(block(0)), network: "custom".into(), ..anchor() };
+    assert!(Entry::AnchorTron(custom).to_bytes().is_ok());
 }
 
 fn block(parts: u32) -> EvmBlock {

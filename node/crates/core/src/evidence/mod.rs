@@ -19,19 +19,23 @@
 //! tlog-proof                                    then a C2SP tlog-proof, verbatim
 //! c2sp.org/tlog-proof@v1
 //! ...
+//! anchor tron/v1                                optional: where the checkpoint stands in TRON's blocks
+//! ...
 //! end
 //! ```
 //!
 //! Lines end in one newline. The order is the order of checking: what a line claims is proved by the
-//! lines after it, down to the log's signature. The tlog-proof ends where `end` stands on a line of
-//! its own, which no line of a checkpoint can be: its last lines begin with a dash.
+//! lines after it, down to the log's signature. The tlog-proof ends where a line is `end` or begins with
+//! `anchor `, which no line of a checkpoint can: its last lines begin with a dash. The TRON part is in
+//! `evidence/anchor.rs`; the checkpoint is then the anchored one.
 //!
 //! There is exactly one encoding of a piece of evidence, and what it says is checked to the last byte:
 //! hashes and paths against the checkpoint, the checkpoint against the key, the key's name against
-//! the key, the key against the one the verifier was given. The tlog-proof has no `extra` line, which
+//! the key, the key against the one the verifier was given, the anchor against the checkpoint. The tlog-proof has no `extra` line, which
 //! nothing would hold. Only cosignatures of witnesses that the verifier does not know stay unchecked,
 //! as signed notes have it.
 
+mod anchor;
 mod parse;
 mod verify;
 mod write;
@@ -47,6 +51,7 @@ use crate::{
     chunk::ChunkSummary,
     keys::ChunkKey,
     note::{TlogProof, VerifierKey},
+    tron::anchor::AnchorProof,
 };
 
 /// Largest evidence file that is read, in bytes.
@@ -65,6 +70,8 @@ pub struct Evidence {
     pub chunks: Vec<ChunkEvidence>,
     /// Where the entry is in the log, and the checkpoint.
     pub proof: TlogProof,
+    /// Where that checkpoint is in TRON's blocks, where the file says so.
+    pub anchor: Option<AnchorProof>,
 }
 
 /// What an evidence file says of one chunk.

@@ -2,17 +2,18 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::{ChunkEvidence, Evidence, SegmentEvidence, write::SEALED_LINE_BYTES};
+use super::{ChunkEvidence, Evidence, SegmentEvidence, anchor, write::SEALED_LINE_BYTES};
 use crate::{
     Hash, SegmentIndex,
     chunk::{ChunkHeader, ChunkSummary, Commitment, HeaderError, Salt},
     hash::parse_lower_hex,
     keys::ChunkKey,
     note::{NoteError, TlogProof},
+    tron::anchor::AnchorProof,
 };
 
 /// Longest path in a tree of at most 2^32 leaves.
-const PATH_MAX: usize = 32;
+const PATH_MAX: u32 = 32;
 
 /// Why a text is no evidence file. Each names the line, from 1.
 #[derive(Debug, thiserror::Error)]
@@ -47,12 +48,15 @@ pub enum EvidenceError {
         /// What is wrong with it.
         error: NoteError,
     },
+    /// An anchor of a form that a later version may know.
+    #[error("an anchor of form {0:?} is not known here (tron/v1 is)")]
+    AnchorForm(String),
     /// Something other than one newline after `end`, or another encoding of the same content.
     #[error("the file is not in the one form of this evidence")]
     Form,
 }
 
-struct Lines<'a> {
+pub(super) struct Lines<'a> {
     rest: &'a str,
     number: usize,
 }
@@ -62,7 +66,7 @@ impl<'a> Lines<'a> {
         self.rest.split_once('\n').map(|(line, _)| line)
     }
 
-    fn next(&mut self, wanted: &'static str) -> Result<&'a str, EvidenceError> {
+    pub(super) fn next(&mut self, wanted: &'static str) -> Result<&'a str, EvidenceError> {
         self.number += 1;
         let (line, rest) = self.rest.split_once('\n').ok_or_else(|| self.error(wanted))?;
         self.rest = rest;
@@ -70,7 +74,7 @@ impl<'a> Lines<'a> {
     }
 
     /// The value of the line `<name> <value>`.
-    fn field(&mut self, name: &'static str) -> Result<&'a str, EvidenceError> {
+    pub(super) fn field(&mut self, name: &'static str) -> Result<&'a str, EvidenceError> {
         let line = self.next(name)?;
         let value = line.strip_prefix(name).and_then(|rest| rest.strip_prefix(' '));
         value.ok_or_else(|| self.error(name))
@@ -82,7 +86,7 @@ impl<'a> Lines<'a> {
         value.is_some_and(|rest| rest.starts_with(' '))
     }
 
-    fn error(&self, wanted: &'static str) -> EvidenceError {
+    pub(super) fn error(&self, wanted: &'static str) -> EvidenceError {
         EvidenceError::Line { line: self.number, wanted }
     }
 
@@ -90,10 +94,14 @@ impl<'a> Lines<'a> {
         parse_lower_hex(self.field(name)?).ok_or_else(|| self.error(name))
     }
 
+    /// The number in the line `path <count>`.
+    pub(super) fn count(&mut self, most: u32) -> Result<u32, EvidenceError> {
+        let count = number(self.field("path")?).filter(|count| *count <= most);
+        count.ok_or_else(|| self.error("path and a count of at most 32"))
+    }
+
     fn path(&mut self) -> Result<Vec<Hash>, EvidenceError> {
-        let count = self.field("path")?;
-        let count = number(count).filter(|count| *count as usize <= PATH_MAX);
-        let count = count.ok_or_else(|| self.error("path and a count of at most 32"))?;
+        let count = self.count(PATH_MAX)?;
         let hash = |_| {
             let line = self.next("a hash of the path")?;
             line.parse().map_err(|_| self.error("a hash of the path"))
@@ -141,17 +149,27 @@ impl Evidence {
         if lines.next("tlog-proof")? != "tlog-proof" {
             return Err(lines.error("chunk or tlog-proof"));
         }
-        let line = lines.number + 1;
-        let proof = lines.rest.strip_suffix("end\n").ok_or(EvidenceError::Form)?;
-        let proof = TlogProof::parse(proof);
-        let proof = proof.map_err(|error| EvidenceError::Proof { line, error })?;
-        if proof.extra().is_some() {
-            return Err(EvidenceError::Form);
-        }
-        let evidence = Self { key, entry, manifest, chunks, proof };
+        let (proof, anchor) = parse_proof(&mut lines)?;
+        let evidence = Self { key, entry, manifest, chunks, proof, anchor };
         // Also what the parsers of other formats take: one form, to the byte.
         if evidence.to_text() == text { Ok(evidence) } else { Err(EvidenceError::Form) }
     }
+}
+
+/// The tlog-proof and what follows it: the TRON part, where there is one, and `end`.
+fn parse_proof(lines: &mut Lines<'_>) -> Result<(TlogProof, Option<AnchorProof>), EvidenceError> {
+    let line = lines.number + 1;
+    let without_end = lines.rest.strip_suffix("end\n").ok_or(EvidenceError::Form)?;
+    let (proof, part) = anchor::split(without_end);
+    let error = |error| EvidenceError::Proof { line, error };
+    let parsed = TlogProof::parse(proof).map_err(error)?;
+    if parsed.extra().is_some() {
+        return Err(EvidenceError::Form);
+    }
+    let Some(part) = part else { return Ok((parsed, None)) };
+    *lines = Lines { rest: part, number: lines.number + proof.matches('\n').count() };
+    let anchor = anchor::parse(lines)?;
+    if lines.rest.is_empty() { Ok((parsed, Some(anchor))) } else { Err(EvidenceError::Form) }
 }
 
 fn parse_chunk(lines: &mut Lines<'_>) -> Result<ChunkEvidence, EvidenceError> {

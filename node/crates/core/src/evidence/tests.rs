@@ -8,6 +8,10 @@ use crate::{
     manifest::{Manifest, ManifestChunk},
     merkle::{self, SessionTree},
     note::{Checkpoint, KeyName, SigningKey},
+    tron::{
+        BlockId, BlockNumber,
+        anchor::{AnchorFinding, AnchorPins, AnchorTarget, Genesis, Step, testing},
+    },
 };
 
 fn session() -> SessionId {
@@ -115,7 +119,21 @@ fn evidence(chunks: u32, with_manifest: bool) -> Evidence {
     };
     let chunks = all.iter().skip(1).map(speak_of).collect();
     let manifest = with_manifest.then_some(manifest);
-    Evidence { key: key.verifier_key().clone(), entry, manifest, chunks, proof }
+    Evidence { key: key.verifier_key().clone(), entry, manifest, chunks, proof, anchor: None }
+}
+
+/// Short evidence whose checkpoint is anchored.
+fn anchored(target: AnchorTarget) -> Evidence {
+    let mut evidence = evidence(2, true);
+    evidence.chunks.truncate(1);
+    evidence.chunks[0].sealed = None;
+    let checkpoint = Checkpoint::parse_body(evidence.proof.checkpoint().text()).unwrap();
+    evidence.anchor = Some(testing::proof(&checkpoint, target));
+    evidence
+}
+
+fn targets() -> [AnchorTarget; 2] {
+    [AnchorTarget::Contract(testing::address(5)), AnchorTarget::Memo(testing::address(7))]
 }
 
 #[test]
@@ -178,6 +196,120 @@ fn no_byte_can_be_flipped_dropped_or_doubled() {
         assert!(!holds(&text[..end]), "cut at {end}");
     }
     assert!(!holds(&[text.as_slice(), b"\n"].concat()));
+}
+
+#[test]
+fn no_byte_of_anchored_evidence_can_be_changed() {
+    for (target, whole) in targets().into_iter().zip([true, false]) {
+        let text = anchored(target).to_text().into_bytes();
+        assert!(holds(&text));
+        // What is before the log's proof is the same in both.
+        let start = text.windows(11).position(|w| w == b"tlog-proof\n").unwrap();
+        for place in if whole { 0..text.len() } else { start..text.len() } {
+            for bit in 0..8 {
+                let mut altered = text.clone();
+                altered[place] ^= 1 << bit;
+                assert!(!holds(&altered), "bit {bit} of byte {place}");
+            }
+            // Also by another digit or letter, not only by a flipped bit.
+            for byte in *b"09aT" {
+                let mut altered = text.clone();
+                altered[place] = byte;
+                assert!(altered == text || !holds(&altered), "byte {place} as {byte}");
+            }
+            let dropped = [&text[..place], &text[place + 1..]].concat();
+            assert!(dropped == text || !holds(&dropped), "byte {place} dropped");
+            let doubled = [&text[..=place], &text[place..]].concat();
+            assert!(!holds(&doubled), "byte {place} doubled");
+            assert!(!holds(&text[..place]), "cut at {place}");
+        }
+        assert!(!holds(&[text.as_slice(), b"\n"].concat()));
+    }
+}
+
+#[test]
+fn anchored_evidence_comes_back_and_says_where() {
+    for target in targets() {
+        let evidence = anchored(target);
+        let text = evidence.to_text();
+        let read = Evidence::parse(&text).unwrap();
+        assert_eq!((read.to_text(), &read.anchor), (text, &evidence.anchor));
+        let claims = read.verify(Some(log_key().verifier_key())).unwrap();
+        let anchor = claims.anchor.unwrap();
+        assert_eq!(anchor.address, testing::address(1));
+        let pins = AnchorPins { address: Some(testing::address(2)), ..AnchorPins::default() };
+        let refused = read.verify_anchored(None, &pins);
+        let other =
+            AnchorFinding::OtherAddress { found: testing::address(1), wanted: testing::address(2) };
+        assert!(matches!(refused, Err(EvidenceFinding::Anchor(found)) if found == other));
+        let without = self::evidence(2, true).verify_anchored(None, &pins);
+        assert!(matches!(without, Err(EvidenceFinding::NoAnchor)));
+    }
+}
+
+#[test]
+fn a_network_of_ones_own_is_held_by_the_verifier_alone() {
+    let mut evidence = anchored(targets()[0]);
+    let genesis = Genesis(BlockId::new(BlockNumber(0), &Hash::of(b"custom")));
+    evidence.anchor.as_mut().unwrap().genesis = genesis;
+    let text = evidence.to_text();
+    let pins = AnchorPins { network: Some(genesis), ..AnchorPins::default() };
+    let holds = |text: &str| {
+        Evidence::parse(text).is_ok_and(|read| read.verify_anchored(None, &pins).is_ok())
+    };
+    assert!(holds(&text));
+    assert!(Evidence::parse(&text).unwrap().verify(None).is_err(), "nothing holds the id");
+    let start = text.find("network custom").unwrap();
+    for place in start..start + "network custom ".len() + 64 {
+        for bit in 0..7 {
+            let mut altered = text.clone().into_bytes();
+            altered[place] ^= 1 << bit;
+            assert!(!holds(&String::from_utf8(altered).unwrap()), "bit {bit} of byte {place}");
+        }
+    }
+}
+
+#[test]
+fn an_anchor_of_another_checkpoint_is_refused() {
+    let mut evidence = anchored(targets()[0]);
+    let other = Checkpoint { origin: log_key().name().clone(), size: 4, root: Hash::of(b"x") };
+    evidence.anchor = Some(testing::proof(&other, targets()[0]));
+    let message = evidence.verify(None).unwrap_err().to_string();
+    assert!(message.contains("another checkpoint"), "{message}");
+}
+
+#[test]
+fn malformed_anchors_name_the_line() {
+    let text = anchored(targets()[0]).to_text();
+    let first = text.lines().position(|line| line == "anchor tron/v1").unwrap() + 1;
+    let check = |from: &str, to: &str, says: &str| {
+        let altered = text.replacen(from, to, 1);
+        assert_ne!(altered, text, "{from}");
+        let message = Evidence::parse(&altered).unwrap_err().to_string();
+        assert!(message.contains(says), "{says:?} not in {message:?}");
+    };
+    let line = |after: usize| format!("line {}:", first + after);
+    check("anchor tron/v1", "anchor tron/v2", "\"tron/v2\" is not known here");
+    check("\nanchor tron/v1", "", "tlog-proof");
+    check("network nile", "network custom", &line(1));
+    check("network nile 0", "network nile 1", &line(1));
+    check("transaction 0a", "transaction 0A", &line(2));
+    check("transaction 0a", "transaction 0", &line(2));
+    check("signer T", "signer t", &line(4));
+    check("\nright ", "\nabove ", "left or right");
+    check("\nend\n", "\nleft 00\nend\n", "form");
+    let long = format!("transaction {}", "00".repeat(4097));
+    check("transaction ", &long, &line(2));
+    let path = text.rfind("path 3").unwrap();
+    let long = format!("{}path 33{}", &text[..path], &text[path + 6..]);
+    assert!(Evidence::parse(&long).unwrap_err().to_string().contains(&line(5)));
+    // A step more, or one less, than the line before says.
+    let mut anchor = anchored(targets()[0]).anchor.unwrap();
+    assert_eq!(anchor.path.len(), 3);
+    anchor.path.push(Step::Left(Hash::default()));
+    let more = Evidence { anchor: Some(anchor), ..anchored(targets()[0]) }.to_text();
+    assert!(Evidence::parse(&more.replace("path 4", "path 3")).is_err());
+    assert!(Evidence::parse(&text.replacen("path 3\n", "path 2\n", 1)).is_err());
 }
 
 fn broken(change: impl FnOnce(&mut Evidence)) -> String {

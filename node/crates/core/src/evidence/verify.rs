@@ -10,6 +10,7 @@ use crate::{
     manifest::{Manifest, ManifestChunk, ManifestError},
     merkle::{self, ProofError},
     note::{Checkpoint, NoteError, VerifierKey},
+    tron::anchor::{AnchorClaims, AnchorFinding, AnchorPins},
 };
 
 /// Why evidence does not hold. Each names what fails.
@@ -78,6 +79,15 @@ pub enum EvidenceFinding {
         /// What the attached bytes hash to.
         found: Hash,
     },
+    /// The TRON part does not hold.
+    #[error("the anchor does not hold: {0}")]
+    Anchor(#[from] AnchorFinding),
+    /// Something was asked of an anchor that is not there.
+    #[error(
+        "the evidence has no TRON part, so nothing can be said of who anchored it, by which contract, or \
+         on which network: ask for a file that has one, or leave those options out"
+    )]
+    NoAnchor,
 }
 
 /// What a piece of evidence proves, once it was verified.
@@ -93,6 +103,8 @@ pub struct Claims {
     pub complete: Option<bool>,
     /// The chunks it speaks of.
     pub chunks: Vec<ChunkClaim>,
+    /// What its TRON part proves, where it has one.
+    pub anchor: Option<AnchorClaims>,
 }
 
 /// What is proved of one chunk.
@@ -124,11 +136,25 @@ pub struct SegmentClaim {
 
 impl Evidence {
     /// Checks every claim. `pinned` is the node's key as the verifier knows it; without it, the
-    /// evidence proves only what the key named in the file says.
+    /// evidence proves only what the key named in the file says. Of an anchor nothing is pinned.
     ///
     /// # Errors
     /// [`EvidenceFinding`], the first thing that does not hold.
     pub fn verify(&self, pinned: Option<&VerifierKey>) -> Result<Claims, EvidenceFinding> {
+        self.verify_anchored(pinned, &AnchorPins::default())
+    }
+
+    /// Checks every claim, as [`verify`](Self::verify), and the anchor against what the verifier knows of
+    /// it.
+    ///
+    /// # Errors
+    /// [`EvidenceFinding`], the first thing that does not hold; [`EvidenceFinding::NoAnchor`] where something
+    /// is pinned of an anchor that is not there.
+    pub fn verify_anchored(
+        &self,
+        pinned: Option<&VerifierKey>,
+        pins: &AnchorPins,
+    ) -> Result<Claims, EvidenceFinding> {
         if let Some(wanted) = pinned.filter(|key| **key != self.key) {
             let (found, wanted) = (self.key.to_string(), wanted.to_string());
             return Err(EvidenceFinding::OtherKey { found, wanted });
@@ -149,7 +175,12 @@ impl Evidence {
         let check = |chunk| check_chunk(chunk, &sealed, listed.as_ref());
         let chunks = self.chunks.iter().map(check).collect::<Result<_, _>>()?;
         let complete = manifest.as_ref().map(|manifest| manifest.complete);
-        Ok(Claims { sealed, log_index: self.proof.index(), checkpoint, complete, chunks })
+        let anchor = match &self.anchor {
+            Some(anchor) => Some(anchor.verify(&checkpoint, pins)?),
+            None if *pins == AnchorPins::default() => None,
+            None => return Err(EvidenceFinding::NoAnchor),
+        };
+        Ok(Claims { sealed, log_index: self.proof.index(), checkpoint, complete, chunks, anchor })
     }
 
     fn check_manifest(&self, sealed: &SessionSealed) -> Result<Option<Manifest>, EvidenceFinding> {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use super::{ChunkEvidence, Evidence};
+use super::{ChunkEvidence, Evidence, anchor};
 use crate::Hash;
 
 /// Bytes on each base64 line but the last: 64 characters.
@@ -29,12 +29,15 @@ impl Evidence {
         }
         text.push_str("tlog-proof\n");
         text.push_str(&self.proof.to_text());
+        if let Some(proof) = &self.anchor {
+            anchor::write(&mut text, proof);
+        }
         text.push_str("end\n");
         text
     }
 }
 
-fn put(text: &mut String, name: &str, value: &str) {
+pub(super) fn put(text: &mut String, name: &str, value: &str) {
     text.push_str(name);
     text.push(' ');
     text.push_str(value);

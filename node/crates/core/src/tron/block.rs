@@ -42,7 +42,7 @@ impl BlockId {
 
     /// The id with these bytes.
     #[must_use]
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(Hash(bytes))
     }
 

@@ -12,6 +12,7 @@
 //! - a signature counts only with `s` in the lower half: nobody can make a second one of it.
 
 mod address;
+pub mod anchor;
 mod block;
 mod body;
 mod contract;

@@ -50,6 +50,7 @@ pub(super) fn entry(
         | Entry::EvmBody(_)
         | Entry::EvmBlock(_)
         | Entry::ParametersChanged(_)
+        | Entry::AnchorTron(_)
         | Entry::Other(_) => None,
     };
     if let Some(row) = taken {

@@ -218,6 +218,7 @@ impl Database {
             | Entry::EvmBody(_)
             | Entry::EvmBlock(_)
             | Entry::ParametersChanged(_)
+            | Entry::AnchorTron(_)
             | Entry::Other(_) => return Ok(()),
         };
         match row.ok_or(StoreError::UnknownSession(session))?.state() {

@@ -169,6 +169,7 @@ impl Recent {
             | Entry::EvmBody(_)
             | Entry::EvmBlock(_)
             | Entry::ParametersChanged(_)
+            | Entry::AnchorTron(_)
             | Entry::Other(_) => {}
         }
         if row.state() != State::Open {

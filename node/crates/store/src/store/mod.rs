@@ -27,6 +27,7 @@
 //! append (`group`) is locked under a session's lock and never with the log's. Chunk writers take none of
 //! the store's.
 
+mod anchors;
 mod end;
 mod group;
 mod ledger;

@@ -274,14 +274,16 @@ pub(crate) fn within(folder: &Path, text: &str) -> String {
     shown
 }
 
-/// Removes the temporary files that stand beside the format mark and the secrets. Those of a
-/// session are found with it, those of the log are the log's.
+/// Removes the temporary files that stand beside the format mark, the secrets and the anchors, where there
+/// are any. Those of a session are found with it, those of the log are the log's.
 pub(crate) fn remove_leftovers(
     folder: &DataFolder,
     disk: &Disk,
     repairs: &mut Vec<Repair>,
 ) -> Result<(), StoreError> {
-    for folder in [folder.path(), &folder.join("secrets")] {
+    let anchors = Some(folder.join("anchors")).filter(|anchors| anchors.is_dir());
+    let (path, secrets) = (folder.path().to_owned(), folder.join("secrets"));
+    for folder in [path, secrets].iter().chain(&anchors) {
         for path in temporary_files(folder)? {
             disk.remove(&path).doing("remove", &path)?;
             repairs.push(Repair::Leftover(path));

@@ -1,5 +1,6 @@
 //! The store as its callers see it: lives of sessions, and what a start makes of what it finds.
 
+mod anchors;
 mod faults;
 mod forged;
 mod group;
