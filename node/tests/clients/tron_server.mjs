@@ -133,7 +133,7 @@ assert.equal(before, 1_000_000 * SUN);
 const built = await tron.transactionBuilder.sendTrx(friend, 5 * SUN, me);
 const withMemo = await tron.transactionBuilder.addUpdateData(built, "a memo", "utf8");
 const signed = await tron.trx.sign(withMemo, key);
-assert.equal(tron.trx.ecRecover(signed), TronWeb.address.toHex(me));
+assert.equal(tron.trx.ecRecover(signed), me);
 const sent = await tron.trx.sendRawTransaction(signed);
 assert.deepEqual([sent.result, sent.txid], [true, signed.txID]);
 const transferred = await solidInfo(signed.txID);
@@ -159,7 +159,9 @@ assert.deepEqual([cheap.fee, cheap.receipt.net_fee], [undefined, undefined], "th
 const size = pb.serializeBinary().length + 64;
 assert.equal(cheap.receipt.net_usage, size);
 const resources = await tron.trx.getAccountResources(me);
-assert.deepEqual([resources.freeNetUsed, resources.freeNetLimit], [size, 600]);
+// A little of it is back already: a minute of the chain's has passed.
+assert(resources.freeNetUsed <= size && resources.freeNetUsed > size - 5, `${resources.freeNetUsed}`);
+assert.equal(resources.freeNetLimit, 600);
 console.log("and one in hex");
 
 // What the node builds is what TronWeb builds.
@@ -253,7 +255,7 @@ assert.deepEqual(
   ["getEnergyFee", "getTransactionFee", "getMemoFee", "getMaxFeeLimit"].map((name) => parameters.get(name)),
   [100, 1000, SUN, 15_000 * SUN],
 );
-assert.equal((await tron.trx.listSuperRepresentatives?.())?.length ?? 27, 27);
+assert.equal((await tron.trx.listSuperRepresentatives()).length, 27);
 assert(await tron.isConnected());
 console.log("parameters are read");
 

@@ -43,7 +43,11 @@ impl Handle {
 
     /// Gives SUN to an account, which is made where it is not there.
     pub fn fund(&self, address: Address, sun: i64) {
-        self.with(|world| world.chain.account(address, |account| account.balance += sun));
+        self.with(|world| {
+            world.chain.account(address, |account| {
+                account.balance = account.balance.saturating_add(sun);
+            });
+        });
     }
 
     /// Sets an account's balance, in SUN.
@@ -132,7 +136,8 @@ impl Handle {
         self.with(|world| world.behind = blocks);
     }
 
-    /// Lets time pass on the chain without blocks, in milliseconds, whole slots of three seconds.
+    /// Lets time pass on the chain without blocks: milliseconds, of which whole slots of three seconds count, and
+    /// at most a year.
     pub fn skip_time(&self, ms: u64) {
         self.with(|world| world.chain.skip(ms));
     }

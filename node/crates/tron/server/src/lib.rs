@@ -86,6 +86,9 @@ impl Server {
     ///
     /// # Errors
     /// [`StartError`].
+    ///
+    /// # Panics
+    /// Never itself; a panic on the server's thread comes out where the server is dropped.
     pub fn start(rules: Rules) -> Result<Self, StartError> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let now = now.map_err(|_| StartError::Clock)?.as_millis();

@@ -89,7 +89,10 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     });
     writeln!(io::stdout(), "{line}")?;
     io::stdout().flush()?;
-    runtime::Builder::new_current_thread().enable_all().build()?.block_on(stop(arguments.until_eof))?;
+    runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(stop(arguments.until_eof))?;
     Ok(())
 }
 

@@ -54,9 +54,9 @@ pub(crate) struct Ret {
     #[prost(int64, tag = "1")]
     pub(crate) fee: i64,
     #[prost(int32, tag = "2")]
-    pub(crate) ret: i32,
+    pub(crate) code: i32,
     #[prost(int32, tag = "3")]
-    pub(crate) contract_ret: i32,
+    pub(crate) result: i32,
 }
 
 /// `Transaction`.
@@ -195,8 +195,11 @@ pub(crate) struct HeaderRaw {
 }
 
 /// What `Contract.kind` says of those understood here (`Transaction.Contract.ContractType`).
-pub(crate) const CONTRACT_TYPES: [(i32, &str); 3] =
-    [(TRANSFER, "TransferContract"), (CREATE, "CreateSmartContract"), (TRIGGER, "TriggerSmartContract")];
+pub(crate) const CONTRACT_TYPES: [(i32, &str); 3] = [
+    (TRANSFER, "TransferContract"),
+    (CREATE, "CreateSmartContract"),
+    (TRIGGER, "TriggerSmartContract"),
+];
 /// `TransferContract`.
 pub(crate) const TRANSFER: i32 = 1;
 /// `CreateSmartContract`.
@@ -208,8 +211,12 @@ pub(crate) const TRIGGER: i32 = 31;
 pub(crate) const TYPE_URL: &str = "type.googleapis.com/protocol.";
 
 /// `Transaction.Result.contractResult`, by number, as far as this server ends in them.
-pub(crate) const CONTRACT_RESULTS: [(i32, &str); 4] =
-    [(DEFAULT, "DEFAULT"), (SUCCESS, "SUCCESS"), (REVERT, "REVERT"), (OUT_OF_ENERGY, "OUT_OF_ENERGY")];
+pub(crate) const CONTRACT_RESULTS: [(i32, &str); 4] = [
+    (DEFAULT, "DEFAULT"),
+    (SUCCESS, "SUCCESS"),
+    (REVERT, "REVERT"),
+    (OUT_OF_ENERGY, "OUT_OF_ENERGY"),
+];
 /// Nothing was executed yet.
 pub(crate) const DEFAULT: i32 = 0;
 /// It was done.

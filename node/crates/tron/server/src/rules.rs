@@ -72,6 +72,21 @@ pub struct Energy {
     pub create_byte: i64,
 }
 
+impl Energy {
+    /// What a creation takes whose code has so many bytes.
+    pub(crate) fn creation(&self, code_bytes: usize) -> i64 {
+        let code = i64::try_from(code_bytes).unwrap_or(i64::MAX);
+        self.create.saturating_add(self.create_byte.saturating_mul(code))
+    }
+}
+
+impl Fees {
+    /// What energy costs: java-tron's 100 where nothing else is said (`VMConstant.SUN_PER_ENERGY`).
+    pub(crate) fn energy_price(&self) -> i64 {
+        if self.energy > 0 { self.energy } else { 100 }
+    }
+}
+
 impl Default for Rules {
     fn default() -> Self {
         Self {

@@ -31,7 +31,7 @@ const BODY_BYTES_MAX: usize = 4 << 20;
 /// Most connections at once.
 const CONNECTIONS_MAX: usize = 1_024;
 /// Within what a connection's next request begins and its head is there.
-const HEAD_TIME: Duration = Duration::from_secs(60);
+const HEAD_TIME: Duration = Duration::from_mins(1);
 
 /// Takes a port on 127.0.0.1: the one named, or a free one below 32,768, where Linux's ports of outgoing
 /// connections begin, so that none takes it when the server is started again.
@@ -142,7 +142,8 @@ async fn respond(
 }
 
 fn reply(reply: Reply) -> Result<Response<Full<Bytes>>, hyper::http::Error> {
-    let kind = if reply.html { "text/html; charset=utf-8" } else { "application/json; charset=utf-8" };
+    let kind =
+        if reply.html { "text/html; charset=utf-8" } else { "application/json; charset=utf-8" };
     let mut builder = Response::builder().status(reply.status).header("Content-Type", kind);
     if let Some(seconds) = reply.retry_after {
         builder = builder.header("Retry-After", seconds);

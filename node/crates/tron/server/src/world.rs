@@ -5,11 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{
-    chain::Chain,
-    faults::Faults,
-    rules::Rules,
-};
+use crate::{chain::Chain, faults::Faults, rules::Rules};
 
 /// The chain, and what a test made of the node around it.
 pub(crate) struct World {

@@ -1,4 +1,5 @@
 //! The server over HTTP: reads, broadcasts, faults, orders.
+#![allow(clippy::unwrap_used, reason = "clippy exempts test functions, not what they share")]
 
 use std::{
     io::{Read as _, Write as _},
@@ -7,9 +8,7 @@ use std::{
 };
 
 use k256::ecdsa::SigningKey;
-use lucid_tron_server::{
-    Address, Code, Event, Fault, Handle, Rules, SUN, Scripted, Server,
-};
+use lucid_tron_server::{Address, Code, Event, Fault, Handle, Rules, SUN, Scripted, Server};
 use serde_json::{Value, json};
 
 const TRANSFER: &str = "/wallet/createtransaction";
@@ -39,7 +38,11 @@ fn start(rules: Rules) -> Server {
 }
 
 /// Status, Retry-After and body, of whatever status.
-fn post(server: &Server, path: &str, body: &Value) -> Result<(u16, Option<String>, String), ureq::Error> {
+fn post(
+    server: &Server,
+    path: &str,
+    body: &Value,
+) -> Result<(u16, Option<String>, String), ureq::Error> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(Duration::from_secs(5)))
@@ -121,9 +124,9 @@ fn every_code_can_be_scripted_with_the_transaction_taken_or_not() {
         Code::BlockUnsolidified,
         Code::OtherError,
     ];
-    for (n, code) in codes.into_iter().enumerate() {
+    for (n, code) in (0..).zip(codes) {
         for taken in [false, true] {
-            let sent = transfer(&server, 10 + 2 * n as i64 + i64::from(taken));
+            let sent = transfer(&server, 10 + 2 * n + i64::from(taken));
             fault(&server, "broadcasttransaction", Fault::Broadcast { code, taken });
             let answer = ask(&server, SEND, &sent);
             assert_eq!(answer["code"], code.name());
@@ -143,14 +146,15 @@ fn connections_are_cut_and_hung_with_the_transaction_taken_or_not() {
         (Fault::Hang { taken: false }, false),
         (Fault::Hang { taken: true }, true),
     ];
-    for (n, (scripted, taken)) in rows.into_iter().enumerate() {
-        let sent = transfer(&server, 5 + n as i64);
+    for (n, (scripted, taken)) in (0..).zip(rows) {
+        let sent = transfer(&server, 5 + n);
         fault(&server, "broadcasttransaction", scripted.clone());
         let hangs = matches!(scripted, Fault::Hang { .. });
         let body = sent.to_string();
         let mut stream = TcpStream::connect(server.address()).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-        let head = format!("POST {SEND} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head =
+            format!("POST {SEND} HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
         stream.write_all((head + &body).as_bytes()).unwrap();
         let mut answer = Vec::new();
         let read = stream.read_to_end(&mut answer);
@@ -193,7 +197,8 @@ fn a_node_behind_shows_less_and_knows_no_later_reference() {
     let server = start(rules());
     server.make_blocks(20);
     server.set_behind(10);
-    let number = |path: &str| ask(&server, path, &json!({}))["block_header"]["raw_data"]["number"].clone();
+    let number =
+        |path: &str| ask(&server, path, &json!({}))["block_header"]["raw_data"]["number"].clone();
     assert_eq!((number(NOW), number("/walletsolidity/getnowblock")), (json!(40), json!(32)));
     assert_eq!(ask(&server, "/wallet/getblockbynum", &json!({ "num": 41 })), json!({}));
     server.set_behind(0);
@@ -287,4 +292,29 @@ fn blocks_come_by_themselves_and_the_port_is_free_afterwards() {
     // It ends, well or with a reset, and with nothing said.
     assert_eq!(hung.read(&mut [0; 10]).unwrap_or_default(), 0);
     Server::start(Rules { port: Some(address.port()), ..rules() }).unwrap();
+}
+
+#[test]
+fn the_program_says_where_it_is_and_ends_when_asked() {
+    use std::{
+        io::{BufRead as _, BufReader},
+        process::{Command, Stdio},
+    };
+    let mut program = Command::new(env!("CARGO_BIN_EXE_tron-server"))
+        .args(["--fund", &receiver().to_string(), "--anchors"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(program.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let said: Value = serde_json::from_str(&line).unwrap();
+    assert!(said["anchors"].as_str().unwrap().starts_with('T'));
+    let url = format!("{}/wallet/getaccount", said["url"].as_str().unwrap());
+    let body = json!({ "address": receiver().hex() }).to_string();
+    let account = ureq::post(url).send(body).unwrap().body_mut().read_to_string().unwrap();
+    let account: Value = serde_json::from_str(&account).unwrap();
+    assert_eq!(account["balance"], 1_000_000 * SUN);
+    let id = program.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+    assert!(program.wait().unwrap().success());
 }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{View, params::Params};
 use crate::{
+    address::Address,
     chain::block::witnesses,
     json::{
         fields::FieldError,
@@ -26,14 +27,6 @@ pub(super) fn account(view: &View<'_>, mut params: Params) -> Answer {
         Some(permission) => (permission.keys.clone(), permission.threshold),
         None => (vec![(address, 1)], 1),
     };
-    let key = |(key, weight): (_, i64)| {
-        let key: crate::address::Address = key;
-        Object::new(visible).address("address", key.bytes()).int("weight", weight).done()
-    };
-    let permission = Object::new(visible)
-        .text("permission_name", "owner")
-        .int("threshold", threshold)
-        .list("keys", keys.into_iter().map(key).collect());
     let resource = Object::new(visible).int("energy_usage", account.energy.at(slot)).done();
     Ok(Object::new(visible)
         .address("address", address.bytes())
@@ -43,8 +36,20 @@ pub(super) fn account(view: &View<'_>, mut params: Params) -> Answer {
         .int("net_usage", account.net.at(slot))
         .int("free_net_usage", account.free_net.at(slot))
         .value("account_resource", resource)
-        .value("owner_permission", permission.done())
+        .value("owner_permission", owner_permission(&keys, threshold, visible))
         .done())
+}
+
+/// `Permission`, of an owner.
+pub(super) fn owner_permission(keys: &[(Address, i64)], threshold: i64, visible: bool) -> Value {
+    let key = |(key, weight): &(Address, i64)| {
+        Object::new(visible).address("address", key.bytes()).int("weight", *weight).done()
+    };
+    Object::new(visible)
+        .text("permission_name", "owner")
+        .int("threshold", threshold)
+        .list("keys", keys.iter().map(key).collect())
+        .done()
 }
 
 /// `getaccountresource` and, without energy, `getaccountnet`.
@@ -126,7 +131,7 @@ pub(super) fn parameters(view: &View<'_>) -> Value {
 
 /// `listwitnesses`.
 pub(super) fn list_witnesses(params: &Params) -> Value {
-    let one = |address: crate::address::Address| {
+    let one = |address: Address| {
         let object = Object::new(params.visible()).address("address", address.bytes());
         object.value("isJobs", true).done()
     };

@@ -15,8 +15,8 @@ const BLOCKS_MAX: u64 = 100;
 type Answer = Result<Value, FieldError>;
 
 /// `getnowblock`.
-pub(super) fn now(view: &View<'_>, params: Params) -> Answer {
-    Ok(write::block(view.head(), params.visible(), true))
+pub(super) fn now(view: &View<'_>, params: &Params) -> Value {
+    write::block(view.head(), params.visible(), true)
 }
 
 /// `getblock`: by number or id, the last one without either.
@@ -85,7 +85,7 @@ pub(super) fn transaction(view: &View<'_>, mut params: Params) -> Answer {
 
 /// What waits, as java-tron shows it: with success, which it was executed with when it came.
 fn expected(waiting: &Transaction) -> Transaction {
-    let ret = vec![Ret { contract_ret: crate::message::SUCCESS, ..Ret::default() }];
+    let ret = vec![Ret { result: crate::message::SUCCESS, ..Ret::default() }];
     Transaction { ret, ..waiting.clone() }
 }
 
@@ -94,10 +94,8 @@ pub(super) fn info(view: &View<'_>, mut params: Params) -> Answer {
     let Some(id) = params.hash()? else { return Ok(json!({})) };
     let found = view.world.chain.included(&id);
     let found = found.filter(|(block, ..)| block.header.number.unsigned_abs() <= view.top);
-    Ok(found.map_or_else(
-        || json!({}),
-        |(block, _, info)| write::info(info, block, params.visible()),
-    ))
+    Ok(found
+        .map_or_else(|| json!({}), |(block, _, info)| write::info(info, block, params.visible())))
 }
 
 /// `gettransactioninfobyblocknum`.

@@ -25,7 +25,9 @@ struct Sent {
 pub(super) fn answer(world: &mut World, request: &Request) -> Value {
     let sent = match sent(request) {
         Ok(sent) => sent,
-        Err(error) => return exception("org.tron.core.services.http.JsonFormat$ParseException", error),
+        Err(error) => {
+            return exception("org.tron.core.services.http.JsonFormat$ParseException", error);
+        }
     };
     let seen = world.seen();
     let result = world.chain.broadcast(sent.transaction.clone(), seen);

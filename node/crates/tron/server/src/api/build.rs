@@ -93,14 +93,16 @@ pub(super) fn trigger(view: &View<'_>, mut params: Params) -> Value {
     let mut built = || -> Result<Value, FieldError> {
         let asked = constant::asked(&mut params)?;
         let fee_limit = params.0.int("fee_limit")?;
-        let built = with(transaction(view, TRIGGER, asked.encode_to_vec()), &mut params, fee_limit)?;
+        let built =
+            with(transaction(view, TRIGGER, asked.encode_to_vec()), &mut params, fee_limit)?;
         let contract = constant::contract(view, &asked.contract_address);
         let Some((_, contract)) = contract else {
             return Ok(constant::failed("No contract or not a valid smart contract", visible));
         };
-        let question = contract.definition.abi.as_ref().is_some_and(|abi| is_view(abi, &asked.data));
+        let question =
+            contract.definition.abi.as_ref().is_some_and(|abi| is_view(abi, &asked.data));
         if question {
-            return Ok(constant::answered(view, &asked, built, visible));
+            return Ok(constant::answered(view, &asked, &built, visible));
         }
         let transaction = printed(&built, visible);
         Ok(json!({ "result": { "result": true }, "transaction": transaction }))
@@ -110,7 +112,8 @@ pub(super) fn trigger(view: &View<'_>, mut params: Params) -> Value {
 
 /// Whether calldata is of a function that changes nothing.
 fn is_view(abi: &Abi, data: &[u8]) -> bool {
-    let views = abi.entrys.iter().filter(|entry| entry.constant || [1, 2].contains(&entry.mutability));
+    let views =
+        abi.entrys.iter().filter(|entry| entry.constant || [1, 2].contains(&entry.mutability));
     views.into_iter().any(|entry| {
         let types: Vec<_> = entry.inputs.iter().map(|param| param.kind.as_str()).collect();
         data.starts_with(&crate::hash::selector(&format!("{}({})", entry.name, types.join(","))))

@@ -56,11 +56,9 @@ fn tried(view: &View<'_>, asked: &Trigger) -> Option<Called> {
         let made = contract::create(&asked.data, asked.call_value);
         return Some(match made {
             None => Called { energy: energy.create, reverted: true, ..Called::default() },
-            Some((_, code)) => Called {
-                energy: energy.create + energy.create_byte * code.len() as i64,
-                output: code,
-                ..Called::default()
-            },
+            Some((_, code)) => {
+                Called { energy: energy.creation(code.len()), output: code, ..Called::default() }
+            }
         });
     }
     let (here, mut contract) = contract(view, &asked.contract_address)?;
@@ -83,7 +81,7 @@ pub(super) fn call(view: &View<'_>, mut params: Params) -> Value {
         Err(error) => failed(&error.0, visible),
         Ok(asked) => {
             let built = build::transaction(view, TRIGGER, asked.encode_to_vec());
-            answered(view, &asked, built, visible)
+            answered(view, &asked, &built, visible)
         }
     }
 }
@@ -92,13 +90,13 @@ pub(super) fn call(view: &View<'_>, mut params: Params) -> Value {
 pub(super) fn answered(
     view: &View<'_>,
     asked: &Trigger,
-    built: Transaction,
+    built: &Transaction,
     visible: bool,
 ) -> Value {
     let Some(called) = tried(view, asked) else {
         return failed("Smart contract is not exist.", visible);
     };
-    let mut printed = write::transaction(&built, visible);
+    let mut printed = write::transaction(built, visible);
     if let Value::Object(map) = &mut printed {
         // FAILED after a revert, with nothing else in it; of success, which is the default, nothing at all.
         let status = if called.reverted { "FAILED" } else { "" };

@@ -7,6 +7,7 @@ mod build;
 mod constant;
 mod control;
 mod params;
+mod weight;
 
 use std::sync::Arc;
 
@@ -83,7 +84,8 @@ impl View<'_> {
     fn state(&self) -> &State {
         let chain = &self.world.chain;
         let solid = chain.block(chain.solid_number());
-        let after = [Some(self.head()), solid].into_iter().flatten().find_map(|b| b.after.as_deref());
+        let after =
+            [Some(self.head()), solid].into_iter().flatten().find_map(|b| b.after.as_deref());
         after.unwrap_or_else(|| chain.state())
     }
 }
@@ -161,6 +163,9 @@ fn serve(shared: &Shared, world: &mut World, request: &Request) -> Reply {
     if is_broadcast(&request.path) {
         return Reply::json(200, &broadcast::answer(world, request));
     }
+    if request.path == "/wallet/getsignweight" {
+        return Reply::json(200, &weight::answer(world, request));
+    }
     let params = match Params::read(request) {
         Ok(params) => params,
         Err(error) => {
@@ -193,7 +198,7 @@ fn route(
     params: Params,
 ) -> Option<Result<Value, FieldError>> {
     let answer = match method {
-        "getnowblock" => blocks::now(view, params),
+        "getnowblock" => Ok(blocks::now(view, &params)),
         "getblock" => blocks::block(view, params),
         "getblockbynum" => blocks::by_number(view, params),
         "getblockbyid" => blocks::by_id(view, params),

@@ -93,8 +93,8 @@ fn bandwidth(
         let text = format!("Too big new account transaction, TxId {id}, the size is {own} bytes");
         return Err(Refusal::new(Code::TooBigTransactionError, text));
     }
-    let bytes = (own + RESULT_BYTES) as i64;
-    if bytes <= account.net_limit - account.net.at(at.slot) {
+    let bytes = i64::try_from(own + RESULT_BYTES).unwrap_or(i64::MAX);
+    if bytes <= account.net_limit.saturating_sub(account.net.at(at.slot)) {
         account.net.add(bytes, at.slot);
         info.receipt.net_usage = bytes;
     } else if !makes_account && bytes <= at.fees.free_net - account.free_net.at(at.slot) {
@@ -103,7 +103,8 @@ fn bandwidth(
     } else {
         let fee = if makes_account { at.fees.create_account } else { at.fees.byte * bytes };
         if !account.take(fee) {
-            let text = format!("account [{owner}] has insufficient bandwidth[{bytes}] and balance[{fee}]");
+            let text =
+                format!("account [{owner}] has insufficient bandwidth[{bytes}] and balance[{fee}]");
             return Err(Refusal::new(Code::BandwithError, text));
         }
         info.receipt.net_fee = fee;
@@ -171,8 +172,9 @@ fn energy_limit(
             "Validate InternalTransfer error, balance is not sufficient.",
         ));
     }
-    let available = account.energy_left(at.slot) + (account.balance - value) / at.fees.energy;
-    Ok(available.min(fee_limit / at.fees.energy))
+    let paid_for = (account.balance - value) / at.fees.energy_price();
+    let available = account.energy_left(at.slot).saturating_add(paid_for);
+    Ok(available.min(fee_limit / at.fees.energy_price()))
 }
 
 /// Pays for energy, first out of what was staked for. Whether it was enough.
@@ -188,7 +190,7 @@ fn pay_energy(
     let account = account(state, owner)?;
     let staked = used.min(account.energy_left(at.slot));
     account.energy.add(staked, at.slot);
-    let fee = (used - staked) * at.fees.energy;
+    let fee = (used - staked) * at.fees.energy_price();
     assert!(account.take(fee), "the limit is within the balance");
     info.receipt.energy_usage = staked;
     info.receipt.energy_fee = fee;
@@ -286,8 +288,8 @@ fn new(
     }
     info.contract = Some(here);
     let made = contract::create(&new.bytecode, new.call_value);
-    let code_bytes = made.as_ref().map_or(0, |(_, code)| code.len() as i64);
-    let needed = at.energy.create + at.energy.create_byte * code_bytes;
+    let code_bytes = made.as_ref().map_or(0, |(_, code)| code.len());
+    let needed = at.energy.creation(code_bytes);
     if !pay_energy(state, owner, needed, limit, at, info)? {
         return Ok(());
     }

@@ -69,17 +69,32 @@ impl Action {
     }
 }
 
+/// Who signed a transaction, out of those who may.
+pub(crate) struct Weight {
+    pub(crate) keys: Vec<(Address, i64)>,
+    pub(crate) threshold: i64,
+    pub(crate) signed: Vec<Address>,
+    pub(crate) reached: i64,
+}
+
 /// That who owns it signed it.
 pub(crate) fn signature(transaction: &Transaction, state: &State) -> Result<(), Refusal> {
+    if transaction.signature.is_empty() {
+        return Err(Refusal::new(Code::SigError, "miss sig or contract"));
+    }
+    let weight = weigh(transaction, state)?;
+    let enough = weight.reached >= weight.threshold;
+    if enough { Ok(()) } else { Err(Refusal::new(Code::SigError, "sig error")) }
+}
+
+/// Who signed it (`TransactionCapsule.checkWeight`).
+pub(crate) fn weigh(transaction: &Transaction, state: &State) -> Result<Weight, Refusal> {
     let refuse = |detail: String| Err(Refusal::new(Code::SigError, detail));
-    let raw = transaction.raw();
-    let Some(contract) = raw.contract.first().filter(|_| !transaction.signature.is_empty()) else {
-        return refuse("miss sig or contract".to_owned());
-    };
     let owner = Action::of(transaction)?.owner()?;
+    let permission_id = transaction.raw().contract.first().map_or(0, |it| it.permission_id);
     let permission = state.accounts.get(&owner).and_then(|account| account.permission.clone());
     // Permissions: 0 is the owner's, 1 a witness's, 2 the first active one, which by default is the owner's key.
-    let (keys, threshold) = match (contract.permission_id, permission) {
+    let (keys, threshold) = match (permission_id, permission) {
         (0, Some(permission)) => (permission.keys.clone(), permission.threshold),
         (0 | 2, _) => (vec![(owner, 1)], 1),
         _ => return refuse("permission isn't exit".to_owned()),
@@ -90,7 +105,7 @@ pub(crate) fn signature(transaction: &Transaction, state: &State) -> Result<(), 
             "Signature count is {count} more than key counts of permission : {most}"
         ));
     }
-    let (id, mut signed, mut weight) = (transaction.id(), Vec::new(), 0);
+    let (id, mut signed, mut reached) = (transaction.id(), Vec::new(), 0_i64);
     for bytes in &transaction.signature {
         let signer = match hash::signer(bytes, &id) {
             Ok(signer) => signer,
@@ -106,9 +121,9 @@ pub(crate) fn signature(transaction: &Transaction, state: &State) -> Result<(), 
             return refuse(format!("{signer} has signed twice!"));
         }
         signed.push(signer);
-        weight += own;
+        reached = reached.saturating_add(*own);
     }
-    if weight >= threshold { Ok(()) } else { refuse("sig error".to_owned()) }
+    Ok(Weight { keys, threshold, signed, reached })
 }
 
 /// That its block of reference is one of this chain's latest 65,536 (TAPOS).

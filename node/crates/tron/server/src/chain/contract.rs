@@ -231,8 +231,7 @@ impl Token {
         let used = if self.balance(to) > 0 { energy.transfer } else { energy.transfer_to_new };
         self.balances.insert(caller, left);
         *self.balances.entry(to).or_default() += sum;
-        let topics =
-            vec![keccak(b"Transfer(address,address,uint256)"), caller.word(), to.word()];
+        let topics = vec![keccak(b"Transfer(address,address,uint256)"), caller.word(), to.word()];
         let logs = vec![Log { address: here, topics, data: amount.to_vec() }];
         Some(Called { energy: used, output: number(1).to_vec(), logs, reverted: false })
     }

@@ -291,5 +291,5 @@ impl Chain {
 
 /// A transaction as it is in a block.
 fn with_ret(transaction: Transaction, info: &Info) -> Transaction {
-    Transaction { ret: vec![Ret { contract_ret: info.ret, ..Ret::default() }], ..transaction }
+    Transaction { ret: vec![Ret { result: info.ret, ..Ret::default() }], ..transaction }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Chain,
+    check::BLOCK_MS,
     contract::{ANCHORS, Kind, Token, token_abi},
     journal::Event,
     state::{Account, Permission, State},
@@ -13,6 +14,9 @@ use crate::{
     hash::sha256,
     message::{SmartContract, Transaction},
 };
+
+/// The most that a clock jumps by, in milliseconds.
+const YEAR_MS: u64 = 365 * 24 * 60 * 60 * 1_000;
 
 /// What becomes of the transactions in blocks that are forked away.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
@@ -26,7 +30,9 @@ pub enum Forked {
 
 /// Why a fork cannot be.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("{asked} blocks cannot be forked away: the last {unsolid} are not solid; make more blocks first")]
+#[error(
+    "{asked} blocks cannot be forked away: the last {unsolid} are not solid; make more blocks first"
+)]
 pub struct ForkError {
     /// How many were to go.
     pub asked: u64,
@@ -75,23 +81,22 @@ impl Chain {
         self.refill();
     }
 
-    /// Lets time pass without blocks.
+    /// Lets time pass without blocks, at most a year.
     pub(crate) fn skip(&mut self, ms: u64) {
-        let slots = i64::try_from(ms).unwrap_or(i64::MAX / 4) / super::BLOCK_MS;
-        self.clock_ms += slots * super::BLOCK_MS;
+        let slots = ms.min(YEAR_MS).cast_signed() / BLOCK_MS;
+        self.clock_ms += slots * BLOCK_MS;
     }
 
-    /// Changes the state after the head, from outside of the chain's rules.
-    fn change<T>(&mut self, change: impl FnOnce(&mut State) -> T) -> T {
-        let last = self.blocks.len() - 1;
-        let after = self.blocks[last].after.as_mut().expect("a head keeps its state");
-        let result = change(Arc::make_mut(after));
+    /// Changes the state from outside of the chain's rules: after the head and after each block that a fork
+    /// could go back to, as if it had always been so.
+    fn change(&mut self, change: impl Fn(&mut State)) {
+        let kept = self.blocks.iter_mut().filter_map(|block| block.after.as_mut());
+        kept.for_each(|after| change(Arc::make_mut(after)));
         self.refill();
-        result
     }
 
     /// Changes an account, and makes it where it is not there.
-    pub(crate) fn account(&mut self, address: Address, change: impl FnOnce(&mut Account)) {
+    pub(crate) fn account(&mut self, address: Address, change: impl Fn(&mut Account)) {
         let created_ms = self.head().header.timestamp;
         self.change(|state| {
             let made = || Account { created_ms, ..Account::default() };
@@ -102,7 +107,7 @@ impl Chain {
     /// Says who may sign for an account.
     pub(crate) fn permit(&mut self, owner: Address, keys: Vec<(Address, i64)>, threshold: i64) {
         let permission = Arc::new(Permission { keys, threshold });
-        self.account(owner, |account| account.permission = Some(permission));
+        self.account(owner, |account| account.permission = Some(permission.clone()));
     }
 
     /// Puts a `LucidAnchors` there that nobody created, with the registrar zero.
@@ -114,7 +119,7 @@ impl Chain {
             ..SmartContract::default()
         };
         let registrar = [0; 32];
-        self.put(definition, Kind::Anchors { registrar }, ANCHORS.runtime(registrar))
+        self.put(definition, &Kind::Anchors { registrar }, &ANCHORS.runtime(registrar))
     }
 
     /// Puts a token of six decimals there, all of it with `holder`.
@@ -126,10 +131,10 @@ impl Chain {
         };
         let balances = [(holder, u128::from(supply))].into();
         // Its code is never run; it only has to be some.
-        self.put(definition, Kind::Token(Token { balances }), b"a token".to_vec())
+        self.put(definition, &Kind::Token(Token { balances }), b"a token")
     }
 
-    fn put(&mut self, definition: SmartContract, kind: Kind, code: Vec<u8>) -> Address {
+    fn put(&mut self, definition: SmartContract, kind: &Kind, code: &[u8]) -> Address {
         let count = self.state().contracts.len();
         let nobody = Address::of_last(&[0; 20]);
         let here = Address::of_contract(&sha256(format!("contract {count}").as_bytes()), nobody);
@@ -140,7 +145,9 @@ impl Chain {
             ..definition
         };
         let created_ms = self.head().header.timestamp;
-        self.change(|state| state.put_contract(here, definition, kind, code, created_ms));
+        self.change(|state| {
+            state.put_contract(here, definition.clone(), kind.clone(), code.to_vec(), created_ms);
+        });
         here
     }
 }

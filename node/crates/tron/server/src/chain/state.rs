@@ -89,7 +89,7 @@ impl Account {
 
     /// Energy staked for that is left.
     pub(crate) fn energy_left(&self, slot: i64) -> i64 {
-        (self.energy_limit - self.energy.at(slot)).max(0)
+        self.energy_limit.saturating_sub(self.energy.at(slot)).max(0)
     }
 }
 

@@ -53,7 +53,7 @@ fn named(names: &[&str], name: &str) -> Result<i32, FieldError> {
     }
     let place = names.iter().position(|known| known.eq_ignore_ascii_case(name));
     place
-        .map(|place| place as i32)
+        .and_then(|place| i32::try_from(place).ok())
         .ok_or_else(|| FieldError(format!("{name:?} is none of {}", names.join(", "))))
 }
 
@@ -81,7 +81,10 @@ fn write_entry(entry: &Entry) -> Value {
         }
     }
     let names = |list: &[&str], number: i32| {
-        usize::try_from(number).ok().filter(|n| *n > 0).and_then(|n| Some((*list.get(n)?).to_owned()))
+        usize::try_from(number)
+            .ok()
+            .filter(|n| *n > 0)
+            .and_then(|n| Some((*list.get(n)?).to_owned()))
     };
     text(&mut map, "type", &names(&ENTRY_TYPES, entry.kind).unwrap_or_default());
     flag(&mut map, "payable", entry.payable);

@@ -103,9 +103,9 @@ pub(crate) fn transaction(transaction: &Transaction, visible: bool) -> Value {
     let raw = transaction.raw();
     let signatures = transaction.signature.iter().map(|bytes| hex::encode(bytes).into());
     let ret = |ret: &message::Ret| {
-        let result = name(&CONTRACT_RESULTS, ret.contract_ret).unwrap_or_default();
+        let result = name(&CONTRACT_RESULTS, ret.result).unwrap_or_default();
         let object = Object::new(visible).int("fee", ret.fee);
-        let shown = if ret.contract_ret == message::DEFAULT { "" } else { result };
+        let shown = if ret.result == message::DEFAULT { "" } else { result };
         object.text("contractRet", shown).done()
     };
     Object::new(visible)
@@ -129,7 +129,10 @@ fn created(transaction: &Transaction) -> Option<Address> {
 
 fn raw_data(raw: &Raw, visible: bool) -> Value {
     Object::new(visible)
-        .value("contract", raw.contract.iter().map(|each| contract(each, visible)).collect::<Value>())
+        .value(
+            "contract",
+            raw.contract.iter().map(|each| contract(each, visible)).collect::<Value>(),
+        )
         .bytes("ref_block_bytes", &raw.ref_block_bytes)
         .int("ref_block_num", raw.ref_block_num)
         .bytes("ref_block_hash", &raw.ref_block_hash)
