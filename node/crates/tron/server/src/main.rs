@@ -1,7 +1,7 @@
 //! The TRON server for tests as a program: for tests in other languages, and for people.
 //!
-//! Prints one line of JSON when it listens, and serves until SIGTERM, SIGINT or the end of its standard input
-//! is asked for with `--until-eof`. Scripted with `POST /control` (`src/api/control.rs`).
+//! Prints one line of JSON when it listens, and serves until SIGTERM or SIGINT, or with `--until-eof` the end of
+//! its standard input. Scripted with `POST /control` (`src/api/control.rs`).
 
 use std::{
     io::{self, Read as _, Write as _},
@@ -13,7 +13,7 @@ use clap::Parser;
 use lucid_tron_server::{Address, Rules, SUN, Server, StartError};
 use tokio::{
     runtime,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 
 /// A strict TRON node of one process, for tests.
@@ -87,19 +87,21 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
     let line = serde_json::json!({
         "event": "listening", "url": server.url(), "anchors": anchors, "token": token,
     });
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    // Before anybody can know that it is there to be stopped.
+    let signals = {
+        let _entered = runtime.enter();
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?)
+    };
     writeln!(io::stdout(), "{line}")?;
     io::stdout().flush()?;
-    runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(stop(arguments.until_eof))?;
+    runtime.block_on(stop(signals, arguments.until_eof));
     Ok(())
 }
 
 /// Waits until it is asked to stop.
-async fn stop(until_eof: bool) -> io::Result<()> {
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let (told, mut eof) = tokio::sync::oneshot::channel();
+async fn stop((mut term, mut int): (Signal, Signal), until_eof: bool) {
+    let (told, eof) = tokio::sync::oneshot::channel();
     if until_eof {
         // A thread of its own, which dies with the process: reading standard input cannot be given up.
         std::thread::spawn(move || {
@@ -111,7 +113,7 @@ async fn stop(until_eof: bool) -> io::Result<()> {
         tokio::select! {
             _ = term.recv() => {}
             _ = int.recv() => {}
-            _ = &mut eof => {}
+            _ = eof => {}
         }
     } else {
         tokio::select! {
@@ -119,5 +121,4 @@ async fn stop(until_eof: bool) -> io::Result<()> {
             _ = int.recv() => {}
         }
     }
-    Ok(())
 }

@@ -260,6 +260,42 @@ fn transactions_that_contradict_themselves_are_refused() {
 }
 
 #[test]
+fn what_a_call_would_take_is_told_unless_that_is_off() {
+    let ask_both = |rules: Rules| {
+        let server = start(rules);
+        let contract = server.put_anchors();
+        let parameter = format!("{}{:064x}", "ab".repeat(32), 7);
+        let body = json!({
+            "owner_address": key().1, "contract_address": contract, "visible": true,
+            "function_selector": "anchor(bytes32,uint64)", "parameter": parameter,
+        });
+        let ask = |method: &str, body: &Value| ask(&server, &format!("/wallet/{method}"), body);
+        let mut reverts = body.clone();
+        reverts["parameter"] = json!("ab");
+        assert_eq!(
+            ask("triggerconstantcontract", &reverts)["result"]["message"],
+            "REVERT opcode executed"
+        );
+        let nowhere = json!({ "owner_address": key().1, "contract_address": key().1, "data": "00",
+            "visible": true });
+        let answer = ask("triggerconstantcontract", &nowhere);
+        assert_eq!(answer["result"]["message"], "Smart contract is not exist.");
+        (ask("triggerconstantcontract", &body), ask("estimateenergy", &body))
+    };
+    let (called, estimated) = ask_both(rules());
+    assert_eq!(
+        (&called["energy_used"], &called["result"]["result"]),
+        (&json!(2_100), &json!(true))
+    );
+    assert_eq!(called["logs"][0]["topics"][2], "ab".repeat(32));
+    assert_eq!(estimated, json!({ "result": { "result": true }, "energy_required": 2_100 }));
+    let (called, estimated) = ask_both(Rules { estimate_energy: false, ..rules() });
+    assert_eq!(called["energy_used"], 2_100);
+    assert_eq!(estimated["result"]["code"], "CONTRACT_VALIDATE_ERROR");
+    assert_eq!(estimated["result"]["message"], "this node does not support estimate energy");
+}
+
+#[test]
 fn orders_are_taken_where_they_are_allowed() {
     let server = start(Rules { control: true, ..rules() });
     let made = ask(&server, "/control", &json!({ "do": "put_anchors" }));

@@ -35,7 +35,7 @@ use crate::{
 
 /// Blocks there are at the start, so that some are solid.
 const BLOCKS_AT_START: i64 = 30;
-/// Most transactions that wait (java-tron, `node.maxTransactionPendingSize`).
+/// More transactions than this do not wait (java-tron, `node.maxTransactionPendingSize`).
 const POOL_MAX: usize = 2_000;
 /// Most bytes of transactions in a block (java-tron, `ChainConstant.BLOCK_SIZE`).
 const BLOCK_BYTES_MAX: usize = 2_000_000;
@@ -164,7 +164,7 @@ impl Chain {
 
     /// java-tron's order: contract there, expiry, signature, reference, size, duplicate, then execution.
     fn judge(&self, transaction: &Transaction, seen: u64) -> Result<(State, Info), Refusal> {
-        if self.pool.len() >= POOL_MAX {
+        if self.pool.len() > POOL_MAX {
             return Err(Refusal::new(Code::ServerBusy, "too many pending"));
         }
         if transaction.raw().contract.is_empty() {
@@ -176,7 +176,7 @@ impl Chain {
         check::reference(transaction, &self.blocks[..seen])?;
         check::size(transaction)?;
         let id = transaction.id();
-        if self.places.contains_key(&id) || self.waiting().any(|other| other.id() == id) {
+        if self.places.contains_key(&id) || self.pool.iter().any(|(_, info)| info.id == id) {
             let text = format!("dup trans : {}", hex::encode(id));
             return Err(Refusal::new(Code::DupTransactionError, text));
         }

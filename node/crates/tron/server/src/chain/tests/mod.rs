@@ -213,6 +213,13 @@ fn what_is_not_right_is_refused_with_java_trons_code() {
     for (what, raw, code) in rows {
         assert_eq!(world.send(world.sign(raw)), Err(code), "{what}");
     }
+    assert_eq!(world.chain.journal.entries.len(), 0, "nothing was accepted");
+}
+
+#[test]
+fn what_another_signed_or_cannot_be_paid_for_or_came_before_is_refused() {
+    let mut world = World::new();
+    let good = world.transfer(other(0x22), 5);
     let signed = world.sign(good.clone());
     let other_key = World { key: key(0x22), ..World::new() }.sign(good.clone());
     let signatures = [
