@@ -1,0 +1,351 @@
+//! Making batches of a page of the log, for each collection.
+
+use std::{
+    collections::{BTreeMap, btree_map},
+    sync::Arc,
+};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use lucid_core::{
+    ChunkIndex, EntryIndex, NodeId, SessionId,
+    entry::{Entry, SessionSealed, UserChanged},
+};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
+
+use crate::{
+    BatchLimits, Collection, Cursor, Page, Source,
+    anchor::Anchor,
+    batch::{Batch, Marked, Room, Work},
+    document::{self, Record, long},
+    fault::{Fault, FaultKind},
+    session::{Session, merge_anchor},
+    write::Update,
+};
+
+/// Manifests asked for at the same time.
+const MANIFESTS_AT_ONCE: usize = 16;
+/// What a document needs beside its entry's text, about, in bytes.
+const OVERHEAD_BYTES: usize = 256;
+
+/// What makes batches.
+#[derive(Clone)]
+pub(crate) struct Maker {
+    pub(crate) of: Collection,
+    pub(crate) node: NodeId,
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) limits: BatchLimits,
+}
+
+impl Maker {
+    /// The batch from `from` on, within the log's first `size` entries; `None` where there is nothing left.
+    pub(crate) async fn batch(&self, from: Cursor, size: u64) -> Result<Option<Batch>, Fault> {
+        if from.entry >= size {
+            return Ok(None);
+        }
+        let left = u32::try_from(size - from.entry).unwrap_or(u32::MAX);
+        let page = Page {
+            count_max: self.limits.documents_max.clamp(1, left),
+            bytes_max: self.limits.bytes_max,
+        };
+        let entries = self.source.entries(EntryIndex(from.entry), page).await?;
+        if entries.is_empty() || entries.len() > page.count_max as usize {
+            let text =
+                format!("the log gave {} entries from {} on, of {size}", entries.len(), from.entry);
+            return Err(Fault::new(FaultKind::Node, text));
+        }
+        match self.of {
+            Collection::Chunks => self.chunks(from, size, entries).await.map(Some),
+            Collection::Sessions => self.sessions(from, size, entries).await.map(Some),
+            _ => {
+                let (of, node, limits) = (self.of, self.node, self.limits);
+                let work = move || plain(of, node, limits, from, size, &entries);
+                blocking(work).await?.map(Some)
+            }
+        }
+    }
+
+    async fn sessions(
+        &self,
+        from: Cursor,
+        size: u64,
+        entries: Vec<Vec<u8>>,
+    ) -> Result<Batch, Fault> {
+        let limits = self.limits;
+        let folded = blocking(move || fold_sessions(limits, from, &entries)).await??;
+        let Folded { sessions, anchor, oldest, next, bytes } = folded;
+        let with_manifest = |mut session: Session| async move {
+            if session.sealed.is_some() {
+                if let Some(head) = self.source.manifest(session.session).await? {
+                    session.take_manifest(&head)?;
+                }
+            }
+            Ok::<_, Fault>(session)
+        };
+        let sessions: Vec<Session> = stream::iter(sessions)
+            .map(with_manifest)
+            .buffered(MANIFESTS_AT_ONCE)
+            .try_collect()
+            .await?;
+        let mut work = Work::default();
+        for session in sessions {
+            let record = session.record(self.node);
+            let update = Update { id: record.id.clone(), pipeline: session.merge()? };
+            match session.is_whole() {
+                true => work.new.push((record, update)),
+                false => work.merges.push(update),
+            }
+        }
+        if let Some((index, anchor)) = &anchor {
+            let pipeline = merge_anchor(*index, anchor)?;
+            work.marked = Some(Marked { log_size: anchor.log_size, pipeline });
+        }
+        Ok(Batch { next, oldest, is_full: next.entry < size, unreadable: 0, bytes, work })
+    }
+
+    async fn chunks(&self, from: Cursor, size: u64, entries: Vec<Vec<u8>>) -> Result<Batch, Fault> {
+        let mut room = Room::new(self.limits);
+        let mut batch = Batch {
+            next: from,
+            oldest: None,
+            is_full: false,
+            unreadable: 0,
+            bytes: 0,
+            work: Work::default(),
+        };
+        for bytes in &entries {
+            let index = batch.next.entry;
+            if let Some((sealed, entry)) = sealed_at(bytes, index)? {
+                batch.oldest.get_or_insert(entry.at());
+                let at = EntryIndex(index);
+                if !self.session_chunks(at, &sealed, &mut batch, &mut room).await? {
+                    batch.is_full = true;
+                    break;
+                }
+            }
+            batch.next = Cursor { entry: index + 1, chunk: 0 };
+        }
+        batch.is_full |= batch.next.entry < size;
+        batch.bytes = room.bytes();
+        Ok(batch)
+    }
+
+    /// Adds a session's chunks from `batch.next` on. `false` where it ended because the batch is full.
+    async fn session_chunks(
+        &self,
+        at: EntryIndex,
+        sealed: &SessionSealed,
+        batch: &mut Batch,
+        room: &mut Room,
+    ) -> Result<bool, Fault> {
+        let session = sealed.session_id;
+        if self.source.manifest(session).await?.is_none() {
+            batch.unreadable += 1;
+            return Ok(true);
+        }
+        while batch.next.chunk < sealed.chunk_count {
+            let from = ChunkIndex(batch.next.chunk);
+            let chunks = self.source.chunks(session, from, room.left()).await?;
+            check_chunks(session, from, sealed.chunk_count, &chunks)?;
+            for chunk in &chunks {
+                let record = document::chunk(self.node, session, at, chunk);
+                if !room.takes(record.document.as_bytes().len()) {
+                    return Ok(false);
+                }
+                batch.work.whole.push(record);
+                batch.next.chunk += 1;
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Refuses a list of chunks that is not a piece of the manifest's.
+pub(crate) fn check_chunks(
+    session: SessionId,
+    from: ChunkIndex,
+    count: u32,
+    chunks: &[lucid_core::manifest::ManifestChunk],
+) -> Result<(), Fault> {
+    let in_order = (from.0..count).zip(chunks).all(|(index, chunk)| chunk.index.0 == index);
+    let fits = chunks.len() <= (count - from.0) as usize;
+    if in_order && fits && !chunks.is_empty() {
+        return Ok(());
+    }
+    let text = format!("the manifest of {session} gives no chunk {from}, of {count}");
+    Err(Fault::new(FaultKind::Node, text))
+}
+
+/// Runs what takes the processor for some milliseconds where that disturbs nobody.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Fault> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Fault::new(FaultKind::Node, format!("making documents: {error}")))
+}
+
+/// Whether an entry may be of a kind that begins so. One in canonical form that is, says so in just this way.
+pub(crate) fn may_be(bytes: &[u8], kind: &str) -> bool {
+    let field = format!("\"kind\":\"{kind}");
+    bytes.windows(field.len()).any(|part| part == field.as_bytes())
+}
+
+pub(crate) fn parsed(bytes: &[u8], index: u64) -> Result<Entry, Fault> {
+    Entry::parse(bytes)
+        .map_err(|error| Fault::new(FaultKind::Damaged, format!("entry {index}: {error}")))
+}
+
+/// The anchor an entry is, where it is one of this version.
+pub(crate) fn anchor_at(bytes: &[u8], index: u64) -> Result<Option<Anchor>, Fault> {
+    if !may_be(bytes, Anchor::KIND) {
+        return Ok(None);
+    }
+    let entry = parsed(bytes, index)?;
+    let other_version = matches!(&entry, Entry::Other(entry) if entry.version() != 1);
+    if entry.kind() != Anchor::KIND || other_version {
+        return Ok(None);
+    }
+    Anchor::parse(bytes, index).map(Some).map_err(|text| Fault::new(FaultKind::Damaged, text))
+}
+
+pub(crate) fn sealed_at(bytes: &[u8], index: u64) -> Result<Option<(SessionSealed, Entry)>, Fault> {
+    if !may_be(bytes, SessionSealed::KIND) {
+        return Ok(None);
+    }
+    let entry = parsed(bytes, index)?;
+    Ok(match &entry {
+        Entry::SessionSealed(sealed) => Some((sealed.clone(), entry)),
+        _ => None,
+    })
+}
+
+/// Batches of documents that an entry gives by itself.
+fn plain(
+    of: Collection,
+    node: NodeId,
+    limits: BatchLimits,
+    from: Cursor,
+    size: u64,
+    entries: &[Vec<u8>],
+) -> Result<Batch, Fault> {
+    let mut room = Room::new(limits);
+    let (mut work, mut oldest, mut next) = (Work::default(), None, from.entry);
+    let mut users = BTreeMap::new();
+    for bytes in entries {
+        let index = EntryIndex(next);
+        if !room.takes(bytes.len() + OVERHEAD_BYTES) {
+            break;
+        }
+        next += 1;
+        if of == Collection::Users {
+            if let Some(user) = user_at(bytes, index)? {
+                oldest.get_or_insert(user.at);
+                users.insert(user.user.to_string(), document::user(node, index, &user));
+            }
+        } else if let Some((record, at)) = record_at(of, node, bytes, index)? {
+            oldest.get_or_insert(at);
+            work.whole.push(record);
+        }
+    }
+    for record in users.into_values() {
+        work.merges.push(newest_wins(&record)?);
+    }
+    let next = Cursor { entry: next, chunk: 0 };
+    let is_full = next.entry < size;
+    Ok(Batch { next, oldest, is_full, unreadable: 0, bytes: room.bytes(), work })
+}
+
+pub(crate) fn user_at(bytes: &[u8], index: EntryIndex) -> Result<Option<UserChanged>, Fault> {
+    if !may_be(bytes, UserChanged::KIND) {
+        return Ok(None);
+    }
+    Ok(match parsed(bytes, index.0)? {
+        Entry::UserChanged(user) => Some(user),
+        _ => None,
+    })
+}
+
+/// The document that an entry is in a collection whose documents never change.
+pub(crate) fn record_at(
+    of: Collection,
+    node: NodeId,
+    bytes: &[u8],
+    index: EntryIndex,
+) -> Result<Option<(Record, lucid_core::Timestamp)>, Fault> {
+    match of {
+        Collection::Entries => {
+            let entry = parsed(bytes, index.0)?;
+            let text = std::str::from_utf8(bytes).map_err(|error| {
+                Fault::new(FaultKind::Damaged, format!("entry {}: {error}", index.0))
+            })?;
+            Ok(Some((document::entry(node, index, &entry, text), entry.at())))
+        }
+        Collection::Blocks if may_be(bytes, "evm.block") => match parsed(bytes, index.0)? {
+            Entry::EvmBlock(block) => Ok(Some((document::block(node, index, &block), block.at))),
+            _ => Ok(None),
+        },
+        Collection::Anchors => Ok(anchor_at(bytes, index.0)?
+            .map(|anchor| (document::anchor(node, index, &anchor), anchor.at))),
+        _ => Ok(None),
+    }
+}
+
+/// The update that puts a document unless one of a later entry is there.
+pub(crate) fn newest_wins(record: &Record) -> Result<Update, Fault> {
+    replaced_unless_later(record, "log_index")
+}
+
+/// The update that puts a document unless one with a higher `field` is there.
+pub(crate) fn replaced_unless_later(record: &Record, field: &str) -> Result<Update, Fault> {
+    let damaged = |text: String| Fault::new(FaultKind::Damaged, format!("{}: {text}", record.id));
+    let of = |raw: &RawDocumentBuf| Document::try_from(raw).map_err(|e| damaged(e.to_string()));
+    let document = of(&record.document)?;
+    let place = document.get(field).cloned().unwrap_or(Bson::Int64(long(0)));
+    let choice = doc! {
+        "$cond": [{ "$gt": [format!("${field}"), place] }, "$$ROOT", { "$literal": document }]
+    };
+    Ok(Update { id: record.id.clone(), pipeline: vec![doc! { "$replaceWith": choice }] })
+}
+
+/// What a page says about sessions.
+struct Folded {
+    sessions: Vec<Session>,
+    anchor: Option<(EntryIndex, Anchor)>,
+    oldest: Option<lucid_core::Timestamp>,
+    next: Cursor,
+    bytes: usize,
+}
+
+/// Folds entries by session, up to the first anchor: what it covers must be there before it is marked.
+fn fold_sessions(limits: BatchLimits, from: Cursor, entries: &[Vec<u8>]) -> Result<Folded, Fault> {
+    /// A session's document with its manifest's fields, and the update beside it, in bytes.
+    const SESSION_BYTES: usize = 4096;
+    let mut room = Room::new(limits);
+    let mut sessions: BTreeMap<SessionId, Session> = BTreeMap::new();
+    let (mut oldest, mut next, mut anchored) = (None, from.entry, None);
+    for bytes in entries {
+        let index = EntryIndex(next);
+        if let Some(anchor) = anchor_at(bytes, next)? {
+            oldest.get_or_insert(anchor.at);
+            anchored = Some((index, anchor));
+            next += 1;
+            break;
+        }
+        if may_be(bytes, "session.") {
+            let entry = parsed(bytes, next)?;
+            if let Some(id) = entry.session() {
+                let session = match sessions.entry(id) {
+                    btree_map::Entry::Occupied(there) => there.into_mut(),
+                    btree_map::Entry::Vacant(_) if !room.takes(SESSION_BYTES) => break,
+                    btree_map::Entry::Vacant(place) => place.insert(Session::new(id)),
+                };
+                session.take(index, &entry);
+                oldest.get_or_insert(entry.at());
+            }
+        }
+        next += 1;
+    }
+    let next = Cursor { entry: next, chunk: 0 };
+    let sessions = sessions.into_values().collect();
+    Ok(Folded { sessions, anchor: anchored, oldest, next, bytes: room.bytes() })
+}

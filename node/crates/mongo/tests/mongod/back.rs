@@ -1,0 +1,137 @@
+//! A node that lost its disk reads back what it had, and believes nothing that was not signed.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use async_trait::async_trait;
+use lucid_core::{ChunkIndex, EntryIndex, SessionId};
+use lucid_mongo::{
+    Collection, Had, ManifestState, PortError, ReadBack, ReadBackError, Source, stored_key,
+};
+use mongodb::bson::{Document, doc};
+
+use crate::{
+    node::{Kept, Node},
+    support::Place,
+};
+
+/// A disk that has the first chunk of each session, or nothing.
+struct Disk {
+    has_first: bool,
+}
+
+#[async_trait]
+impl Had for Disk {
+    async fn has_chunk(&self, _: SessionId, index: ChunkIndex) -> Result<bool, PortError> {
+        Ok(self.has_first && index.0 == 0)
+    }
+}
+
+async fn filled() -> (Place, Arc<Node>) {
+    let (place, node) = (Place::new().await, Node::new(1));
+    node.some_of_everything();
+    // More than a page of entries.
+    node.sessions(100, 600, 2);
+    node.anchor(node.size());
+    let report = place.sent(&node, &Arc::new(Kept::default())).await;
+    assert!(report.is_right(), "{report:#?}");
+    (place, node)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_comes_back_byte_for_byte() {
+    let (place, node) = filled().await;
+    let key = stored_key(place.options(), node.id()).await.unwrap();
+    assert_eq!(key, node.identity().key);
+    let back = ReadBack::open(place.options(), &key).await.unwrap();
+    assert_eq!(back.head(), node.head().await.unwrap());
+    assert_eq!(back.checkpoint(), node.checkpoint().await.unwrap());
+    let mut next = 0;
+    loop {
+        let page = back.entries(EntryIndex(next)).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        for entry in page {
+            assert_eq!(entry, node.entry(next));
+            next += 1;
+        }
+    }
+    assert_eq!((next, back.unsigned_entries()), (node.size(), 0));
+    let session = Node::session(100);
+    let mut bytes = Vec::new();
+    let state = back
+        .manifest(session, &mut |part| {
+            bytes.extend_from_slice(part);
+            Ok(())
+        })
+        .await;
+    assert_eq!(state.unwrap(), ManifestState::Verified);
+    assert_eq!(bytes, node.manifest_bytes(session));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_gone_is_named() {
+    let (place, node) = filled().await;
+    let altered = Node::session(101);
+    let chunk = doc! { "session_id": altered.to_string(), "idx": 1_i64 };
+    let change = doc! { "$set": { "plain_bytes": 5_i64 } };
+    place.all(Collection::Chunks).update_one(chunk, change).await.unwrap();
+    let short = Node::session(102);
+    let chunk = doc! { "session_id": short.to_string(), "idx": 1_i64 };
+    place.all(Collection::Chunks).delete_one(chunk).await.unwrap();
+    let back = ReadBack::open(place.options(), &node.identity().key).await.unwrap();
+    let mut told = BTreeMap::new();
+    let tell = &mut |session: lucid_mongo::GoneSession| {
+        told.insert(session.session, session);
+    };
+    let report = back.report(&Disk { has_first: true }, tell).await.unwrap();
+    assert_eq!((report.sessions, told.len()), (606, 606));
+    // 3 chunks of session 0, 2 of session 5, 2 of each of 600: each but the first. Session 1 was erased.
+    assert_eq!((report.chunks_gone, report.sessions_with_loss), (2 + 1 + 600, 602));
+    assert_eq!((report.sessions_open, report.manifests_lost), (1, 2));
+    assert_eq!(told[&altered].manifest, Some(ManifestState::Altered));
+    assert_eq!(told[&short].manifest, Some(ManifestState::Missing));
+    assert_eq!(told[&Node::session(0)].gone, [1..=2]);
+    assert_eq!(told[&Node::session(1)].state, "erased");
+    assert_eq!(told[&Node::session(1)].chunks_gone, 0);
+    let report = back.report(&Disk { has_first: false }, &mut |_| ()).await.unwrap();
+    assert_eq!(report.chunks_gone, 3 + 2 + 1200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_not_signed_is_refused() {
+    let (place, node) = filled().await;
+    let key = node.identity().key.clone();
+    let entries = place.all(Collection::Entries);
+    let id = |index: u64| doc! { "_id": format!("{}/{index:016}", node.id()) };
+    let original: Document = entries.find_one(id(7)).await.unwrap().unwrap();
+    let refused = async || ReadBack::open(place.options(), &key).await.err().unwrap();
+    // Forged: as well formed as the original.
+    let forged = original.get_str("entry").unwrap().replace("local", "mally");
+    assert_ne!(forged, original.get_str("entry").unwrap());
+    entries.update_one(id(7), doc! { "$set": { "entry": forged } }).await.unwrap();
+    assert!(matches!(refused().await, ReadBackError::Root { .. }), "{}", refused().await);
+    entries.delete_one(id(7)).await.unwrap();
+    assert!(matches!(refused().await, ReadBackError::Missing(7)), "{}", refused().await);
+    entries.insert_one(&original).await.unwrap();
+    let back = ReadBack::open(place.options(), &key).await.unwrap();
+    // Changed after the first reading.
+    entries.update_one(id(7), doc! { "$set": { "entry": "{}" } }).await.unwrap();
+    let changed = back.entries(EntryIndex(0)).await.unwrap_err();
+    assert!(matches!(changed, ReadBackError::Changed(0, 1023)), "{changed}");
+    entries.replace_one(id(7), &original).await.unwrap();
+    // A forger who signs a log of his own.
+    let forger = Node::new(9);
+    forger.block();
+    let note = forger.checkpoint().await.unwrap();
+    let status = place.all(Collection::NodeStatus);
+    let of_node = doc! { "_id": node.id().to_string() };
+    let stolen =
+        doc! { "$set": { "checkpoint": note, "public_key": forger.identity().key.to_string() } };
+    status.update_one(of_node, stolen).await.unwrap();
+    assert!(matches!(refused().await, ReadBackError::Checkpoint { .. }), "{}", refused().await);
+    let key = stored_key(place.options(), node.id()).await;
+    assert!(matches!(key, Err(ReadBackError::Key(_))));
+    let other = ReadBack::open(place.options(), &Node::new(5).identity().key).await.err().unwrap();
+    assert!(matches!(other, ReadBackError::NoNode(_)), "{other}");
+}
