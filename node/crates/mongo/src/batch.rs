@@ -7,6 +7,7 @@ use crate::{
     BatchLimits, Collection, Cursor,
     document::{Record, long},
     fault::Fault,
+    session::Session,
     write::{Link, Update},
 };
 
@@ -20,7 +21,6 @@ pub(crate) struct Batch {
     pub(crate) is_full: bool,
     /// Sealed sessions whose manifest could not be read, and so was passed over.
     pub(crate) unreadable: u64,
-    pub(crate) bytes: usize,
     pub(crate) work: Work,
 }
 
@@ -29,8 +29,8 @@ pub(crate) struct Batch {
 pub(crate) struct Work {
     /// Documents that never change.
     pub(crate) whole: Vec<Record>,
-    /// New documents that do, each with what to do where it is there already.
-    pub(crate) new: Vec<(Record, Update)>,
+    /// New sessions' documents, each with what it is made of for where it is there already.
+    pub(crate) new: Vec<(Record, Session)>,
     /// Documents that are there already.
     pub(crate) merges: Vec<Update>,
     /// What is marked once all that is there.
@@ -44,6 +44,14 @@ pub(crate) struct Marked {
 }
 
 impl Work {
+    /// Bytes of the documents.
+    pub(crate) fn bytes(&self) -> usize {
+        let of = |record: &Record| record.document.as_bytes().len();
+        let whole: usize = self.whole.iter().map(of).sum();
+        let new: usize = self.new.iter().map(|(record, _)| of(record)).sum();
+        whole + new + self.merges.iter().map(|merge| merge.bytes).sum::<usize>()
+    }
+
     pub(crate) fn documents(&self) -> usize {
         self.whole.len() + self.new.len() + self.merges.len() + usize::from(self.marked.is_some())
     }
@@ -81,9 +89,6 @@ impl Room {
         self.limits.documents_max.saturating_sub(self.documents).max(1)
     }
 
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
 }
 
 /// Writes a batch. When this returns, a majority has it.
@@ -101,15 +106,12 @@ pub(crate) async fn send(link: &Link, of: Collection, work: &Work) -> Result<(),
     link.update_all(of, filter, pipeline.clone()).await
 }
 
-async fn send_new(link: &Link, of: Collection, new: &[(Record, Update)]) -> Result<(), Fault> {
+async fn send_new(link: &Link, of: Collection, new: &[(Record, Session)]) -> Result<(), Fault> {
     let records: Vec<Record> = new.iter().map(|(record, _)| record.clone()).collect();
     let there = link.insert(of, &records).await?;
-    let again = |place: usize| {
-        let (_, update) = new.get(place)?;
-        Some(Update { id: update.id.clone(), pipeline: update.pipeline.clone() })
-    };
-    let merges: Vec<Update> = there.into_iter().filter_map(again).collect();
-    link.merge(of, &merges).await.map(drop)
+    let again = there.into_iter().filter_map(|place| new.get(place));
+    let merges = again.map(|(record, session)| session.update(record));
+    link.merge(of, &merges.collect::<Result<Vec<_>, _>>()?).await.map(drop)
 }
 
 #[cfg(test)]
@@ -128,7 +130,7 @@ mod tests {
         assert!(room.takes(50) && room.takes(50) && !room.takes(1));
         let mut room = Room::new(limits);
         assert!(room.takes(1) && room.takes(1) && room.takes(1) && !room.takes(1));
-        assert_eq!((room.bytes(), room.left()), (3, 1));
+        assert_eq!(room.left(), 1);
         let mut room = Room::new(BatchLimits { documents_max: 9, bytes_max: 1 << 30, ..limits });
         assert!(room.takes(12 << 20) && !room.takes(1), "whatever was asked for");
     }

@@ -72,7 +72,7 @@ impl Maker {
     ) -> Result<Batch, Fault> {
         let limits = self.limits;
         let folded = blocking(move || fold_sessions(limits, from, &entries)).await??;
-        let Folded { sessions, anchor, oldest, next, bytes } = folded;
+        let Folded { sessions, anchor, oldest, next } = folded;
         let with_manifest = |mut session: Session| async move {
             if session.sealed.is_some() {
                 if let Some(head) = self.source.manifest(session.session).await? {
@@ -89,17 +89,16 @@ impl Maker {
         let mut work = Work::default();
         for session in sessions {
             let record = session.record(self.node);
-            let update = Update { id: record.id.clone(), pipeline: session.merge()? };
             match session.is_whole() {
-                true => work.new.push((record, update)),
-                false => work.merges.push(update),
+                true => work.new.push((record, session)),
+                false => work.merges.push(session.update(&record)?),
             }
         }
         if let Some((index, anchor)) = &anchor {
             let pipeline = merge_anchor(*index, anchor)?;
             work.marked = Some(Marked { log_size: anchor.log_size, pipeline });
         }
-        Ok(Batch { next, oldest, is_full: next.entry < size, unreadable: 0, bytes, work })
+        Ok(Batch { next, oldest, is_full: next.entry < size, unreadable: 0, work })
     }
 
     async fn chunks(&self, from: Cursor, size: u64, entries: Vec<Vec<u8>>) -> Result<Batch, Fault> {
@@ -109,7 +108,6 @@ impl Maker {
             oldest: None,
             is_full: false,
             unreadable: 0,
-            bytes: 0,
             work: Work::default(),
         };
         for bytes in &entries {
@@ -125,7 +123,6 @@ impl Maker {
             batch.next = Cursor { entry: index + 1, chunk: 0 };
         }
         batch.is_full |= batch.next.entry < size;
-        batch.bytes = room.bytes();
         Ok(batch)
     }
 
@@ -252,7 +249,7 @@ fn plain(
     }
     let next = Cursor { entry: next, chunk: 0 };
     let is_full = next.entry < size;
-    Ok(Batch { next, oldest, is_full, unreadable: 0, bytes: room.bytes(), work })
+    Ok(Batch { next, oldest, is_full, unreadable: 0, work })
 }
 
 pub(crate) fn user_at(bytes: &[u8], index: EntryIndex) -> Result<Option<UserChanged>, Fault> {
@@ -304,7 +301,9 @@ pub(crate) fn replaced_unless_later(record: &Record, field: &str) -> Result<Upda
     let choice = doc! {
         "$cond": [{ "$gt": [format!("${field}"), place] }, "$$ROOT", { "$literal": document }]
     };
-    Ok(Update { id: record.id.clone(), pipeline: vec![doc! { "$replaceWith": choice }] })
+    let bytes = record.document.as_bytes().len();
+    let pipeline = vec![doc! { "$replaceWith": choice }];
+    Ok(Update { id: record.id.clone(), pipeline, bytes })
 }
 
 /// What a page says about sessions.
@@ -313,7 +312,6 @@ struct Folded {
     anchor: Option<(EntryIndex, Anchor)>,
     oldest: Option<lucid_core::Timestamp>,
     next: Cursor,
-    bytes: usize,
 }
 
 /// Folds entries by session, up to the first anchor: what it covers must be there before it is marked.
@@ -347,5 +345,5 @@ fn fold_sessions(limits: BatchLimits, from: Cursor, entries: &[Vec<u8>]) -> Resu
     }
     let next = Cursor { entry: next, chunk: 0 };
     let sessions = sessions.into_values().collect();
-    Ok(Folded { sessions, anchor: anchored, oldest, next, bytes: room.bytes() })
+    Ok(Folded { sessions, anchor: anchored, oldest, next })
 }

@@ -128,8 +128,7 @@ impl Lane {
             batch::send(link, self.of, &batch.work).await?;
         }
         at.cursor = Some(batch.next);
-        let bytes = if documents > 0 { batch.bytes as u64 } else { 0 };
-        kept.sent(self.of, batch.next, documents, bytes);
+        kept.sent(self.of, batch.next, documents, batch.work.bytes() as u64);
         if batch.unreadable > 0 {
             kept.unreadable(batch.unreadable);
             tracing::warn!(

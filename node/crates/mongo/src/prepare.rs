@@ -112,6 +112,9 @@ async fn run(link: &Link, command: &Document, what: &str) -> Result<Document, Fa
 /// copy. Then everything is to be sent again; what is there already is found so.
 pub(crate) async fn is_behind(shared: &Shared) -> Result<bool, Fault> {
     let known = shared.cursors.get(Collection::NodeStatus).await?;
+    if known == status_lane::LOST {
+        return Ok(true);
+    }
     if known == Cursor::default() {
         return Ok(false);
     }

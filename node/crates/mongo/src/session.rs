@@ -15,6 +15,7 @@ use crate::{
     document::{Record, date, long, session_id},
     fault::{Fault, FaultKind},
     manifest::{self, ManifestHead},
+    write::Update,
 };
 
 /// A step in a session's life, in the order in which one outweighs another as the state.
@@ -175,8 +176,14 @@ impl Session {
         Record { id, document }
     }
 
-    /// The update that adds what was taken up to a document that may have more, or less, or not be there.
-    pub(crate) fn merge(&self) -> Result<Vec<Document>, Fault> {
+    /// The update that adds what was taken up, of which `record` was made, to a document that may have more, or
+    /// less, or not be there.
+    pub(crate) fn update(&self, record: &Record) -> Result<Update, Fault> {
+        let (id, bytes) = (record.id.clone(), record.document.as_bytes().len());
+        Ok(Update { id, pipeline: self.merge()?, bytes })
+    }
+
+    fn merge(&self) -> Result<Vec<Document>, Fault> {
         let mut set = doc! { "session_id": self.session.to_string() };
         if let Some(owner) = &self.owner {
             set.insert("owner", doc! { "$ifNull": ["$owner", { "$literal": owner }] });

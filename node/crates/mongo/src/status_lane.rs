@@ -17,6 +17,10 @@ use crate::{
 /// The one field that is not compared: when the node was seen.
 pub(crate) const SEEN: &str = "seen_at";
 
+/// The cursor of `node_status` from when the database is found to have lost what it had until all cursors are back
+/// at the beginning: a crash between the two must not forget it.
+pub(crate) const LOST: Cursor = Cursor { entry: 0, chunk: 1 };
+
 /// One turn: a checkpoint that is newer than the one that is there is put, where its entries are there.
 pub(crate) async fn turn(lane: &Lane) -> Result<Turn, Fault> {
     let mut at = lane.at.lock().await;
@@ -43,11 +47,14 @@ pub(crate) async fn send(lane: &Lane, at: &mut At, entries: u64) -> Result<Turn,
     let update = replaced_unless_later(&record, "log_size")?;
     let made = link.merge(Collection::NodeStatus, &[update]).await?;
     // A document that was there and is not any more took the others with it.
-    let turn = if made > 0 && cursor.entry > 0 { Turn::Lost } else { Turn::More };
+    if made > 0 && cursor.entry > 0 {
+        lane.set(at, LOST).await?;
+        return Ok(Turn::Lost);
+    }
     let next = Cursor { entry: checkpoint.size, chunk: 0 };
     kept.sent(Collection::NodeStatus, next, 1, record.document.as_bytes().len() as u64);
     lane.set(at, next).await?;
-    Ok(turn)
+    Ok(Turn::More)
 }
 
 /// The checkpoint in `text`, which the node itself must have signed.

@@ -35,6 +35,8 @@ pub(crate) struct Link {
 pub(crate) struct Update {
     pub(crate) id: String,
     pub(crate) pipeline: Vec<Document>,
+    /// Bytes of the document that it is about.
+    pub(crate) bytes: usize,
 }
 
 impl Link {

@@ -1,11 +1,10 @@
 //! The database's side of a comparison: one collection's documents of the node, in order.
 
+use std::{collections::VecDeque, mem};
+
 use futures_util::TryStreamExt;
 use lucid_core::Hash;
-use mongodb::{
-    Cursor as Stored,
-    bson::{self, Bson, Document, RawBsonRef, RawDocument, RawDocumentBuf, doc},
-};
+use mongodb::bson::{self, Bson, Document, RawBsonRef, RawDocument, RawDocumentBuf, doc};
 
 use super::{CollectionReport, Comparing, DifferenceKind, Progress, Report};
 use crate::{Collection, Fault, FaultKind, document::Record, write::Link};
@@ -19,7 +18,9 @@ const TELL_EVERY: u64 = 10_000;
 pub(super) struct Side<'a> {
     comparing: &'a Comparing<'a>,
     of: Collection,
-    stored: Stored<RawDocumentBuf>,
+    /// Documents that were read, and the bound that the next ones are above.
+    stored: VecDeque<RawDocumentBuf>,
+    above: String,
     ahead: Option<RawDocumentBuf>,
     found: CollectionReport,
     /// What is to be put, and what is to be taken away.
@@ -30,12 +31,6 @@ pub(super) struct Side<'a> {
 
 impl<'a> Side<'a> {
     pub(super) async fn open(comparing: &'a Comparing<'a>, of: Collection) -> Result<Self, Fault> {
-        let link = &comparing.shared.link;
-        let handle = link.handle(of).await?;
-        let (first, end) = bounds(link);
-        let filter = doc! { "_id": { "$gte": first, "$lt": end } };
-        let find = async { handle.find(filter).sort(doc! { "_id": 1 }).batch_size(PAGE).await };
-        let stored = link.within("reading what is there", find).await?;
         let found = CollectionReport {
             collection: of,
             expected: 0,
@@ -43,15 +38,38 @@ impl<'a> Side<'a> {
             expected_digest: Hash::of(b""),
             stored_digest: Hash::of(b""),
         };
-        let (put, taken) = (Vec::new(), Vec::new());
-        let mut side = Self { comparing, of, stored, ahead: None, found, put, put_bytes: 0, taken };
+        let mut side = Self {
+            comparing,
+            of,
+            stored: VecDeque::new(),
+            // Nothing is called just so: after the slash comes something.
+            above: bounds(&comparing.shared.link).0,
+            ahead: None,
+            found,
+            put: Vec::new(),
+            put_bytes: 0,
+            taken: Vec::new(),
+        };
         side.advance().await?;
         Ok(side)
     }
 
+    /// Reads on. Each page is asked for anew, so that neither a pause nor a primary that moves ends it.
     async fn advance(&mut self) -> Result<(), Fault> {
-        let link = &self.comparing.shared.link;
-        self.ahead = link.within("reading what is there", self.stored.try_next()).await?;
+        if self.stored.is_empty() {
+            let link = &self.comparing.shared.link;
+            let handle = link.handle(self.of).await?;
+            let filter = doc! { "_id": { "$gt": &self.above, "$lt": bounds(link).1 } };
+            let find = async {
+                let page = handle.find(filter).sort(doc! { "_id": 1 }).limit(PAGE.into());
+                page.await?.try_collect::<VecDeque<_>>().await
+            };
+            self.stored = link.within("reading what is there", find).await?;
+            if let Some(last) = self.stored.back().and_then(|last| last.get_str("_id").ok()) {
+                self.above = last.to_owned();
+            }
+        }
+        self.ahead = self.stored.pop_front();
         Ok(())
     }
 
@@ -168,12 +186,11 @@ impl<'a> Side<'a> {
 
     async fn flush(&mut self, report: &mut Report) -> Result<(), Fault> {
         let link = &self.comparing.shared.link;
-        link.put_whole(self.of, &self.put).await?;
-        link.delete(self.of, &self.taken).await?;
-        report.mended += (self.put.len() + self.taken.len()) as u64;
-        self.put.clear();
-        self.taken.clear();
+        let (put, taken) = (mem::take(&mut self.put), mem::take(&mut self.taken));
         self.put_bytes = 0;
+        link.put_whole(self.of, &put).await?;
+        link.delete(self.of, &taken).await?;
+        report.mended += (put.len() + taken.len()) as u64;
         Ok(())
     }
 
