@@ -1,6 +1,6 @@
 //! How fast a backlog goes into the real mongod, and how much memory that takes.
 //!
-//! `cargo run --release -p lucid-mongo --example backlog -- [ENTRIES] [CHUNKS]`: a log of so many entries, two for
+//! `cargo run --release -p lucid-mongo --example backlog -- [ENTRIES] [CHUNKS] [BATCH]`: a log of so many entries, two for
 //! each session of so many chunks, is made while it is read. mongod is a replica set of one, on this machine.
 
 use std::{
@@ -24,6 +24,7 @@ use lucid_mongo::{
     Collection, Cursor, Cursors, Identity, ManifestHead, MongoUrl, Options, Page, PortError,
     Source, Sync,
 };
+use lucid_mongo_testing::{ReplicaSet, SetOptions};
 use tokio_util::sync::CancellationToken;
 
 /// A log that is nowhere: an entry is made of its index when it is asked for.
@@ -184,8 +185,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let size: u64 = arguments.next().map_or(Ok(1_000_000), |text| text.parse())?;
     let chunks: u32 = arguments.next().map_or(Ok(1), |text| text.parse())?;
-    let given = lucid_mongo_testing::given().await?;
-    let options = Options::new(MongoUrl::parse(&given.url)?, "lucid_backlog")?;
+    let batch: u32 = arguments.next().map_or(Ok(2000), |text| text.parse())?;
+    let with_cache = SetOptions { cache_gib: Some("2"), ..SetOptions::default() };
+    let set = ReplicaSet::start(1, &with_cache).await?;
+    let mut options = Options::new(MongoUrl::parse(&set.url())?, "lucid_backlog")?;
+    options.batch.documents_max = batch;
     let source = Arc::new(Made::new(size, chunks));
     let sync = Arc::new(Sync::open(options, source, Arc::new(Kept::default())));
     let stop = CancellationToken::new();
@@ -193,7 +197,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (begun, before) = (Instant::now(), memory_mib("VmRSS:")?);
     let task = tokio::spawn(async move { running.run(&token).await });
     let mut out = std::io::stdout();
-    writeln!(out, "{size} entries, {chunks} chunks a session; {before} MiB before")?;
+    writeln!(
+        out,
+        "{size} entries, {chunks} chunks a session, batches of {batch}; {before} MiB before"
+    )?;
     let mut told = begun;
     loop {
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -88,7 +88,6 @@ impl Room {
     pub(crate) fn left(&self) -> u32 {
         self.limits.documents_max.saturating_sub(self.documents).max(1)
     }
-
 }
 
 /// Writes a batch. When this returns, a majority has it.

@@ -34,8 +34,9 @@ pub(crate) struct Shared {
 #[derive(Default)]
 pub(crate) struct At {
     cursor: Option<Cursor>,
+    /// As it was put last, and when.
     put: Cursor,
-    put_at: Option<Instant>,
+    since: Option<Instant>,
 }
 
 /// A collection and where it is.
@@ -145,7 +146,7 @@ impl Lane {
             return Ok(cursor);
         }
         let cursor = self.shared.cursors.get(self.of).await?;
-        (at.cursor, at.put, at.put_at) = (Some(cursor), cursor, Some(Instant::now()));
+        (at.cursor, at.put, at.since) = (Some(cursor), cursor, Some(Instant::now()));
         self.shared.kept.cursor(self.of, cursor);
         Ok(cursor)
     }
@@ -159,7 +160,7 @@ impl Lane {
 
     async fn put_if_due(&self, at: &mut At) -> Result<(), Fault> {
         let every = self.shared.link.options.pauses.cursor;
-        let is_due = at.put_at.is_none_or(|put_at| put_at.elapsed() >= every);
+        let is_due = at.since.is_none_or(|put_when| put_when.elapsed() >= every);
         if is_due { self.put(at).await } else { Ok(()) }
     }
 
@@ -167,7 +168,7 @@ impl Lane {
     pub(crate) async fn put(&self, at: &mut At) -> Result<(), Fault> {
         let Some(cursor) = at.cursor.filter(|cursor| *cursor != at.put) else { return Ok(()) };
         self.shared.cursors.put(self.of, cursor).await?;
-        (at.put, at.put_at) = (cursor, Some(Instant::now()));
+        (at.put, at.since) = (cursor, Some(Instant::now()));
         Ok(())
     }
 

@@ -42,9 +42,15 @@ fn with_list<A, B>(of: Manifest<A>, chunks: B) -> Manifest<B> {
 
 /// The part of a session's document that has the manifest's fields, in the manifest's own forms.
 pub(crate) fn to_document(head: &ManifestHead) -> Result<RawDocumentBuf, bson::error::Error> {
-    let mut document = bson::serialize_to_document(head)?;
-    document.remove("chunks");
-    RawDocumentBuf::try_from(&document)
+    let whole = bson::serialize_to_raw_document_buf(head)?;
+    let mut document = RawDocumentBuf::new();
+    for field in &whole {
+        let (name, value) = field?;
+        if name.as_str() != "chunks" {
+            document.append(name, value);
+        }
+    }
+    Ok(document)
 }
 
 /// What [`to_document`] made.

@@ -135,9 +135,9 @@ pub struct BatchLimits {
 }
 
 impl Default for BatchLimits {
-    /// 4,000 documents, 4 MiB, 200 ms. Larger batches were not faster; two of them a collection are in memory.
+    /// 2,000 documents, 4 MiB, 200 ms. Two batches a collection are in memory.
     fn default() -> Self {
-        Self { documents_max: 4000, bytes_max: 4 << 20, age_max: Duration::from_millis(200) }
+        Self { documents_max: 2000, bytes_max: 4 << 20, age_max: Duration::from_millis(200) }
     }
 }
 
@@ -166,7 +166,7 @@ impl Default for Pauses {
         Self {
             first: Duration::from_millis(200),
             longest: Duration::from_secs(30),
-            permanent: Duration::from_secs(60),
+            permanent: Duration::from_mins(1),
             look: Duration::from_secs(1),
             status: Duration::from_secs(5),
             cursor: Duration::from_secs(10),
@@ -205,7 +205,7 @@ impl Options {
             batch: BatchLimits::default(),
             pauses: Pauses::default(),
             select: Duration::from_secs(5),
-            command: Duration::from_secs(60),
+            command: Duration::from_mins(1),
         })
     }
 }
@@ -241,15 +241,15 @@ mod tests {
             ("mongodb://", E::Form),
             ("mongodb://u:p@", E::Form),
             ("mongodb://h /x", E::Form),
-            ("mongodb://u:p@ss@h", E::Escape),
-            ("mongodb://u:p/ss@h", E::Escape),
-            ("mongodb://u:p:q@h", E::Escape),
-            ("mongodb://u:p%4@h", E::Escape),
-            ("mongodb://u:p%ff@h", E::Escape),
+            ("mongodb://u:hush@ed@h", E::Escape),
+            ("mongodb://u:hush/ed@h", E::Escape),
+            ("mongodb://u:hush:ed@h", E::Escape),
+            ("mongodb://u:hush%4@h", E::Escape),
+            ("mongodb://u:hush%ff@h", E::Escape),
         ] {
             let refused = MongoUrl::parse(bad).unwrap_err();
             assert_eq!(refused, error, "{bad}");
-            assert!(!refused.to_string().contains("ss"), "{refused}");
+            assert!(!refused.to_string().contains("hush"), "{refused}");
         }
         let long = format!("mongodb://{}", "h".repeat(4096));
         assert_eq!(MongoUrl::parse(&long).unwrap_err(), E::Form);

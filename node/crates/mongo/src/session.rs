@@ -54,7 +54,7 @@ struct Part {
 /// What entries said about a session, all of them or some.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Session {
-    pub(crate) session: SessionId,
+    pub(crate) id: SessionId,
     owner: Option<String>,
     parts: [Option<Part>; 5],
     manifest: Option<RawDocumentBuf>,
@@ -72,7 +72,7 @@ pub(crate) struct Sealed {
 
 impl Session {
     pub(crate) fn new(session: SessionId) -> Self {
-        Self { session, owner: None, parts: [const { None }; 5], manifest: None, sealed: None }
+        Self { id: session, owner: None, parts: [const { None }; 5], manifest: None, sealed: None }
     }
 
     /// Takes up what an entry about this session says. `false` where it says nothing about its state.
@@ -84,7 +84,7 @@ impl Session {
                     "media_type": opened.media_type.to_string(),
                     "policy_hash": opened.policy.hash().to_string(),
                 };
-                self.put(Step::Opened, index, opened.at, fields);
+                self.put(Step::Opened, index, opened.at, &fields);
             }
             Entry::SessionSealed(sealed) => {
                 self.owner.get_or_insert_with(|| sealed.owner.to_string());
@@ -94,14 +94,14 @@ impl Session {
                     plain_bytes: sealed.plain_bytes,
                     manifest_hash: sealed.manifest_hash,
                 });
-                self.put(Step::Sealed, index, sealed.at, sealed_fields(sealed));
+                self.put(Step::Sealed, index, sealed.at, &sealed_fields(sealed));
             }
             Entry::SessionVoided(voided) => {
                 let fields = rawdoc! { "reason": voided.reason.as_str() };
-                self.put(Step::Voided, index, voided.at, fields);
+                self.put(Step::Voided, index, voided.at, &fields);
             }
             Entry::SessionErased(erased) => {
-                self.put(Step::Erased, index, erased.at, RawDocumentBuf::new());
+                self.put(Step::Erased, index, erased.at, &RawDocumentBuf::new());
             }
             _ => return false,
         }
@@ -110,13 +110,13 @@ impl Session {
 
     /// Takes up that the anchor at `index` covers its `session.sealed` entry.
     pub(crate) fn take_anchor(&mut self, index: EntryIndex, anchor: &Anchor) {
-        self.put(Step::Anchored, index, anchor.at, anchored_fields(anchor));
+        self.put(Step::Anchored, index, anchor.at, &anchored_fields(anchor));
     }
 
     /// Takes up its manifest, without the list.
     pub(crate) fn take_manifest(&mut self, head: &ManifestHead) -> Result<(), Fault> {
         let document = manifest::to_document(head).map_err(|error| {
-            let session = self.session;
+            let session = self.id;
             Fault::new(FaultKind::Damaged, format!("the manifest of {session} as BSON: {error}"))
         })?;
         self.manifest = Some(document);
@@ -128,7 +128,7 @@ impl Session {
         self.parts[Step::Opened as usize].is_some()
     }
 
-    fn put(&mut self, step: Step, index: EntryIndex, at: Timestamp, fields: RawDocumentBuf) {
+    fn put(&mut self, step: Step, index: EntryIndex, at: Timestamp, fields: &RawDocumentBuf) {
         let part = &mut self.parts[step as usize];
         if part.is_some() {
             return;
@@ -153,12 +153,12 @@ impl Session {
 
     /// The whole document, for a session of which everything was taken up.
     pub(crate) fn record(&self, node: NodeId) -> Record {
-        let id = session_id(node, self.session);
+        let id = session_id(node, self.id);
         let last = self.parts.iter().flatten().map(|part| part.log_index).max().unwrap_or(0);
         let mut document = rawdoc! {
             "_id": id.as_str(),
             "node_id": node.to_string(),
-            "session_id": self.session.to_string(),
+            "session_id": self.id.to_string(),
             "state": self.state().name(),
             "log_index": long(last),
         };
@@ -184,7 +184,7 @@ impl Session {
     }
 
     fn merge(&self) -> Result<Vec<Document>, Fault> {
-        let mut set = doc! { "session_id": self.session.to_string() };
+        let mut set = doc! { "session_id": self.id.to_string() };
         if let Some(owner) = &self.owner {
             set.insert("owner", doc! { "$ifNull": ["$owner", { "$literal": owner }] });
         }

@@ -72,8 +72,9 @@ impl Link {
         self.scrub(Fault::of_driver(error, what))
     }
 
-    fn scrub(&self, fault: Fault) -> Fault {
-        Fault { text: self.options.url.scrubbed(&fault.text), ..fault }
+    fn scrub(&self, mut fault: Fault) -> Fault {
+        fault.text = self.options.url.scrubbed(&fault.text);
+        fault
     }
 
     /// Waits for what the driver does, but not for ever.
@@ -155,7 +156,9 @@ impl Link {
             return Ok(Vec::new());
         }
         let mut documents = RawArrayBuf::new();
-        records.iter().for_each(|record| documents.push(record.document.clone()));
+        for record in records {
+            documents.push(record.document.as_ref());
+        }
         let ids: Vec<&str> = records.iter().map(|record| record.id.as_str()).collect();
         let command = rawdoc! { "insert": of.name(), "documents": documents };
         let what = format!("inserting into {}", of.name());

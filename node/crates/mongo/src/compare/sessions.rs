@@ -24,7 +24,7 @@ pub(super) async fn both(comparing: &Comparing<'_>, report: &mut Report) -> Resu
     loop {
         let fold = Sessions::new(above.take(), KEPT_MAX);
         let (kept, more) = walk::fold(&shared.source, *size, fold).await?.end();
-        above = kept.last().map(|session| session.session);
+        above = kept.last().map(|session| session.id);
         for session in kept {
             one(comparing, session, &mut sessions, &mut chunks, report).await?;
         }
@@ -42,7 +42,7 @@ async fn one(
     chunks: &mut Side<'_>,
     report: &mut Report,
 ) -> Result<(), Fault> {
-    let (id, node) = (session.session, comparing.shared.link.node);
+    let (id, node) = (session.id, comparing.shared.link.node);
     let Some(sealed) = session.sealed else {
         return sessions.expect(session.record(node), None, report).await;
     };

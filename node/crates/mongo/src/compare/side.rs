@@ -66,7 +66,7 @@ impl<'a> Side<'a> {
             };
             self.stored = link.within("reading what is there", find).await?;
             if let Some(last) = self.stored.back().and_then(|last| last.get_str("_id").ok()) {
-                self.above = last.to_owned();
+                last.clone_into(&mut self.above);
             }
         }
         self.ahead = self.stored.pop_front();

@@ -90,7 +90,7 @@ impl ReadBack {
         loop {
             let fold = Sessions::new(above.take(), KEPT_MAX);
             let (sessions, more) = walk::fold(self, self.head().size, fold).await?.end();
-            above = sessions.last().map(|session| session.session);
+            above = sessions.last().map(|session| session.id);
             for session in sessions {
                 let gone = self.gone(&session, had).await?;
                 report.count(&gone);
@@ -105,7 +105,7 @@ impl ReadBack {
     async fn gone(&self, session: &Session, had: &dyn Had) -> Result<GoneSession, ReadBackError> {
         let state = session.state();
         let mut gone = GoneSession {
-            session: session.session,
+            session: session.id,
             owner: session.owner().unwrap_or("").to_owned(),
             state: state.name(),
             chunk_count: 0,
@@ -117,12 +117,12 @@ impl ReadBack {
         let Some(sealed) = session.sealed else { return Ok(gone) };
         (gone.chunk_count, gone.plain_bytes) = (sealed.chunk_count, sealed.plain_bytes);
         let drop = &mut |_: &[u8]| Ok(());
-        gone.manifest = Some(self.manifest_of(session.session, sealed, drop).await?);
+        gone.manifest = Some(self.manifest_of(session.id, sealed, drop).await?);
         if state == Step::Erased {
             return Ok(gone);
         }
         for index in 0..sealed.chunk_count {
-            let has = had.has_chunk(session.session, ChunkIndex(index)).await;
+            let has = had.has_chunk(session.id, ChunkIndex(index)).await;
             if !has.map_err(crate::Fault::from)? {
                 gone.add(index);
             }
@@ -175,9 +175,13 @@ mod tests {
             gone: Vec::new(),
             manifest: None,
         };
-        [0, 1, 2, 5, 7, 8].into_iter().for_each(|index| gone.add(index));
+        for index in [0, 1, 2, 5, 7, 8] {
+            gone.add(index);
+        }
         assert_eq!(gone.gone, [0..=2, 5..=5, 7..=8]);
-        (10..1000).step_by(2).for_each(|index| gone.add(index));
+        for index in (10..1000).step_by(2) {
+            gone.add(index);
+        }
         assert_eq!((gone.gone.len(), gone.chunks_gone), (64, 6 + 495));
     }
 }

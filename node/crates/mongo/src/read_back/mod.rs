@@ -142,7 +142,9 @@ impl ReadBack {
         for from in (0..size).step_by(PAGE as usize) {
             let page = self.stored_page(from).await?;
             let leaves: Vec<Hash> = page.iter().map(|entry| leaf(entry)).collect();
-            leaves.iter().for_each(|leaf| range.push(*leaf));
+            for leaf in &leaves {
+                range.push(*leaf);
+            }
             self.pages.push(lucid_core::merkle::root(&leaves));
         }
         if range.root() != root {

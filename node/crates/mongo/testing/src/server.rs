@@ -56,7 +56,7 @@ impl Server {
         let log = log.map_err(|e| TestingError::of("mongod's log", e))?;
         let mut command = Command::new(&self.program);
         command.args(["--bind_ip", "127.0.0.1", "--nounixsocket", "--dbpath"]).arg(&self.folder);
-        command.args(["--port", &self.port.to_string(), "--wiredTigerCacheSizeGB", "0.25"]);
+        command.args(["--port", &self.port.to_string()]);
         command.args(&self.arguments).stdin(Stdio::null()).stdout(log).stderr(Stdio::null());
         let child = command.spawn().map_err(|e| TestingError::of("starting mongod", e))?;
         self.child = Some(child);

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::{Server, TestingError, mongod};
 
 /// How long a set may take to have a primary.
-const ELECTION: Duration = Duration::from_secs(60);
+const ELECTION: Duration = Duration::from_mins(1);
 
 /// How a set is to be.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +23,8 @@ pub struct SetOptions {
     pub with_failpoints: bool,
     /// Where its data are; a temporary folder where it is not said.
     pub folder: Option<std::path::PathBuf>,
+    /// Memory for its cache in GiB, as mongod's option takes it; 0.25 where it is not said.
+    pub cache_gib: Option<&'static str>,
     /// More of mongod's own arguments.
     pub arguments: Vec<String>,
 }
@@ -71,6 +73,8 @@ impl ReplicaSet {
         if options.with_failpoints {
             arguments.extend(["--setParameter".to_owned(), "enableTestCommands=1".to_owned()]);
         }
+        let cache = options.cache_gib.unwrap_or("0.25");
+        arguments.extend(["--wiredTigerCacheSizeGB".to_owned(), cache.to_owned()]);
         arguments.extend(options.arguments.iter().cloned());
         let server = |number: usize| {
             Server::new(&program, &root.join(format!("data-{number}")), arguments.clone())
