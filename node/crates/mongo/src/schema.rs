@@ -28,6 +28,20 @@ pub(crate) fn indexes(of: Collection) -> Vec<Document> {
 
 /// What a document of the collection must have. Patterns are left out: they cost every insert.
 pub(crate) fn validator(of: Collection) -> Document {
+    let node = doc! { "bsonType": "string", "minLength": 16_i64, "maxLength": 16_i64 };
+    let mut required = vec!["_id", "node_id"];
+    let mut properties = doc! { "_id": { "bsonType": "string" }, "node_id": node };
+    for (name, shape, is_required) in fields(of) {
+        if is_required {
+            required.push(name);
+        }
+        properties.insert(name, shape);
+    }
+    doc! { "$jsonSchema": { "bsonType": "object", "required": required, "properties": properties } }
+}
+
+/// The collection's fields beside `_id` and `node_id`: name, shape, and whether it must be there.
+fn fields(of: Collection) -> Vec<(&'static str, Document, bool)> {
     let (text, long, date, hash, flag) = (
         doc! { "bsonType": "string" },
         doc! { "bsonType": "long", "minimum": 0_i64 },
@@ -35,9 +49,8 @@ pub(crate) fn validator(of: Collection) -> Document {
         doc! { "bsonType": "string", "minLength": 64_i64, "maxLength": 64_i64 },
         doc! { "bsonType": "bool" },
     );
-    let node = doc! { "bsonType": "string", "minLength": 16_i64, "maxLength": 16_i64 };
     let step = doc! { "bsonType": "object", "required": ["log_index", "at"] };
-    let fields: Vec<(&str, &Document, bool)> = match of {
+    let fields: Vec<(&'static str, &Document, bool)> = match of {
         Collection::Entries => vec![
             ("log_index", &long, true),
             ("kind", &text, true),
@@ -94,11 +107,5 @@ pub(crate) fn validator(of: Collection) -> Document {
             ("checkpoint", &text, true),
         ],
     };
-    let mut required = vec!["_id", "node_id"];
-    required.extend(fields.iter().filter(|(_, _, must)| *must).map(|(name, _, _)| *name));
-    let mut properties = doc! { "_id": text.clone(), "node_id": node };
-    for (name, shape, _) in fields {
-        properties.insert(name, shape.clone());
-    }
-    doc! { "$jsonSchema": { "bsonType": "object", "required": required, "properties": properties } }
+    fields.into_iter().map(|(name, shape, must)| (name, shape.clone(), must)).collect()
 }

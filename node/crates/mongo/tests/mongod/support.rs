@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::node::{Kept, Node};
 
 /// How long something may take before a test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A database of a test's own.
 pub(crate) struct Place {
