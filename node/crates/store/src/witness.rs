@@ -2,16 +2,20 @@
 //!
 //! One file a log, `witness/<hex of H(origin)>`: the checkpoint that was cosigned last, as a signed note
 //! with the log's signature and this witness's. It is the witness's memory and, verbatim, what monitors
-//! ask for (C2SP tlog-witness).
+//! ask for (C2SP tlog-witness). Which logs there are files of stands apart from them, in
+//! `secrets/witness.logs` ([`begun`]).
 //!
 //! Invariants:
 //! - what is cosigned is durable before the cosignature leaves this module, so no crash makes a witness
 //!   forget what it said;
 //! - one request a log at a time: what the last cosigned checkpoint is, whether the next follows from it,
 //!   and that it is written, is one step;
-//! - a memory that cannot be read is an error, never a beginning: who begins anew says yes to a fork.
+//! - a memory that cannot be read, or that is missing of a log that was begun, is an error, never a
+//!   beginning: who begins anew says yes to a fork.
 //!
 //! A crash loses nothing that was answered. What was written and not answered may be remembered.
+
+mod begun;
 
 use std::{
     fs, io,
@@ -27,6 +31,7 @@ use lucid_core::{
     },
 };
 
+use self::begun::Begun;
 use crate::{
     disk::Disk,
     error::{Doing, StoreError, damaged},
@@ -37,6 +42,7 @@ use crate::{
 pub struct Witness {
     key: CosigningKey,
     logs: Vec<Witnessed>,
+    begun: Begun,
     disk: Disk,
 }
 
@@ -70,7 +76,7 @@ impl Witness {
     ///
     /// # Errors
     /// Those of [`secrets::load_or_make`]; [`StoreError::Damaged`] where what it remembers of one of the
-    /// logs is not what it wrote; the disk's.
+    /// logs is not what it wrote, or is not there and should be; the disk's.
     pub fn open(folder: &Path, logs: &[VerifierKey], disk: &Disk) -> Result<Self, StoreError> {
         let seed = secrets::load_or_make(&folder.join("secrets").join("witness.key"), disk)?;
         let key = key_of(&seed);
@@ -78,8 +84,18 @@ impl Witness {
         if !logs.is_empty() {
             disk.make_folder(&memory).doing("create", &memory)?;
         }
-        let logs = logs.iter().map(|log| Witnessed::open(&memory, log.clone(), key.verifier_key()));
-        Ok(Self { logs: logs.collect::<Result<_, _>>()?, key, disk: disk.clone() })
+        let begun = Begun::open(folder.join("secrets").join("witness.logs"))?;
+        let logs = logs.iter().map(|log| {
+            let known = Witnessed::open(&memory, log.clone(), key.verifier_key())?;
+            match (known.lock().is_some(), begun.has(log.name())) {
+                (true, false) => begun.add(log.name(), disk)?,
+                (false, true) => return Err(forgotten(&known)),
+                (true, true) | (false, false) => {}
+            }
+            Ok(known)
+        });
+        let logs = logs.collect::<Result<_, StoreError>>()?;
+        Ok(Self { logs, key, begun, disk: disk.clone() })
     }
 
     /// The key under which it cosigns.
@@ -112,6 +128,8 @@ impl Witness {
         note.add(cosignature.clone()).map_err(refused)?;
         let written = self.disk.write_file(&known.path, note.to_string().as_bytes());
         written.doing("write", &known.path)?;
+        // Until it stands here, too, nobody is told.
+        self.begun.add(known.log.name(), &self.disk)?;
         *latest = Some(Latest { checkpoint, note });
         Ok(cosignature)
     }
@@ -168,6 +186,19 @@ impl Latest {
             false => Err(format!("it is about {}", checkpoint.origin)),
         }
     }
+}
+
+/// That what was cosigned of a log is not there.
+fn forgotten(known: &Witnessed) -> StoreError {
+    damaged(
+        &known.path,
+        format!(
+            "it is not there, and this witness has cosigned {}. It does not know what, and does not begin anew \
+             by itself: put the file back from a backup, or become another witness, with another key, by moving \
+             secrets/witness.key and secrets/witness.logs away",
+            known.log.name()
+        ),
+    )
 }
 
 fn key_of(seed: &[u8; 32]) -> CosigningKey {

@@ -189,3 +189,65 @@ fn a_memory_that_is_not_its_own_is_no_beginning() {
     assert_eq!(status(&witness, &request_of(2, 4, 6, 5)), 422);
     assert_eq!(status(&witness, &request_of(1, 4, 6, 5)), 200);
 }
+
+/// Who removes what a witness remembers does not make it say yes to a fork.
+#[test]
+fn a_memory_that_is_gone_is_no_beginning() {
+    let folder = folder_in_memory();
+    let disk = Disk::default();
+    let memory = folder.path().join("witness");
+    let begun = folder.path().join("secrets/witness.logs");
+    drop(open(folder.path(), &disk).unwrap());
+    fs::remove_dir_all(&memory).unwrap();
+    let witness = open(folder.path(), &disk).expect("nothing was cosigned yet");
+    assert!(!begun.exists());
+    assert_eq!(status(&witness, &request(0, 4)), 200);
+    drop(witness);
+    let origin = Hash::of(ORIGIN.as_bytes());
+    assert_eq!(fs::read_to_string(&begun).unwrap(), format!("{origin} {ORIGIN}\n"));
+    let whole = fs::read(memory.join(origin.to_string())).unwrap();
+    fs::remove_dir_all(&memory).unwrap();
+    for _ in 0..2 {
+        let error = open(folder.path(), &disk).map(drop).unwrap_err().to_string();
+        assert!(error.contains("put the file back") && error.contains(ORIGIN), "{error}");
+    }
+    // Another log that it is asked to witness changes nothing about that.
+    let other = SigningKey::from_seed("example.com/other".parse().unwrap(), &[9; 32]);
+    Witness::open(folder.path(), &[other.verifier_key().clone()], &disk).unwrap();
+    assert!(open(folder.path(), &disk).is_err());
+    fs::write(memory.join(origin.to_string()), &whole).unwrap();
+    let witness = open(folder.path(), &disk).unwrap();
+    assert_eq!(status(&witness, &request_of(2, 0, 9, 3)), 409);
+    drop(witness);
+    // One that remembers more than stands there, as those of an earlier version do, takes it up.
+    fs::remove_file(&begun).unwrap();
+    drop(open(folder.path(), &disk).unwrap());
+    fs::remove_file(memory.join(origin.to_string())).unwrap();
+    assert!(open(folder.path(), &disk).is_err());
+    for text in ["x\n", &format!("{origin} example.com/other\n"), &format!("{origin} {ORIGIN}")] {
+        fs::write(&begun, text).unwrap();
+        let error = open(folder.path(), &disk).map(drop).unwrap_err().to_string();
+        assert!(error.contains("put the file back"), "{text:?}: {error}");
+    }
+}
+
+/// Whatever operation of the first cosignature fails: who was not told is the only one who does not know.
+#[test]
+fn a_first_cosignature_that_was_not_told_binds_nobody() {
+    for nth in 0..10 {
+        let folder = folder_in_memory();
+        drop(open(folder.path(), &Disk::default()).unwrap());
+        let script = Arc::new(Script::default());
+        let witness = open(folder.path(), &Disk::with_faults(script.clone())).unwrap();
+        script.fail_nth(nth, false);
+        let failed = witness.add_checkpoint(&request(0, 4), 7);
+        assert!(matches!(failed, Err(WitnessError::Store(StoreError::Io { .. }))), "{nth}");
+        assert_eq!(status(&witness, &request_of(2, 0, 6, 3)), 200, "{nth}");
+        drop(witness);
+        let again = open(folder.path(), &Disk::default()).unwrap();
+        assert_eq!(again.sizes(), [(ORIGIN.to_owned(), Some(6))], "{nth}");
+        drop(again);
+        fs::remove_dir_all(folder.path().join("witness")).unwrap();
+        assert!(open(folder.path(), &Disk::default()).is_err(), "{nth}");
+    }
+}
