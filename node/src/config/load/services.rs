@@ -82,14 +82,11 @@ impl Loader {
         let block_time = self.take("block_ms", BLOCK_MS, block_time, some);
         let governance = self.governance();
         let public_log = self.take("public_log", false, values::flag, some);
-        let form = "it is a witness's key and where it is, such as \
-             witness.example/w1+…+… https://witness.example/";
-        let witnesses = self.list("witnesses", form, values::witness);
+        let witnesses = self.list_that("witnesses", values::witnesses);
         let witness_quorum = self.quorum(witnesses.len());
         let interval = |text: &str| values::number(text, WITNESS_MS_MIN..=WITNESS_MS_MAX);
         let interval = self.take("witness_interval_ms", WITNESS_MS, interval, some);
-        let form = "it is the key of a log, such as lucid/0123456789abcdef+…+…";
-        let witnessed_logs = self.list("witnessed_logs", form, values::log_key);
+        let witnessed_logs = self.list_that("witnessed_logs", values::log_keys);
         ServiceConfig {
             public_log,
             chain,
@@ -160,15 +157,19 @@ impl Loader {
         form: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Vec<T> {
-        self.take(
-            name,
-            Vec::new(),
-            |text| values::list(text, form, parse),
-            |list: &Vec<T>| {
-                let list: Vec<_> = list.iter().map(ToString::to_string).collect();
-                (!list.is_empty()).then(|| list.join(","))
-            },
-        )
+        self.list_that(name, |text| values::list(text, form, parse))
+    }
+
+    /// A list that is read as a whole.
+    fn list_that<T: ToString>(
+        &mut self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<Vec<T>, String>,
+    ) -> Vec<T> {
+        self.take(name, Vec::new(), parse, |list: &Vec<T>| {
+            let list: Vec<_> = list.iter().map(ToString::to_string).collect();
+            (!list.is_empty()).then(|| list.join(","))
+        })
     }
 
     fn secret_text(&mut self, names: [&'static str; 2]) -> Option<SecretText> {

@@ -201,12 +201,15 @@ fn settings_of_services() {
 fn witnesses_and_witnessed_logs() {
     use lucid_core::note::{CosigningKey, SigningKey};
     let name = |text: &str| text.parse().unwrap();
-    let witness = CosigningKey::from_seed(name("witness.example/w1"), &[1; 32]);
-    let witness = witness.verifier_key().to_string();
+    let witness_of =
+        |text, seed| CosigningKey::from_seed(name(text), &[seed; 32]).verifier_key().to_string();
+    let witness = witness_of("witness.example/w1", 1);
+    let another = witness_of("witness.example/w2", 3);
+    let renamed = witness_of("witness.example/w3", 1);
     let log = SigningKey::from_seed(name("example.com/log"), &[2; 32]);
     let log = log.verifier_key().to_string();
     let toml = format!(
-        "public_log = true\nwitnesses = [\"{witness} https://witness.example/a/\", \"{witness} \
+        "public_log = true\nwitnesses = [\"{witness} https://witness.example/a/\", \"{another} \
          http://127.0.0.1:9\"]\nwitness_quorum = 1\nwitness_interval_ms = 250\n\
          witnessed_logs = [\"{log}\"]\n"
     );
@@ -214,8 +217,8 @@ fn witnesses_and_witnessed_logs() {
     assert_eq!(errors, [""; 0]);
     let services = &config.services;
     let found: Vec<_> = services.witnesses.iter().map(ToString::to_string).collect();
-    let expected = ["https://witness.example/a", "http://127.0.0.1:9"];
-    assert_eq!(found, expected.map(|url| format!("{witness} {url}")));
+    let expected = [(&witness, "https://witness.example/a"), (&another, "http://127.0.0.1:9")];
+    assert_eq!(found, expected.map(|(key, url)| format!("{key} {url}")));
     assert_eq!((services.public_log, services.quorum()), (true, 1));
     assert_eq!(services.witness_interval, Duration::from_millis(250));
     assert_eq!(services.witnessed_logs[0].to_string(), log);
@@ -231,6 +234,9 @@ fn witnesses_and_witnessed_logs() {
         (one(&format!("{witness} https://user@a")), "where it is"),
         (one("x https://a"), "where it is"),
         (one(&format!("{witness} https://a")) + "\nwitness_quorum = 2", "1 to 1"),
+        (one(&format!("{witness} https://a\", \"{witness} https://b")), "w1 twice"),
+        (one(&format!("{witness} https://a\", \"{renamed} https://b")), "w3 twice"),
+        (format!("witnessed_logs = [\"{log}\", \"{log}\"]"), "example.com/log twice"),
         ("witness_quorum = 1".to_owned(), "there are no witnesses"),
         ("witness_interval_ms = 1".to_owned(), "50 to"),
         (format!("witnessed_logs = [\"{witness}\"]"), "the key of a log"),

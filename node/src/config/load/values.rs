@@ -229,8 +229,43 @@ pub(super) fn list<T>(
     items.map(item).collect()
 }
 
+/// Witnesses, each once: one that is there twice would count as two, wherever it is asked and whatever its
+/// key is called.
+pub(super) fn witnesses(text: &str) -> Result<Vec<WitnessAddress>, String> {
+    let form = "it is a witness's key and where it is, such as \
+         witness.example/w1+…+… https://witness.example/";
+    let witnesses = list(text, form, witness)?;
+    match twice(&witnesses, |witness| *witness.key.public_key()) {
+        None => Ok(witnesses),
+        Some(witness) => Err(format!(
+            "has the key of {} twice, and one witness counts once: leave one of the two out",
+            witness.key.name()
+        )),
+    }
+}
+
+/// Keys of logs, each log once: what a witness remembers is by the log's name.
+pub(super) fn log_keys(text: &str) -> Result<Vec<VerifierKey>, String> {
+    let logs = list(text, "it is the key of a log, such as lucid/0123456789abcdef+…+…", log_key)?;
+    match twice(&logs, |key| key.name().clone()) {
+        None => Ok(logs),
+        Some(key) => Err(format!(
+            "names the log {} twice, and a log has one key: leave the other out",
+            key.name()
+        )),
+    }
+}
+
+/// The first item of which there was another one with the same `part`.
+fn twice<T, K: PartialEq>(items: &[T], part: impl Fn(&T) -> K) -> Option<&T> {
+    let is_second = |(place, item): &(usize, &T)| {
+        items.iter().take(*place).any(|other| part(other) == part(item))
+    };
+    items.iter().enumerate().find(is_second).map(|(_, item)| item)
+}
+
 /// A witness's key, white space, and its submission prefix.
-pub(super) fn witness(text: &str) -> Option<WitnessAddress> {
+fn witness(text: &str) -> Option<WitnessAddress> {
     let (key, url) = text.split_once(char::is_whitespace)?;
     let key: VerifierKey = key.parse().ok()?;
     let url = url.trim();
@@ -242,7 +277,7 @@ pub(super) fn witness(text: &str) -> Option<WitnessAddress> {
 }
 
 /// The key of a log.
-pub(super) fn log_key(text: &str) -> Option<VerifierKey> {
+fn log_key(text: &str) -> Option<VerifierKey> {
     text.parse().ok().filter(|key: &VerifierKey| key.kind() == SignatureType::Ed25519)
 }
 
