@@ -54,12 +54,25 @@ pub fn notice(message: &str) {
     let _ = writeln!(io::stderr(), "lucid-node: {}", without_controls(message));
 }
 
-/// A text from anyone, with what would steer a terminal as escapes; line ends stay.
+/// Whether a character changes how others are shown, instead of being shown itself: a control character, one
+/// that changes the direction of writing (Unicode's `Bidi_Control`, UAX #9), a separator of lines, or one of
+/// those that are not seen at all. Joiners are not among them: scripts and emoji need those.
+#[must_use]
+pub fn steers(c: char) -> bool {
+    let unseen = matches!(
+        c,
+        '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'
+            | '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}'
+    );
+    unseen || c.is_control()
+}
+
+/// A text from anyone, with what would steer a terminal, or the eye, as escapes; line ends stay.
 #[must_use]
 pub fn without_controls(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() && c != '\n' {
+        if steers(c) && c != '\n' {
             shown.extend(c.escape_default());
         } else {
             shown.push(c);
@@ -96,5 +109,16 @@ mod tests {
     #[test]
     fn a_file_name_cannot_steer_the_terminal() {
         assert_eq!(without_controls("a\u{1b}[2Jé\nb\u{9b}"), "a\\u{1b}[2Jé\nb\\u{9b}");
+    }
+
+    #[test]
+    fn a_title_cannot_be_written_backwards() {
+        let shown = without_controls("Raise \u{202e}quorum\u{2069} \u{feff}now\u{2028}!\u{e0041}");
+        let expected = "Raise \\u{202e}quorum\\u{2069} \\u{feff}now\\u{2028}!\\u{e0041}";
+        assert_eq!(shown, expected);
+        // Scripts that are written from right to left, and joined emoji, are shown as they are.
+        for text in ["שלום", "مرحبا", "می\u{200c}خواهم", "👩\u{200d}💻"] {
+            assert_eq!(without_controls(text), text);
+        }
     }
 }

@@ -15,6 +15,11 @@ use crate::{
     output::{table, without_controls},
 };
 
+/// Characters of a value in an entry that are shown whole: the longest hash or key of a log is shorter.
+const VALUE_CHARS_MAX: usize = 160;
+/// Characters of a longer one that are shown.
+const VALUE_CHARS_SHOWN: usize = 64;
+
 /// What of the chain.
 #[derive(Subcommand, Debug)]
 pub enum Chain {
@@ -38,7 +43,7 @@ pub enum Chain {
         #[command(flatten)]
         reach: Reach,
     },
-    /// List entries of the log
+    /// List entries of the log; as text, long values in them are shortened
     Entries {
         /// From this place on
         #[arg(long, value_name = "INDEX", default_value_t = 0)]
@@ -205,14 +210,53 @@ fn transaction_text(detail: &TransactionDetail) -> String {
     text
 }
 
+/// An entry as people read it: the body of a block alone can have tens of thousands of digits.
+fn shortened(entry: &Value) -> Value {
+    match entry {
+        Value::String(text) if text.chars().count() > VALUE_CHARS_MAX => {
+            let begin: String = text.chars().take(VALUE_CHARS_SHOWN).collect();
+            Value::String(format!("{begin}… ({} characters)", text.chars().count()))
+        }
+        Value::Array(values) => Value::Array(values.iter().map(shortened).collect()),
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(name, value)| (name.clone(), shortened(value)));
+            Value::Object(fields.collect())
+        }
+        other => other.clone(),
+    }
+}
+
 fn entries_text(page: &Page) -> String {
     let mut text = String::new();
     for Parsed { index, entry, .. } in &page.entries {
-        text.push_str(&format!("{index}  {}\n", without_controls(&entry.to_string())));
+        let entry = shortened(entry).to_string();
+        text.push_str(&format!("{index}  {}\n", without_controls(&entry)));
     }
     let end = match page.next {
         Some(next) => format!("more: --from {next}, of {}", counted(page.size, "entry")),
         None => format!("that is all of {}", counted(page.size, "entry")),
     };
     format!("{text}{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn long_values_are_shortened_as_text_alone() {
+        let entry = json!({"kind": "evm.body", "body": ["QUJD".repeat(10_000), "short"], "n": 7});
+        let leaf = Hash::of(b"");
+        let parsed = Parsed { index: 3, kind: "evm.body".to_owned(), leaf, entry };
+        let page = Page { entries: vec![parsed], next: None, size: 4 };
+        let text = entries_text(&page);
+        assert!(text.len() < 300, "{text}");
+        let begin = "QUJD".repeat(16);
+        assert!(text.contains(&format!("\"{begin}… (40000 characters)\",\"short\"")), "{text}");
+        assert!(serde_json::to_string(&page).unwrap().len() > 40_000);
+        let whole = json!({"hash": "0".repeat(VALUE_CHARS_MAX), "list": [null, true, 1.5]});
+        assert_eq!(shortened(&whole), whole);
+    }
 }

@@ -17,6 +17,8 @@ use lucid_chain::{
     },
 };
 
+use crate::output::steers;
+
 fn invalid(detail: impl Into<String>) -> Problem {
     Problem::new(Code::InvalidRequest, detail)
 }
@@ -34,17 +36,23 @@ pub fn proposed(new: &NewProposal, contracts: &Contracts, rules: &Rules) -> Answ
     let NewProposal { title, description, actions } = new;
     let title = title.trim();
     let chars = title.chars().count();
-    if !(1..=TITLE_CHARS_MAX).contains(&chars) || title.chars().any(char::is_control) {
-        let detail = format!("title is one line of 1 to {TITLE_CHARS_MAX} characters");
+    if !(1..=TITLE_CHARS_MAX).contains(&chars) || title.contains(steers) {
+        let detail = format!(
+            "title is one line of 1 to {TITLE_CHARS_MAX} characters, none of which is unseen or changes the \
+             direction of writing"
+        );
         return Err(invalid(detail));
     }
     if title.starts_with('#') {
         return Err(invalid("title begins with #, which is the mark of a heading: leave it out"));
     }
     let description = description.trim();
-    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    let steers = |c: char| steers(c) && !matches!(c, '\n' | '\t');
     if description.len() > DESCRIPTION_BYTES_MAX || description.contains(steers) {
-        let detail = format!("description is a text of at most {DESCRIPTION_BYTES_MAX} bytes");
+        let detail = format!(
+            "description is a text of at most {DESCRIPTION_BYTES_MAX} bytes, with no character that is unseen \
+             or changes the direction of writing"
+        );
         return Err(invalid(detail));
     }
     if !(1..=ACTIONS_MAX).contains(&actions.len()) {
@@ -253,6 +261,23 @@ mod tests {
                 assert!(detail.starts_with(&place) && detail.contains(said), "{detail}");
             }
             (made, expected) => panic!("{made:?}, and not {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn a_text_says_what_is_seen() {
+        let action = GovernanceAction::SetVotingPeriod { seconds: 1000 };
+        let proposal = |title: &str, description: &str| {
+            let (title, description) = (title.to_owned(), description.to_owned());
+            let new = NewProposal { title, description, actions: vec![action.clone()] };
+            proposed(&new, &Contracts::of(Address::ZERO), &rules()).map(drop)
+        };
+        proposal("Longer votes", "מאמר\nof\ttwo lines").unwrap();
+        for hidden in ["\u{202e}", "\u{2066}", "\u{200b}", "\u{2028}", "\u{7}"] {
+            let title = proposal(&format!("Longer{hidden} votes"), "").unwrap_err();
+            assert!(title.detail.starts_with("title is one line"), "{hidden:?}: {title}");
+            let text = proposal("Longer votes", &format!("of{hidden} us")).unwrap_err();
+            assert!(text.detail.starts_with("description is a text"), "{hidden:?}: {text}");
         }
     }
 
