@@ -192,6 +192,14 @@ pub enum ChainError {
         /// The block at which the bound was passed.
         number: BlockNumber,
     },
+    /// The time for the answer was over.
+    #[error(
+        "the time for one answer was over at block {number}: ask for less, or for fewer blocks"
+    )]
+    OutOfTime {
+        /// The block that was next.
+        number: BlockNumber,
+    },
     /// A log query's range is upside down.
     #[error("the range begins at block {from} and ends before it, at block {to}")]
     RangeBackwards {

@@ -7,7 +7,7 @@ use revm::{
     context_interface::result::{ExecutionResult, HaltReason, Output},
 };
 
-use super::{At, Revert};
+use super::{At, Patience, Revert};
 use crate::{
     Chain, ChainError, Head, TxError,
     machine::{Failure, Machine, refusal},
@@ -140,11 +140,24 @@ impl Chain {
         Ok((head, all))
     }
 
+    /// [`estimate_gas_within`](Self::estimate_gas_within) whatever time it takes.
+    ///
+    /// # Errors
+    /// As that, but for the time.
+    pub fn estimate_gas(&self, call: &Call, at: At) -> Result<u64, CallError> {
+        self.estimate_gas_within(call, at, Patience::ENDLESS)
+    }
+
     /// The gas limit with which `call` succeeds at `at`: the least, or up to 1.5 % more.
     ///
     /// # Errors
-    /// [`CallError`]: the call's own where it fails whatever gas it has.
-    pub fn estimate_gas(&self, call: &Call, at: At) -> Result<u64, CallError> {
+    /// [`CallError`]: the call's own where it fails whatever gas it has; [`ChainError::OutOfTime`].
+    pub fn estimate_gas_within(
+        &self,
+        call: &Call,
+        at: At,
+        patience: Patience<'_>,
+    ) -> Result<u64, CallError> {
         let head = self.head();
         let allowance = self.allowance(&head, call, at)?;
         // Most are transfers to accounts without code: no search needed.
@@ -169,27 +182,26 @@ impl Chain {
             return Err(CallError::GasExceedsAllowance { allowance });
         }
         let used = called(result)?.gas_used;
-        self.search(&head, call, at, used, spent, allowance)
+        // A limit of the first fails, one of the second succeeds.
+        let bounds = (used.saturating_sub(1), allowance);
+        // A call gets at most 63/64 of what is left (EIP-150), and a stipend on top (2,300).
+        let first = (spent + 2300) / 63 * 64 + 64;
+        Self::search(bounds, first, |gas| {
+            patience.check(head.header.number)?;
+            self.succeeds(&head, call, at, gas)
+        })
     }
 
-    /// Looks for the least limit between what was used, after refunds, and `allowance`.
+    /// Looks for the least limit between these two, `middle` first.
     fn search(
-        &self,
-        head: &Head,
-        call: &Call,
-        at: At,
-        used: u64,
-        spent: u64,
-        allowance: u64,
+        (mut low, mut high): (u64, u64),
+        mut middle: u64,
+        succeeds: impl Fn(u64) -> Result<bool, CallError>,
     ) -> Result<u64, CallError> {
-        // A limit of `low` fails, one of `high` succeeds.
-        let (mut low, mut high) = (used.saturating_sub(1), allowance);
-        // A call gets at most 63/64 of what is left (EIP-150), and a stipend on top (2,300).
-        let mut middle = (spent + 2300) / 63 * 64 + 64;
         while low + 1 < high && (high - low) * 1000 > high * ESTIMATE_ERROR_PERMILLE {
             // What works is far nearer to what was used than to what is allowed.
             let guess = middle.min(low.saturating_mul(2).max(low + 1)).clamp(low + 1, high - 1);
-            match self.succeeds(head, call, at, guess)? {
+            match succeeds(guess)? {
                 true => high = guess,
                 false => low = guess,
             }

@@ -1,8 +1,9 @@
 //! Logs over ranges of blocks (`eth_getLogs`).
 
-use alloy_primitives::{Address, B256, Bloom, BloomInput, Log, keccak256};
+use alloy_primitives::{Address, B256, Log, keccak256};
 use lucid_core::Hash;
 
+use super::Patience;
 use crate::{BlockNumber, Chain, ChainError, Head, error::damaged, keys, rows};
 
 /// Blocks that one query looks through: their blooms are 2.5 MB.
@@ -56,15 +57,6 @@ impl LogFilter {
                 .all(|(any, topic)| any.is_empty() || any.contains(topic))
     }
 
-    /// Whether a block with this bloom may have one.
-    fn may_match(&self, bloom: &Bloom) -> bool {
-        let has = |bytes: &[u8]| bloom.contains_input(BloomInput::Raw(bytes));
-        let topic =
-            |any: &Vec<B256>| any.is_empty() || any.iter().any(|topic| has(topic.as_slice()));
-        (self.addresses.is_empty() || self.addresses.iter().any(|address| has(address.as_slice())))
-            && self.topics.iter().all(topic)
-    }
-
     fn check(&self) -> Result<(), ChainError> {
         let too_large = |what, max| Err(ChainError::FilterTooLarge { what, max });
         if self.addresses.len() > ALTERNATIVES_MAX {
@@ -80,19 +72,70 @@ impl LogFilter {
     }
 }
 
+/// The three bits of a bloom that a value sets (Yellow Paper, 4.3.1): the low 11 bits of the first three
+/// pairs of bytes of its Keccak-256, counted from the bloom's end.
+struct Bits([u16; 3]);
+
+impl Bits {
+    fn of(value: &[u8]) -> Self {
+        let hash = keccak256(value);
+        Self([0, 2, 4].map(|at| u16::from_be_bytes([hash[at], hash[at + 1]]) & 0x7ff))
+    }
+
+    fn are_in(&self, bloom: &[u8; 256]) -> bool {
+        let is_set = |bit: u16| bloom[255 - usize::from(bit >> 3)] >> (bit & 7) & 1 == 1;
+        self.0.into_iter().all(is_set)
+    }
+}
+
+/// What a filter looks for in a bloom: hashed once for all blocks.
+struct Sought {
+    /// By position: addresses first, then topics; any of these bits, or anything where there are none.
+    positions: Vec<Vec<Bits>>,
+}
+
+impl Sought {
+    fn by(filter: &LogFilter) -> Self {
+        let addresses = filter.addresses.iter().map(|address| Bits::of(address.as_slice()));
+        let topics = filter.topics.iter();
+        let topics = topics.map(|any| any.iter().map(|topic| Bits::of(topic.as_slice())).collect());
+        Self { positions: std::iter::once(addresses.collect()).chain(topics).collect() }
+    }
+
+    /// Whether a block with this bloom may have one.
+    fn may_be_in(&self, bloom: &[u8; 256]) -> bool {
+        let any = |any: &Vec<Bits>| any.is_empty() || any.iter().any(|bits| bits.are_in(bloom));
+        self.positions.iter().all(any)
+    }
+}
+
 impl Chain {
+    /// [`logs_within`](Self::logs_within) whatever time it takes.
+    ///
+    /// # Errors
+    /// As that, but for the time.
+    pub fn logs(
+        &self,
+        from: BlockNumber,
+        to: BlockNumber,
+        filter: &LogFilter,
+    ) -> Result<Vec<LogEntry>, ChainError> {
+        self.logs_within(from, to, filter, Patience::ENDLESS)
+    }
+
     /// The logs that match `filter` in the blocks from `from` to `to`, both included, in order. A range may
     /// end beyond the head.
     ///
     /// # Errors
     /// [`ChainError::RangeBackwards`], [`ChainError::NoSuchBlock`] where it begins beyond the head,
     /// [`ChainError::RangeTooWide`], [`ChainError::TooManyLogs`], [`ChainError::LogsTooLong`] and
-    /// [`ChainError::FilterTooLarge`], which say the bound, and the database's.
-    pub fn logs(
+    /// [`ChainError::FilterTooLarge`], which say the bound, [`ChainError::OutOfTime`], and the database's.
+    pub fn logs_within(
         &self,
         from: BlockNumber,
         to: BlockNumber,
         filter: &LogFilter,
+        patience: Patience<'_>,
     ) -> Result<Vec<LogEntry>, ChainError> {
         filter.check()?;
         if from > to {
@@ -109,16 +152,17 @@ impl Chain {
         if blocks > LOG_BLOCKS_MAX {
             return Err(ChainError::RangeTooWide { blocks, blocks_max: LOG_BLOCKS_MAX });
         }
-        let (mut found, mut bytes) = (Vec::new(), 0);
+        let (sought, mut found, mut bytes) = (Sought::by(filter), Vec::new(), 0);
         for row in self.tree.range(keys::bloom(from)..=keys::bloom(to)) {
             let (key, bloom) = row?;
             let number = rows::number(key.get(1..).unwrap_or_default())?;
+            patience.check(number)?;
             let before = found.len();
-            let bloom: [u8; 256] = bloom
+            let bloom: &[u8; 256] = bloom
                 .as_ref()
                 .try_into()
                 .map_err(|_| damaged(format!("the bloom of block {number}")))?;
-            if filter.may_match(&Bloom::from(bloom)) {
+            if sought.may_be_in(bloom) {
                 self.logs_of(&head, number, filter, &mut found)?;
             }
             if found.len() > LOGS_MAX {

@@ -4,6 +4,7 @@ mod blocks;
 mod call;
 mod logs;
 mod paths;
+mod patience;
 mod places;
 mod revert;
 #[cfg(test)]
@@ -17,6 +18,7 @@ pub use self::{
     call::{CALL_GAS_MAX, Call, CallError, Called},
     logs::{ALTERNATIVES_MAX, LOG_BLOCKS_MAX, LOG_BYTES_MAX, LOGS_MAX, LogEntry, LogFilter},
     paths::Paths,
+    patience::Patience,
     places::{BlockPlace, Places, RegistrationPlace},
     revert::Revert,
     trace::{TRACE_BYTES_MAX, Tracer},

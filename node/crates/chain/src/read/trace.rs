@@ -18,7 +18,7 @@ use revm::{
 };
 use revm_inspectors::tracing::{TracingInspector, TracingInspectorConfig};
 
-use super::At;
+use super::{At, Patience};
 use crate::{
     BlockNumber, Chain, ChainError, Head, Transaction,
     error::damaged,
@@ -44,19 +44,33 @@ pub enum Tracer {
 }
 
 impl Chain {
+    /// [`trace_within`](Self::trace_within) whatever time it takes.
+    ///
+    /// # Errors
+    /// As that, but for the time.
+    pub fn trace(&self, hash: B256, tracer: &Tracer) -> Result<GethTrace, ChainError> {
+        self.trace_within(hash, tracer, Patience::ENDLESS)
+    }
+
     /// The trace of a transaction in a block.
     ///
     /// # Errors
     /// [`ChainError::NoSuchTransaction`], [`ChainError::StateNotKept`] where the state before its block
-    /// is not kept any more, [`ChainError::TraceTooLarge`], and the database's.
-    pub fn trace(&self, hash: B256, tracer: &Tracer) -> Result<GethTrace, ChainError> {
+    /// is not kept any more, [`ChainError::TraceTooLarge`], [`ChainError::OutOfTime`], and the database's.
+    pub fn trace_within(
+        &self,
+        hash: B256,
+        tracer: &Tracer,
+        patience: Patience<'_>,
+    ) -> Result<GethTrace, ChainError> {
         let (number, index) = self.place_of(hash)?.ok_or(ChainError::NoSuchTransaction { hash })?;
         let head = self.head();
-        let (machine, tx) = self.before(&head, number, index)?;
+        let (machine, tx) = self.before(&head, number, index, patience)?;
         let gas_limit = tx.gas_limit;
         let mut meter = Meter::new(tracer);
         let (_, machine) = machine.inspect(tx.clone(), &mut meter).map_err(failed)?;
         meter.check()?;
+        patience.check(number)?;
         let mut inspector = TracingInspector::new(match tracer {
             Tracer::Calls(config) => TracingInspectorConfig::from_geth_call_config(config),
             Tracer::StructLogs(options) => TracingInspectorConfig::from_geth_config(options),
@@ -82,11 +96,13 @@ impl Chain {
         head: &Head,
         number: BlockNumber,
         index: u32,
+        patience: Patience<'_>,
     ) -> Result<(Machine<View<'_>>, TxEnv), ChainError> {
         let view = self.view(head, At::Number(BlockNumber(number.0.saturating_sub(1))))?;
         let block = self.block_at(head, At::Number(number))?;
         let mut machine = Machine::new(view, self.config.clone(), block);
         for (place, raw) in (0_u32..).zip(self.body_of(number)?) {
+            patience.check(number)?;
             let tx = Transaction::decode(&raw, self.chain_id()).map_err(|error| {
                 damaged(format!("block {number}, transaction {place}: {error}"))
             })?;

@@ -94,6 +94,7 @@ impl From<ChainError> for RpcError {
             ChainError::RangeTooWide { .. }
             | ChainError::TooManyLogs { .. }
             | ChainError::LogsTooLong { .. }
+            | ChainError::OutOfTime { .. }
             | ChainError::FilterTooLarge { .. }
             | ChainError::TraceTooLarge { .. } => Self::limit(error),
             ChainError::Database(_)

@@ -1,7 +1,8 @@
 //! Filters: what a client has seen of blocks, logs and pending transactions, so that it is told the rest.
 //!
-//! They are in memory, at most [`FILTERS_MAX`], and one that nobody asks for five minutes is gone, as with
-//! geth. A filter is a place in the chain, not a queue: what is told is read when it is asked for. Only
+//! They are in memory, at most [`FILTERS_MAX`] and [`CALLER_FILTERS_MAX`] of one caller, and one that nobody
+//! asks for five minutes is gone, as with geth. Where there is no room, the one that was not asked longest
+//! gives way, of the caller that has the most: nobody keeps others from having one. A filter is a place in the chain, not a queue: what is told is read when it is asked for. Only
 //! pending transactions are remembered, the newest [`ANNOUNCED_MAX`] once for all filters.
 
 use std::{
@@ -12,11 +13,13 @@ use std::{
 use alloy_primitives::{B256, keccak256};
 use lucid_core::Timestamp;
 
-use super::{error::RpcError, forms::word, params::Tag};
-use crate::{BlockNumber, Chain, ChainError, LOG_BLOCKS_MAX, LogEntry, LogFilter};
+use super::{caller::Caller, error::RpcError, forms::word, params::Tag};
+use crate::{BlockNumber, Chain, ChainError, LOG_BLOCKS_MAX, LogEntry, LogFilter, Patience};
 
 /// Filters at once: with the largest that there can be, 40 MB.
 pub(super) const FILTERS_MAX: usize = 256;
+/// Filters of one caller: a page of a browser has a handful.
+pub(super) const CALLER_FILTERS_MAX: usize = 32;
 /// How long an idle filter stays, milliseconds (geth's `deadline`).
 pub(super) const IDLE_MILLIS: u64 = 5 * 60 * 1000;
 /// Pending transactions that are remembered: as many as the pool holds by default.
@@ -61,11 +64,15 @@ pub(super) struct Filters {
 struct Installed {
     /// Filters ever made.
     made: u64,
+    /// Times that any was made or asked.
+    uses: u64,
     filters: HashMap<u128, Filter>,
 }
 
 struct Filter {
-    used: Timestamp,
+    of: Caller,
+    /// When it was made or asked last, and the how manieth use of any that was: for those of one millisecond.
+    used: (Timestamp, u64),
     /// Locked while it is asked: two questions at once are not told the same.
     kind: Arc<Mutex<Kind>>,
 }
@@ -84,7 +91,34 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn not_found() -> RpcError {
-    RpcError::server("filter not found: it was removed, or not used for five minutes")
+    RpcError::server(
+        "filter not found: it was removed, not used for five minutes, or gave way to others' filters",
+    )
+}
+
+impl Installed {
+    fn use_at(&mut self, now: Timestamp) -> (Timestamp, u64) {
+        self.uses += 1;
+        (now, self.uses)
+    }
+
+    fn count_of(&self, caller: Caller) -> usize {
+        self.filters.values().filter(|filter| filter.of == caller).count()
+    }
+
+    /// Makes room for one more.
+    fn make_room(&mut self) {
+        let mut counts: HashMap<Caller, usize> = HashMap::new();
+        for filter in self.filters.values() {
+            *counts.entry(filter.of).or_default() += 1;
+        }
+        let count = |filter: &Filter| counts.get(&filter.of).copied().unwrap_or_default();
+        let order = |filter: &Filter| (std::cmp::Reverse(count(filter)), filter.used);
+        let first = self.filters.iter().min_by_key(|(_, filter)| order(filter));
+        if let Some(id) = first.map(|(id, _)| *id) {
+            self.filters.remove(&id);
+        }
+    }
 }
 
 impl Filters {
@@ -92,18 +126,29 @@ impl Filters {
         Self { secret, installed: Mutex::default(), announced: Mutex::default() }
     }
 
-    /// Makes a filter and answers its id.
-    pub(super) fn install(&self, kind: Kind, now: Timestamp) -> Result<u128, RpcError> {
+    /// Makes a filter of `caller` and answers its id.
+    pub(super) fn install(
+        &self,
+        kind: Kind,
+        caller: Caller,
+        now: Timestamp,
+    ) -> Result<u128, RpcError> {
         let mut installed = self.fresh(now);
-        if installed.filters.len() >= FILTERS_MAX {
+        if installed.count_of(caller) >= CALLER_FILTERS_MAX {
             return Err(RpcError::limit(format_args!(
-                "there are {FILTERS_MAX} filters: remove one with eth_uninstallFilter, or ask eth_getLogs"
+                "you have {CALLER_FILTERS_MAX} filters: remove one with eth_uninstallFilter, or ask \
+                 eth_getLogs"
             )));
+        }
+        if installed.filters.len() >= FILTERS_MAX {
+            installed.make_room();
         }
         installed.made += 1;
         let hash = keccak256([self.secret.as_slice(), &installed.made.to_be_bytes()].concat());
         let id = u128::from_be_bytes(*hash.first_chunk().expect("16 of 32 bytes"));
-        installed.filters.insert(id, Filter { used: now, kind: Arc::new(Mutex::new(kind)) });
+        let used = installed.use_at(now);
+        let kind = Arc::new(Mutex::new(kind));
+        installed.filters.insert(id, Filter { of: caller, used, kind });
         Ok(id)
     }
 
@@ -134,6 +179,7 @@ impl Filters {
         id: u128,
         now: Timestamp,
         chain: &Chain,
+        patience: Patience<'_>,
     ) -> Result<Changes, RpcError> {
         let kind = self.used(id, now)?;
         match &mut *lock(&kind) {
@@ -146,7 +192,7 @@ impl Filters {
                 };
                 let to = number(to).unwrap_or(BlockNumber(u64::MAX));
                 *next = (*next).max(number(from).unwrap_or_default());
-                logs(filter, to, next, chain).map(Changes::Logs)
+                logs(filter, to, next, chain, patience).map(Changes::Logs)
             }
             Kind::Transactions { next } => {
                 let told = self.transactions(next);
@@ -177,15 +223,16 @@ impl Filters {
     fn fresh(&self, now: Timestamp) -> MutexGuard<'_, Installed> {
         let mut installed = lock(&self.installed);
         installed.filters.retain(|_, filter| {
-            now.unix_millis().saturating_sub(filter.used.unix_millis()) <= IDLE_MILLIS
+            now.unix_millis().saturating_sub(filter.used.0.unix_millis()) <= IDLE_MILLIS
         });
         installed
     }
 
     fn used(&self, id: u128, now: Timestamp) -> Result<Arc<Mutex<Kind>>, RpcError> {
         let mut installed = self.fresh(now);
+        let used = installed.use_at(now);
         let filter = installed.filters.get_mut(&id).ok_or_else(not_found)?;
-        filter.used = now;
+        filter.used = used;
         Ok(filter.kind.clone())
     }
 
@@ -224,14 +271,20 @@ fn logs(
     to: BlockNumber,
     next: &mut BlockNumber,
     chain: &Chain,
+    patience: Patience<'_>,
 ) -> Result<Vec<LogEntry>, RpcError> {
     let Some(mut last) = last(*next, to, chain) else { return Ok(Vec::new()) };
-    let logs = match chain.logs(*next, last, filter) {
+    let logs = match chain.logs_within(*next, last, filter, patience) {
         // What is before the block at which there were too many is told first.
         Err(ChainError::TooManyLogs { number, .. } | ChainError::LogsTooLong { number, .. })
             if number > *next =>
         {
             last = BlockNumber(number.0 - 1);
+            chain.logs(*next, last, filter)
+        }
+        // Half as much takes no more than the time that there was.
+        Err(ChainError::OutOfTime { number }) if number > *next => {
+            last = BlockNumber(next.0 + (number.0 - next.0) / 2);
             chain.logs(*next, last, filter)
         }
         other => other,

@@ -4,6 +4,7 @@ use alloy_primitives::{B256, U128};
 
 use super::{
     Answer, Rpc,
+    caller::{Asked, Caller},
     error::RpcError,
     filters::{Changes, Kind},
     forms,
@@ -11,7 +12,7 @@ use super::{
     params::{Fields, Params, Read, Tag, one_or_many},
     write,
 };
-use crate::{BlockNumber, LogEntry, LogFilter};
+use crate::{BlockNumber, LogEntry, LogFilter, Patience};
 
 /// Which logs, and where.
 pub(super) struct LogQuery {
@@ -77,6 +78,7 @@ impl Read for LogQuery {
 impl Rpc {
     pub(super) fn logs(&self, mut params: Params) -> Result<Answer, RpcError> {
         let LogQuery { filter, blocks } = params.take("filter")?;
+        let asked = params.asked();
         params.end()?;
         let (from, to) = match blocks {
             Blocks::Range(from, to) => self.range(from, to),
@@ -87,7 +89,18 @@ impl Rpc {
                 (number, number)
             }
         };
-        write_logs(self.chain.logs(from, to, &filter)?)
+        self.write_logs_of(from, to, &filter, asked)
+    }
+
+    fn write_logs_of(
+        &self,
+        from: BlockNumber,
+        to: BlockNumber,
+        filter: &LogFilter,
+        asked: Asked,
+    ) -> Result<Answer, RpcError> {
+        let logs = |patience: Patience<'_>| self.chain.logs_within(from, to, filter, patience);
+        write_logs(self.in_time(asked, logs)?)
     }
 
     fn range(&self, from: Option<Tag>, to: Option<Tag>) -> (BlockNumber, BlockNumber) {
@@ -97,6 +110,7 @@ impl Rpc {
 
     pub(super) fn new_filter(&self, mut params: Params) -> Result<Answer, RpcError> {
         let LogQuery { filter, blocks } = params.take("filter")?;
+        let Asked { caller, .. } = params.asked();
         params.end()?;
         let Blocks::Range(from, to) = blocks else {
             return Err(RpcError::invalid_params(
@@ -106,21 +120,23 @@ impl Rpc {
         let head = self.chain.head().header.number;
         // Its bounds are seen by asking once.
         self.chain.logs(head, head, &filter)?;
-        self.install(Kind::Logs { filter, from, to, next: head.next() })
+        self.install(Kind::Logs { filter, from, to, next: head.next() }, caller)
     }
 
     pub(super) fn new_block_filter(&self, params: Params) -> Result<Answer, RpcError> {
+        let Asked { caller, .. } = params.asked();
         params.end()?;
-        self.install(Kind::Blocks { next: self.chain.head().header.number.next() })
+        self.install(Kind::Blocks { next: self.chain.head().header.number.next() }, caller)
     }
 
     pub(super) fn new_pending_filter(&self, params: Params) -> Result<Answer, RpcError> {
+        let Asked { caller, .. } = params.asked();
         params.end()?;
-        self.install(Kind::Transactions { next: self.filters.announced() })
+        self.install(Kind::Transactions { next: self.filters.announced() }, caller)
     }
 
-    fn install(&self, kind: Kind) -> Result<Answer, RpcError> {
-        write(&U128::from(self.filters.install(kind, self.host.now())?))
+    fn install(&self, kind: Kind, caller: Caller) -> Result<Answer, RpcError> {
+        write(&U128::from(self.filters.install(kind, caller, self.host.now())?))
     }
 
     pub(super) fn uninstall_filter(&self, mut params: Params) -> Result<Answer, RpcError> {
@@ -131,8 +147,12 @@ impl Rpc {
 
     pub(super) fn filter_changes(&self, mut params: Params) -> Result<Answer, RpcError> {
         let id = params.take("filter id")?;
+        let asked = params.asked();
         params.end()?;
-        match self.filters.changes(id, self.host.now(), &self.chain)? {
+        let changes = |patience: Patience<'_>| {
+            self.filters.changes(id, self.host.now(), &self.chain, patience)
+        };
+        match self.in_time(asked, changes)? {
             Changes::Hashes(hashes) => write(&hashes),
             Changes::Logs(logs) => write_logs(logs),
         }
@@ -140,10 +160,11 @@ impl Rpc {
 
     pub(super) fn filter_logs(&self, mut params: Params) -> Result<Answer, RpcError> {
         let id = params.take("filter id")?;
+        let asked = params.asked();
         params.end()?;
         let (filter, from, to) = self.filters.query(id, self.host.now())?;
         let (from, to) = self.range(from, to);
-        write_logs(self.chain.logs(from, to, &filter)?)
+        self.write_logs_of(from, to, &filter, asked)
     }
 }
 

@@ -52,6 +52,33 @@ pub(super) fn find(name: &str) -> Option<Method> {
     METHODS.get(at).map(|(_, run)| *run)
 }
 
+/// Methods that read a few rows, whatever their parameters, and execute nothing; in the order of the names.
+const LIGHT: &[&str] = &[
+    "eth_accounts",
+    "eth_blockNumber",
+    "eth_chainId",
+    "eth_gasPrice",
+    "eth_getBalance",
+    "eth_getBlockTransactionCountByHash",
+    "eth_getBlockTransactionCountByNumber",
+    "eth_getCode",
+    "eth_getStorageAt",
+    "eth_getTransactionByHash",
+    "eth_getTransactionCount",
+    "eth_getTransactionReceipt",
+    "eth_maxPriorityFeePerGas",
+    "eth_syncing",
+    "net_listening",
+    "net_peerCount",
+    "net_version",
+    "web3_clientVersion",
+];
+
+/// Whether the method with this name takes no more than a few reads.
+pub(super) fn is_light(name: &str) -> bool {
+    LIGHT.binary_search(&name).is_ok()
+}
+
 fn chain_id(rpc: &Rpc, params: Params) -> Result<Answer, RpcError> {
     params.end()?;
     write(&U64::from(rpc.chain.chain_id().0))

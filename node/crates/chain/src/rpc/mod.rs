@@ -17,10 +17,11 @@
 //! - the state is kept for recent blocks, and older ones are refused as by a node that prunes.
 //!
 //! Every answer is bounded: see [`BODY_BYTES_MAX`], [`BATCH_CALLS_MAX`], [`ANSWER_BYTES_MAX`],
-//! [`BATCH_MILLIS_MAX`], and the chain's own bounds on calls, logs and traces.
+//! [`ANSWER_MILLIS_MAX`], and the chain's own bounds on calls, logs and traces.
 
 mod blocks;
 mod call;
+mod caller;
 mod error;
 mod fees;
 mod filters;
@@ -42,14 +43,16 @@ use lucid_core::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use self::caller::Caller;
 use self::{
+    caller::Asked,
     error::RpcError,
     filters::Filters,
     frame::Request,
     json::Json,
     params::{BlockId, Params, Tag},
 };
-use crate::{At, BlockNumber, Chain, ChainError, Transaction, TxError};
+use crate::{At, BlockNumber, Chain, ChainError, Patience, Transaction, TxError};
 
 /// The longest text that is read, bytes: a batch of the eight largest transactions, in hex.
 pub const BODY_BYTES_MAX: usize = 2 << 20;
@@ -58,9 +61,11 @@ pub const BATCH_CALLS_MAX: usize = 100;
 /// The longest answer, bytes, and all answers of a batch together: the largest are the most logs with
 /// the most data, some 40 MB. A batch may exceed it by one refusal for each call that is left.
 pub const ANSWER_BYTES_MAX: usize = 48 << 20;
-/// How long a batch may take until its next call is not begun any more, milliseconds (geth's
-/// `--rpc.evmtimeout`, for one call).
-pub const BATCH_MILLIS_MAX: u64 = 5000;
+/// How long a call or a batch is computed, milliseconds (geth's `--rpc.evmtimeout`, for one call). After that
+/// no call of a batch is begun, and none goes on to its next step, such as the next block of logs.
+pub const ANSWER_MILLIS_MAX: u64 = 5000;
+/// The longest text that [`is_light`] looks at, bytes.
+const LIGHT_BYTES_MAX: usize = 1024;
 
 /// Room that a batch has before its next call is begun: a call that changes something answers less, so that
 /// none is done and then answered as refused.
@@ -106,13 +111,21 @@ impl Rpc {
         Self { chain, host, filters: Filters::new(filter_secret) }
     }
 
+    /// [`answer_to`](Self::answer_to) somebody without a name.
+    #[must_use]
+    pub fn answer(&self, body: &[u8]) -> Option<Vec<u8>> {
+        self.answer_to(Caller::named(""), body)
+    }
+
     /// Answers a JSON-RPC text: one call or a batch. Nothing is answered where there are only
     /// notifications. What is wrong with the text is answered too: this never fails.
     ///
-    /// It computes for up to some tenths of a second, and a batch for some five seconds: not for the
+    /// It computes for up to [`ANSWER_MILLIS_MAX`] and one step more, such as one transaction: not for the
     /// threads of an async runtime.
     #[must_use]
-    pub fn answer(&self, body: &[u8]) -> Option<Vec<u8>> {
+    pub fn answer_to(&self, caller: Caller, body: &[u8]) -> Option<Vec<u8>> {
+        let until = self.host.now().unix_millis().saturating_add(ANSWER_MILLIS_MAX);
+        let asked = Asked { caller, until: Timestamp::from_unix_millis(until) };
         let refused = |error| Some(frame::answer(&Value::Null, Err(error)));
         if body.len() > BODY_BYTES_MAX {
             let why = format!("{} bytes, and {BODY_BYTES_MAX} is the most", body.len());
@@ -127,8 +140,8 @@ impl Rpc {
                 let why = format!("{} calls, and {BATCH_CALLS_MAX} is the most", calls.len());
                 refused(RpcError::invalid_request(format!("batch too large: {why}")))
             }
-            Ok(Json::List(calls)) => self.batch(calls),
-            Ok(call) => one(call, |call| self.call(call)),
+            Ok(Json::List(calls)) => self.batch(calls, asked),
+            Ok(call) => one(call, |call| self.call(call, asked)),
         }
     }
 
@@ -138,16 +151,14 @@ impl Rpc {
         self.filters.announce(hash);
     }
 
-    fn batch(&self, calls: Vec<Json>) -> Option<Vec<u8>> {
-        let began = self.host.now().unix_millis();
+    fn batch(&self, calls: Vec<Json>, asked: Asked) -> Option<Vec<u8>> {
         let mut text = Vec::new();
         for call in calls {
             let room = ANSWER_BYTES_MAX.saturating_sub(text.len());
             let answer = one(call, |call| {
-                let millis = self.host.now().unix_millis().saturating_sub(began);
-                if millis > BATCH_MILLIS_MAX {
+                if self.is_over(asked) {
                     return Err(RpcError::limit(format_args!(
-                        "the batch took more than {BATCH_MILLIS_MAX} ms: send the rest again"
+                        "the batch took more than {ANSWER_MILLIS_MAX} ms: send the rest again"
                     )));
                 }
                 let too_long = || {
@@ -158,7 +169,7 @@ impl Rpc {
                 if room < SMALL_ANSWER_BYTES {
                     return Err(too_long());
                 }
-                self.call(call).and_then(|answer| match answer.len() <= room {
+                self.call(call, asked).and_then(|answer| match answer.len() <= room {
                     true => Ok(answer),
                     false => Err(too_long()),
                 })
@@ -175,9 +186,23 @@ impl Rpc {
         Some(text)
     }
 
-    fn call(&self, Request { method, params, .. }: Request) -> Result<Answer, RpcError> {
+    fn call(
+        &self,
+        Request { method, params, .. }: Request,
+        asked: Asked,
+    ) -> Result<Answer, RpcError> {
         let run = methods::find(&method).ok_or_else(|| RpcError::no_method(&method))?;
-        run(self, Params::new(params))
+        run(self, Params::new(params, asked))
+    }
+
+    /// Whether the time for an answer is over.
+    fn is_over(&self, asked: Asked) -> bool {
+        self.host.now() > asked.until
+    }
+
+    /// Does what is to stop when the time for the answer is over.
+    fn in_time<T>(&self, asked: Asked, work: impl FnOnce(Patience<'_>) -> T) -> T {
+        work(Patience::until(&|| self.is_over(asked)))
     }
 
     /// The number of a block that is there or not.
@@ -207,6 +232,19 @@ impl Rpc {
             }
         })
     }
+}
+
+/// Whether a text is one call that reads a few rows and executes nothing, so that it need not wait behind
+/// those that compute. It looks at short texts alone, and takes some microseconds.
+#[must_use]
+pub fn is_light(body: &[u8]) -> bool {
+    if body.len() > LIGHT_BYTES_MAX {
+        return false;
+    }
+    let Ok(Json::Object(fields)) = Json::parse(body) else { return false };
+    fields.iter().any(|(name, value)| {
+        name == "method" && matches!(value, Json::Text(method) if methods::is_light(method))
+    })
 }
 
 /// Answers one value that should be a call; `run` gives the result.

@@ -4,7 +4,7 @@
 use alloy_eips::eip2930::{AccessList, AccessListItem};
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
 
-use super::{error::RpcError, json::Json};
+use super::{caller::Asked, error::RpcError, json::Json};
 use crate::BlockNumber;
 
 /// A value from outside, read strictly. The error says what is expected.
@@ -17,11 +17,17 @@ pub(super) struct Params {
     values: std::vec::IntoIter<Json>,
     /// Parameters that were asked for so far.
     place: usize,
+    asked: Asked,
 }
 
 impl Params {
-    pub(super) fn new(values: Vec<Json>) -> Self {
-        Self { values: values.into_iter(), place: 0 }
+    pub(super) fn new(values: Vec<Json>, asked: Asked) -> Self {
+        Self { values: values.into_iter(), place: 0, asked }
+    }
+
+    /// Who asks, and until when.
+    pub(super) fn asked(&self) -> Asked {
+        self.asked
     }
 
     /// The next parameter, which must be there.

@@ -71,10 +71,13 @@ impl Rpc {
 
     /// In the state and at the time that the next block will have: what is estimated is about to be sent.
     pub(super) fn estimate_gas(&self, params: Params) -> Result<Answer, RpcError> {
+        let asked = params.asked();
         let (object, at) = self.call_params(params, PENDING)?;
         let mut call = object.call;
         call.gas_price = object.fee_cap;
-        write(&U64::from(self.chain.estimate_gas(&call, at)?))
+        let gas =
+            self.in_time(asked, |patience| self.chain.estimate_gas_within(&call, at, patience))?;
+        write(&U64::from(gas))
     }
 
     fn call_params(

@@ -16,9 +16,10 @@ impl Rpc {
     pub(super) fn trace_transaction(&self, mut params: Params) -> Result<Answer, RpcError> {
         let hash: B256 = params.take("transaction hash")?;
         let tracer = params.take_or_none("options")?;
+        let asked = params.asked();
         params.end()?;
         let tracer = tracer.unwrap_or(Tracer::StructLogs(GethDefaultTracingOptions::default()));
-        write(&self.chain.trace(hash, &tracer)?)
+        write(&self.in_time(asked, |patience| self.chain.trace_within(hash, &tracer, patience))?)
     }
 }
 

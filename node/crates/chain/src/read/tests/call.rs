@@ -2,8 +2,8 @@ use alloy_primitives::{Address, Bytes, U256, hex};
 use revm::context_interface::result::HaltReason;
 
 use crate::{
-    At, BlockNumber, CALL_GAS_MAX, Call, CallError, Chain, ChainError, Revert, TxError, rules,
-    testing::*,
+    At, BlockNumber, CALL_GAS_MAX, Call, CallError, Chain, ChainError, Patience, Revert, TxError,
+    rules, testing::*,
 };
 
 fn call(to: Address, input: Bytes) -> Call {
@@ -207,6 +207,16 @@ fn an_estimate_works_and_is_near_the_least_that_does() {
     let broke = Call { gas_price: Some(1), value: U256::from(1), ..call(keeper, words(&[1])) };
     let error = chain.estimate_gas(&broke, At::Latest).unwrap_err();
     assert!(matches!(error, CallError::Refused(TxError::InsufficientFunds { .. })), "{error}");
+}
+
+#[test]
+fn an_estimate_ends_when_its_time_does() {
+    let chain = chain();
+    let keeper = deploy(&chain);
+    let call = call(keeper, words(&[1, 2]));
+    let error = chain.estimate_gas_within(&call, At::Latest, Patience::until(&|| true));
+    let error = error.unwrap_err();
+    assert!(matches!(error, CallError::Chain(ChainError::OutOfTime { .. })), "{error}");
 }
 
 #[test]

@@ -2,7 +2,8 @@ use alloy_primitives::{Address, B256, U256, hex};
 use proptest::prelude::*;
 
 use crate::{
-    ALTERNATIVES_MAX, BlockNumber, Chain, ChainError, LOG_BLOCKS_MAX, LogFilter, testing::*,
+    ALTERNATIVES_MAX, BlockNumber, Chain, ChainError, LOG_BLOCKS_MAX, LogFilter, Patience,
+    testing::*,
 };
 
 /// Blocks in which the keeper logs these topics.
@@ -154,4 +155,22 @@ proptest! {
         let fast: Vec<_> = fast.into_iter().map(|entry| (entry.number.0, entry.log)).collect();
         prop_assert_eq!(fast, slow);
     }
+}
+
+#[test]
+fn a_query_ends_when_its_time_does() {
+    let chain = chain();
+    for _ in 0..5 {
+        block(&chain, Vec::new());
+    }
+    let all = LogFilter::default();
+    let looks = std::cell::Cell::new(0);
+    let is_over = || {
+        looks.set(looks.get() + 1);
+        looks.get() > 3
+    };
+    let (from, to) = (BlockNumber(0), BlockNumber(5));
+    let error = chain.logs_within(from, to, &all, Patience::until(&is_over)).unwrap_err();
+    assert!(matches!(error, ChainError::OutOfTime { number: BlockNumber(3) }), "{error}");
+    assert_eq!(chain.logs(from, to, &all).unwrap(), []);
 }

@@ -1,7 +1,7 @@
 use alloy_primitives::{Address, B256, Bytes, hex};
 use alloy_rpc_types_trace::geth::{CallConfig, GethDefaultTracingOptions, GethTrace};
 
-use crate::{Chain, ChainError, Tracer, testing::*};
+use crate::{Chain, ChainError, Patience, Tracer, testing::*};
 
 fn lines() -> Tracer {
     Tracer::StructLogs(GethDefaultTracingOptions::default())
@@ -126,4 +126,22 @@ fn an_old_transaction_cannot_be_traced_and_an_unknown_one_is_none() {
     assert!(matches!(error, ChainError::StateNotKept { .. }), "{error}");
     let error = chain.trace(B256::ZERO, &lines()).unwrap_err();
     assert!(matches!(error, ChainError::NoSuchTransaction { .. }), "{error}");
+}
+
+#[test]
+fn a_trace_ends_when_its_time_does() {
+    let chain = chain();
+    let tx = |nonce| signer(0).sign(unsigned(nonce, Some(Address::ZERO), Bytes::new()));
+    block(&chain, (0..9).map(tx).collect());
+    let last = tx(8).hash();
+    // One look before each transaction of the block, and one before it is recorded.
+    for (looks, fits) in [(3, false), (9, false), (10, true)] {
+        let left = std::cell::Cell::new(looks);
+        let is_over = || left.replace(left.get() - 1) == 0;
+        match chain.trace_within(last, &lines(), Patience::until(&is_over)) {
+            Ok(_) => assert!(fits, "{looks}"),
+            Err(ChainError::OutOfTime { number }) => assert!(!fits && number.0 == 1, "{looks}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
 }

@@ -1,7 +1,12 @@
 //! Filters.
 
+use std::collections::HashSet;
+
 use super::*;
-use crate::rpc::filters::{ANNOUNCED_MAX, FILTERS_MAX, IDLE_MILLIS};
+use crate::rpc::{
+    Caller,
+    filters::{ANNOUNCED_MAX, CALLER_FILTERS_MAX, FILTERS_MAX, IDLE_MILLIS},
+};
 
 fn changes(node: &Node, id: &Value) -> Value {
     node.ask("eth_getFilterChanges", json!([id]))
@@ -61,13 +66,20 @@ fn they_are_removed_and_expire() {
     is_gone(&node, &idle);
 }
 
+/// Makes a filter of somebody with this name.
+fn filter_of(node: &Node, name: &str) -> Value {
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_newBlockFilter"}).to_string();
+    let answer = node.rpc.answer_to(Caller::named(name), call.as_bytes()).unwrap();
+    serde_json::from_slice(&answer).unwrap()
+}
+
 #[test]
 fn there_are_so_many_and_their_ids_cannot_be_guessed() {
     let node = Node::new();
     let make = || node.ask("eth_newBlockFilter", json!([]));
-    let ids: std::collections::HashSet<_> = (0..FILTERS_MAX).map(|_| make().to_string()).collect();
-    assert_eq!(ids.len(), FILTERS_MAX);
-    node.refuses("eth_newBlockFilter", json!([]), -32005, "there are 256 filters");
+    let ids: HashSet<_> = (0..CALLER_FILTERS_MAX).map(|_| make().to_string()).collect();
+    assert_eq!(ids.len(), CALLER_FILTERS_MAX);
+    node.refuses("eth_newBlockFilter", json!([]), -32005, "you have 32 filters");
     node.wait(IDLE_MILLIS + 1);
     let id = make();
     assert!(id.as_str().unwrap().len() > 24, "{id}: 128 bits");
@@ -75,6 +87,32 @@ fn there_are_so_many_and_their_ids_cannot_be_guessed() {
     let call = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_newBlockFilter"}).to_string();
     let answer: Value = serde_json::from_slice(&other.answer(call.as_bytes()).unwrap()).unwrap();
     assert!(!ids.contains(&answer["result"].to_string()));
+}
+
+/// Who comes when there are as many as there can be has one nevertheless, and those who have few keep them.
+#[test]
+fn nobody_keeps_others_from_having_filters() {
+    let node = Node::new();
+    let alone = filter_of(&node, "alone")["result"].take();
+    let many = FILTERS_MAX / CALLER_FILTERS_MAX;
+    let mut first = Vec::new();
+    for number in 0..many {
+        let name = format!("greedy {number}");
+        let filters: Vec<_> = (0..CALLER_FILTERS_MAX).map(|_| filter_of(&node, &name)).collect();
+        first.push(filters[0]["result"].clone());
+        assert!(filters.iter().all(|filter| filter.get("error").is_none()), "{filters:?}");
+        assert_eq!(filter_of(&node, &name)["error"]["code"], -32005);
+    }
+    // One of theirs has gone for the last of theirs already; this one was asked since.
+    is_gone(&node, &first[0]);
+    changes(&node, &first[1]);
+    for name in ["late", "later"] {
+        assert!(filter_of(&node, name).get("error").is_none());
+    }
+    assert_eq!(changes(&node, &alone), json!([]));
+    assert_eq!(changes(&node, &first[1]), json!([]), "the one not asked longest goes first");
+    is_gone(&node, &first[2]);
+    is_gone(&node, &first[3]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! JSON-RPC 2.0 itself.
 
 use super::*;
-use crate::rpc::{ANSWER_BYTES_MAX, BATCH_CALLS_MAX, BATCH_MILLIS_MAX, BODY_BYTES_MAX};
+use crate::rpc::{ANSWER_BYTES_MAX, ANSWER_MILLIS_MAX, BATCH_CALLS_MAX, BODY_BYTES_MAX, is_light};
 
 const CHAIN_ID: &str = r#"{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}"#;
 
@@ -158,7 +158,28 @@ fn a_batch_that_takes_long_is_cut_short() {
     let answer = rpc.answer(format!("[{}]", [CHAIN_ID; 9].join(",")).as_bytes()).unwrap();
     let answer: Value = serde_json::from_slice(&answer).unwrap();
     let codes: Vec<_> = answer.as_array().unwrap().iter().map(|a| &a["error"]["code"]).collect();
-    let done = (BATCH_MILLIS_MAX / 1000) as usize;
+    let done = (ANSWER_MILLIS_MAX / 1000) as usize;
     assert!(codes[..done].iter().all(|code| code.is_null()), "{answer}");
     assert!(codes[done..].iter().all(|code| **code == -32005), "{answer}");
+}
+
+#[test]
+fn what_is_light_is_one_short_call_that_executes_nothing() {
+    let call = |method: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}"}}"#);
+    for (text, light) in [
+        (call("eth_blockNumber"), true),
+        (call("eth_getTransactionReceipt"), true),
+        (call("eth_call"), false),
+        (call("eth_getLogs"), false),
+        (call("debug_traceTransaction"), false),
+        (call("eth_sendRawTransaction"), false),
+        (call("unknown"), false),
+        (format!("[{}]", call("eth_blockNumber")), false),
+        (call("eth_blockNumber") + &" ".repeat(1024), false),
+        ("{".to_owned(), false),
+        // Whichever of two counts, none of them computes.
+        (r#"{"method":"eth_blockNumber","method":"eth_call"}"#.to_owned(), false),
+    ] {
+        assert_eq!(is_light(text.as_bytes()), light, "{text}");
+    }
 }
