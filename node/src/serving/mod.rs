@@ -229,6 +229,8 @@ async fn listen(
         tls,
         connections_max: config.connections_max as usize,
         grace: config.shutdown_grace,
+        // Between services it is the gateway that waits for whoever is outside.
+        write_time: if is_gateway { server::WRITE_TIME } else { server::SERVICE_WRITE_TIME },
     };
     let stop = running.stop.clone();
     let shares = is_gateway.then(|| {

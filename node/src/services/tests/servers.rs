@@ -7,7 +7,7 @@ use lucid_api::{
     internal::{Caller, ServiceKey, guarded},
     metrics::Metrics,
     request::{self, RequestLayer},
-    server::{self, ServerOptions},
+    server::{self, SERVICE_WRITE_TIME, ServerOptions},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -45,8 +45,12 @@ impl Servers {
         let layer = RequestLayer { service: name, trusts_ids: true, metrics };
         let router = guarded(router, self.key.clone(), name)
             .layer(middleware::from_fn_with_state(layer, request::layer));
-        let options =
-            ServerOptions { tls: None, connections_max: 64, grace: Duration::from_secs(1) };
+        let options = ServerOptions {
+            tls: None,
+            connections_max: 64,
+            grace: Duration::from_secs(1),
+            write_time: SERVICE_WRITE_TIME,
+        };
         tokio::spawn(server::serve(listener, router, options, stop));
         Caller::new(caller, name, &url, self.key.clone())
     }

@@ -1,12 +1,13 @@
 //! The gateway: the only way in from outside.
 //!
 //! Owns who is calling (the token), from where (the address, also behind trusted proxies), how often
-//! (rates), and from which pages (CORS). It decides nothing about what a caller may do.
+//! (rates), how much of its answers may be unread (`held`), and from which pages (CORS). It decides nothing about what a caller may do.
 //!
 //! Invariants: a request reaches the API only through here; what a client says in headers about who it
 //! is counts for nothing but its token; only resources of the API are reached, at one fixed place.
 
 mod cors;
+mod held;
 mod limits;
 mod token;
 
@@ -24,7 +25,7 @@ use http::HeaderMap;
 use ipnet::IpNet;
 
 pub use self::limits::RateLimits;
-use self::{limits::Limiter, token::Tokens};
+use self::{held::Held, limits::Limiter, token::Tokens};
 use crate::{Code, Problem, metrics::Metrics, ports::Authentication, request::Peer};
 
 /// An answer that goes on is allowed to go on this often.
@@ -45,6 +46,7 @@ struct Gateway {
     options: GatewayOptions,
     tokens: Tokens,
     limiter: Limiter,
+    held: Arc<Held>,
     metrics: Metrics,
 }
 
@@ -62,6 +64,7 @@ pub fn router(
     let gateway = Arc::new(Gateway {
         tokens: Tokens::new(authentication),
         limiter: Limiter::new(options.limits),
+        held: Arc::default(),
         options,
         metrics,
     });
@@ -98,6 +101,7 @@ fn ends_with(response: Response, gateway: Arc<Gateway>, token: String) -> Respon
 async fn layer(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
     let client = client_address(&request, &gateway.options.trusted_proxies);
     let is_upload = crate::rest::is_upload(request.uri().path());
+    let is_streamed = crate::rest::is_streamed(request.uri().path());
     let token = bearer(request.headers()).ok().flatten().map(str::to_owned);
     request.extensions_mut().insert(client);
     if let Some(answer) = cors::preflight(&request, &gateway.options.cors_origins) {
@@ -105,7 +109,16 @@ async fn layer(State(gateway): State<Arc<Gateway>>, mut request: Request, next: 
     }
     let origin = cors::allowed_origin(request.headers(), &gateway.options.cors_origins);
     let (mut response, rate) = match gateway.admit(&mut request, client).await {
-        Ok(rate) => (next.run(request).await, Some(rate)),
+        Ok(rate) => {
+            let response = match gateway.held.room(client.0) {
+                Ok(()) => next.run(request).await,
+                Err(problem) => problem.into_response(),
+            };
+            // The answer's own body: what the layers around this one make of a problem is small.
+            let response =
+                if is_streamed { response } else { gateway.held.hold(client.0, response) };
+            (response, Some(rate))
+        }
         Err((problem, rate)) => (problem.into_response(), rate),
     };
     if let Some(rate) = rate {

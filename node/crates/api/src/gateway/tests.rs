@@ -14,6 +14,9 @@ use crate::{
     ports::{Account, AccountFilter, Answer, Challenge, Login, Tokens as TokenAnswer},
 };
 
+/// Two are more than an address may leave unread.
+const LARGE: usize = 40 << 20;
+
 /// Believes the token `good`.
 struct Believer;
 
@@ -58,7 +61,12 @@ async fn who(request: Request) -> String {
 }
 
 fn gateway(per_minute: u32) -> Router {
-    let api = Router::new().route("/api/v1/x", get(who)).route("/api/v1/auth/x", get(who));
+    let large = || async { vec![0; LARGE] };
+    let api = Router::new()
+        .route("/api/v1/x", get(who))
+        .route("/api/v1/auth/x", get(who))
+        .route("/api/v1/large", get(large))
+        .route("/api/v1/sessions/x/content", get(large));
     let options = GatewayOptions {
         trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
         cors_origins: vec!["https://console.example".to_owned()],
@@ -157,6 +165,29 @@ async fn rates_are_counted_for_addresses_and_for_accounts() {
         assert_eq!(status(&response).is_success(), number < 2, "{number}");
     }
     assert!(status(&ask(&gateway, "[2001:db8:1::1]", "/api/v1/auth/x", &[]).await).is_success());
+}
+
+#[tokio::test]
+async fn who_reads_nothing_is_answered_no_more() {
+    let gateway = gateway(1000);
+    let status = |response: &Response| response.status();
+    let unread = ask(&gateway, "1.1.1.1", "/api/v1/large", &[]).await;
+    assert_eq!(status(&unread), StatusCode::OK);
+    let refused = ask(&gateway, "1.1.1.1", "/api/v1/large", &[]).await;
+    assert_eq!(refused.extensions().get::<Problem>().unwrap().code, Code::Unavailable);
+    // What is small is, and so are others; what is made while it is read does not count.
+    for (peer, path) in [
+        ("1.1.1.1", "/api/v1/x"),
+        ("2.2.2.2", "/api/v1/large"),
+        ("1.1.1.1", "/api/v1/sessions/x/content"),
+    ] {
+        assert_eq!(status(&ask(&gateway, peer, path, &[]).await), StatusCode::OK, "{path}");
+    }
+    let read = axum::body::to_bytes(unread.into_body(), LARGE).await.unwrap();
+    assert_eq!(read.len(), LARGE);
+    drop(read);
+    let again = ask(&gateway, "1.1.1.1", "/api/v1/large", &[]).await;
+    assert_eq!(status(&again), StatusCode::OK, "it was read");
 }
 
 #[tokio::test]

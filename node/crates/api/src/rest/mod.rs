@@ -81,6 +81,15 @@ pub(crate) fn is_public(path: &str) -> bool {
     PUBLIC.contains(&path) || path.starts_with("/api/v1/witness/")
 }
 
+/// Whether a path's answer is made while it is read, so that it is never in memory as a whole.
+pub(crate) fn is_streamed(path: &str) -> bool {
+    let of_session = |rest: &str| {
+        let rest = rest.split_once('/').map_or("", |(_, rest)| rest);
+        rest == "content" || rest.starts_with("chunks/")
+    };
+    path == "/api/v1/events" || path.strip_prefix("/api/v1/sessions/").is_some_and(of_session)
+}
+
 fn described() -> OpenApiRouter<Api> {
     OpenApiRouter::with_openapi(openapi::head())
         .routes(routes!(auth::challenge))
@@ -190,6 +199,18 @@ mod tests {
         for code in crate::Code::ALL {
             assert!(text.contains(&format!("`{code}`")), "no resource answers {code}");
         }
+    }
+
+    /// A path that is renamed is renamed there, too.
+    #[test]
+    fn what_is_streamed_is_there() {
+        let document = serde_json::to_value(super::document()).unwrap();
+        let streamed = document["paths"].as_object().unwrap().keys();
+        let streamed: Vec<_> = streamed.filter(|path| super::is_streamed(path)).collect();
+        let expected =
+            ["/api/v1/events", "/api/v1/sessions/{id}/chunks/{n}", "/api/v1/sessions/{id}/content"];
+        assert_eq!(streamed, expected);
+        assert!(!super::is_streamed("/api/v1/sessions/content"));
     }
 
     #[test]

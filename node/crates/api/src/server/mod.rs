@@ -1,14 +1,15 @@
 //! Listening: connections, TLS, time limits, and an orderly end.
 //!
 //! Invariants: a connection that says nothing is closed; a request head has an end in time and in
-//! bytes; when the node stops, requests under way have a grace to finish in, then are cut; whoever is
+//! bytes; an answer that nobody reads is let go with its connection; when the node stops, requests under way have a grace to finish in, then are cut; whoever is
 //! answered before it has said everything still reads the answer.
 
 mod linger;
 mod shares;
 mod tls;
+mod unread;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::Request};
 use http::{Version, header};
@@ -29,7 +30,10 @@ pub use shares::Shares;
 pub(crate) use shares::network;
 pub use tls::{Tls, TlsError};
 
-use self::linger::Lingering;
+use self::{
+    linger::Lingering,
+    unread::{Answers, Watched},
+};
 use crate::request::Peer;
 
 /// A request's head arrives in this time.
@@ -43,6 +47,10 @@ const HEAD_BYTES_MAX: u32 = 64 << 10;
 const READ_BYTES_MAX: usize = 256 << 10;
 /// Streams of an HTTP/2 connection at once.
 const STREAMS_MAX: u32 = 64;
+/// An answer on its way to somebody outside moves in this time (nginx's `send_timeout` is twice as long).
+pub const WRITE_TIME: Duration = Duration::from_secs(30);
+/// One on its way to another service does: that one may wait for somebody outside in between, who reads slowly.
+pub const SERVICE_WRITE_TIME: Duration = Duration::from_mins(10);
 /// After an error of the listener itself (too many open files).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -55,6 +63,8 @@ pub struct ServerOptions {
     pub connections_max: usize,
     /// How long requests under way may take once the node stops.
     pub grace: Duration,
+    /// An answer of which nobody takes a byte for so long ends its connection.
+    pub write_time: Duration,
 }
 
 /// Serves until `stop` is cancelled, then drains.
@@ -90,13 +100,15 @@ pub async fn serve_shared(
             share => share.flatten(),
         };
         let (router, tls, watcher) = (router.clone(), options.tls.clone(), graceful.watcher());
-        let stop = stop.clone();
+        let (stop, time) = (stop.clone(), options.write_time);
+        let stream = Watched::new(stream, time);
         tasks.spawn(async move {
             let (_place, _share) = (place, share);
+            let served = Served { peer, router, watcher, time, stop };
             match tls {
-                None => connection(stream, peer, router, watcher, stop).await,
+                None => connection(stream, served).await,
                 Some(tls) => match tokio::time::timeout(HANDSHAKE_TIME, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => connection(stream, peer, router, watcher, stop).await,
+                    Ok(Ok(stream)) => connection(stream, served).await,
                     Ok(Err(error)) => tracing::debug!(%peer, %error, "a handshake failed"),
                     Err(_) => tracing::debug!(%peer, "a handshake took too long"),
                 },
@@ -133,23 +145,38 @@ async fn accept(
     }
 }
 
-async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    stream: S,
+/// What a connection is served with.
+struct Served {
     peer: SocketAddr,
     router: Router,
     watcher: hyper_util::server::graceful::Watcher,
+    time: Duration,
     stop: CancellationToken,
-) {
+}
+
+async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, of: Served) {
+    let Served { peer, router, watcher, time, stop } = of;
+    let answers = Answers::default();
+    let paced = answers.clone();
     let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
+        let is_stream = request.version() >= Version::HTTP_2;
         // HTTP/2 ends one request without the others; and who waits to be asked for a body is not asked.
-        let lingers =
-            request.version() < Version::HTTP_2 && !request.headers().contains_key(header::EXPECT);
+        let lingers = !is_stream && !request.headers().contains_key(header::EXPECT);
         let mut request: Request = match lingers {
             true => request.map(|body| Body::new(Lingering::new(body, stop.clone()))),
             false => request.map(Body::new),
         };
         request.extensions_mut().insert(Peer(peer));
-        router.clone().oneshot(request)
+        let (answer, answers) = (router.clone().oneshot(request), paced.clone());
+        async move {
+            let answer = answer.await?;
+            // What one stream holds back, the connection does not show.
+            Ok::<_, Infallible>(if is_stream {
+                answer.map(|body| answers.paced(body))
+            } else {
+                answer
+            })
+        }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
@@ -164,7 +191,12 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         .max_header_list_size(HEAD_BYTES_MAX)
         .keep_alive_interval(Some(Duration::from_secs(30)));
     let served = builder.serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(served.into_owned()).await {
-        tracing::debug!(%peer, error = &*error, "a connection ended badly");
+    tokio::select! {
+        served = watcher.watch(served.into_owned()) => if let Err(error) = served {
+            tracing::debug!(%peer, error = &*error, "a connection ended badly");
+        },
+        () = answers.stand_still(time) => {
+            tracing::debug!(%peer, "a connection is cut: nobody reads its answers");
+        }
     }
 }

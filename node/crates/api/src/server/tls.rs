@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use tokio::{io, net::TcpStream};
+use tokio::io::{self, AsyncRead, AsyncWrite};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
@@ -74,7 +74,10 @@ impl Tls {
         Ok(Self { certificate: certificate.to_owned(), key: key.to_owned(), state })
     }
 
-    pub(super) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn accept<S>(&self, stream: S) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         let acceptor = self.acceptor().await;
         acceptor.accept(stream).await
     }

@@ -197,7 +197,12 @@ async fn serve(name: &'static str, router: Router, stop: CancellationToken) -> C
     let layer = RequestLayer { service: name, trusts_ids: true, metrics };
     let router = guarded(router, key.clone(), name)
         .layer(middleware::from_fn_with_state(layer, request::layer));
-    let options = ServerOptions { tls: None, connections_max: 64, grace: Duration::from_secs(1) };
+    let options = ServerOptions {
+        tls: None,
+        connections_max: 64,
+        grace: Duration::from_secs(1),
+        write_time: Duration::from_mins(1),
+    };
     tokio::spawn(server::serve(listener, router, options, stop));
     Caller::new("test", name, &url, key)
 }
