@@ -10,9 +10,9 @@ use bytes::Bytes;
 use lucid_api::{
     Code, Problem,
     ports::{
-        Anchor, AnchorPage, Answer, BlockDetail, BlockId, BlockPage, CHAIN_PAGE_MAX, ChainApi,
-        ChainEntry, ChainNode, ChainState, ENTRIES_MAX, EntryPage, EntryQuery, Evm, LOOK_MAX,
-        LogEntry, Registration, TransactionDetail, TransparencyLog, TxHash, Witness,
+        Anchor, AnchorPage, Answer, Asker, BlockDetail, BlockId, BlockPage, CHAIN_PAGE_MAX,
+        ChainApi, ChainEntry, ChainNode, ChainState, ENTRIES_MAX, EntryPage, EntryQuery, Evm,
+        LOOK_MAX, LogEntry, Registration, TransactionDetail, TransparencyLog, TxHash, Witness,
     },
 };
 use lucid_core::{
@@ -98,24 +98,24 @@ impl Found {
 
 #[async_trait]
 impl ChainApi for LocalChainApi {
-    async fn rpc(&self, body: Bytes) -> Answer<Option<Bytes>> {
-        self.evm.rpc(body).await
+    async fn rpc(&self, asker: Asker, body: Bytes) -> Answer<Option<Bytes>> {
+        self.evm.rpc(asker, body).await
     }
 
     async fn head(&self) -> Answer<ChainState> {
         self.evm.chain().await
     }
 
-    async fn blocks(&self, before: Option<u64>, limit: u32) -> Answer<BlockPage> {
-        self.evm.blocks(before, limit).await
+    async fn blocks(&self, asker: Asker, before: Option<u64>, limit: u32) -> Answer<BlockPage> {
+        self.evm.blocks(asker, before, limit).await
     }
 
-    async fn block(&self, block: BlockId) -> Answer<BlockDetail> {
-        self.evm.block(block).await
+    async fn block(&self, asker: Asker, block: BlockId) -> Answer<BlockDetail> {
+        self.evm.block(asker, block).await
     }
 
-    async fn transaction(&self, hash: TxHash) -> Answer<TransactionDetail> {
-        self.evm.transaction(hash).await
+    async fn transaction(&self, asker: Asker, hash: TxHash) -> Answer<TransactionDetail> {
+        self.evm.transaction(asker, hash).await
     }
 
     async fn entries(&self, query: EntryQuery) -> Answer<EntryPage> {
@@ -165,9 +165,9 @@ impl ChainApi for LocalChainApi {
         Err(Problem::new(Code::NotFound, detail))
     }
 
-    async fn anchors(&self, before: Option<u64>, limit: u32) -> Answer<AnchorPage> {
+    async fn anchors(&self, asker: Asker, before: Option<u64>, limit: u32) -> Answer<AnchorPage> {
         let limit = limit.clamp(1, CHAIN_PAGE_MAX);
-        let registrations = self.evm.registrations(before, limit).await?;
+        let registrations = self.evm.registrations(asker, before, limit).await?;
         let full = registrations.len() == limit as usize;
         let next = registrations.last().map(|last| last.log_index).filter(|_| full);
         let anchor = |registration| {

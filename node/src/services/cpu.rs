@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use lucid_api::Problem;
+use lucid_api::{Code, Problem};
 use tokio::sync::Semaphore;
 
 use super::problem;
@@ -16,6 +16,9 @@ use super::problem;
 /// Lets so many jobs run at once; the others wait their turn, in order.
 #[derive(Clone)]
 pub struct Pool {
+    threads: NonZeroUsize,
+    /// Jobs that may wait.
+    waiting_max: usize,
     turns: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
 }
@@ -24,20 +27,38 @@ impl Pool {
     /// A pool of so many threads.
     #[must_use]
     pub fn new(threads: NonZeroUsize) -> Self {
-        Self { turns: Arc::new(Semaphore::new(threads.get())), waiting: Arc::default() }
+        let turns = Arc::new(Semaphore::new(threads.get()));
+        Self { threads, waiting_max: usize::MAX, turns, waiting: Arc::default() }
+    }
+
+    /// The same threads, where this many jobs may wait for them, and more are refused.
+    #[must_use]
+    pub fn with_at_most_waiting(self, waiting_max: usize) -> Self {
+        Self { waiting_max, ..self }
+    }
+
+    /// How many threads it has.
+    #[must_use]
+    pub fn threads(&self) -> NonZeroUsize {
+        self.threads
     }
 
     /// Runs a job and gives its answer. A job that has begun goes on to its end, whoever still waits
     /// for it.
     ///
     /// # Errors
-    /// `internal` where the job panicked; what it says otherwise.
+    /// `internal` where the job panicked; `unavailable` where too many wait; what it says otherwise.
     pub async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
         let turns = Arc::clone(&self.turns);
         let waiting = Waiting::begin(&self.waiting);
+        // This one is among them, though there may be a thread for it.
+        if self.waiting() > self.waiting_max {
+            let detail = "too much waits to be done: try again";
+            return Err(Problem::new(Code::Unavailable, detail));
+        }
         let turn = turns.acquire_owned().await.map_err(|error| problem::internal(&error))?;
         drop(waiting);
         let span = tracing::Span::current();
@@ -68,5 +89,30 @@ impl<'a> Waiting<'a> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn so_many_wait_and_no_more() {
+        let pool = Pool::new(NonZeroUsize::MIN).with_at_most_waiting(2);
+        let held = Arc::clone(&pool.turns).acquire_owned().await.unwrap();
+        let wait = || {
+            let pool = pool.clone();
+            tokio::spawn(async move { pool.run(|| Ok(())).await })
+        };
+        let waiting = [wait(), wait()];
+        while pool.waiting() < 2 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(pool.run(|| Ok(())).await.unwrap_err().code, Code::Unavailable);
+        drop(held);
+        for waiting in waiting {
+            waiting.await.unwrap().unwrap();
+        }
+        pool.run(|| Ok(())).await.unwrap();
     }
 }

@@ -16,6 +16,7 @@ pub mod merkle_builder;
 pub mod orchestrator;
 pub mod problem;
 pub mod sessions_data;
+pub mod turns;
 pub mod vm;
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ use futures_util::{StreamExt, stream};
 use lucid_api::{
     Code, Problem,
     ports::{
-        Answer, BodyStream, EventKind, ListOrder, ListSessions, NewSession, ProofRequest, SealJob,
-        Session, SessionState, Subject, UploadJob, Uploaded,
+        Answer, Asker, BodyStream, EventKind, ListOrder, ListSessions, NewSession, ProofRequest,
+        SealJob, Session, SessionState, Subject, UploadJob, Uploaded,
     },
 };
 use lucid_core::{ChunkIndex, SegmentIndex, SessionId, chunk::Codec, evidence::Evidence};
@@ -53,6 +53,7 @@ use self::{
     vm::{
         a_chain_registers_what_was_sealed_once_and_survives_anything,
         an_append_whose_end_is_not_known_is_not_made_twice, calls_are_answered_as_json_rpc_says,
+        what_computes_keeps_no_read_waiting,
     },
 };
 
@@ -86,6 +87,7 @@ suite! {
     a_chain_registers_what_was_sealed_once_and_survives_anything
     an_append_whose_end_is_not_known_is_not_made_twice
     calls_are_answered_as_json_rpc_says
+    what_computes_keeps_no_read_waiting
     what_is_in_force_and_who_decides_is_said
     proposals_are_made_and_shown_and_survive_a_restart
     what_could_not_be_carried_out_is_not_proposed
@@ -117,6 +119,11 @@ fn body(bytes: &[u8]) -> BodyStream {
 
 fn code<T>(answer: Answer<T>) -> Code {
     answer.err().expect("a problem").code
+}
+
+/// Who asks, where it does not matter.
+fn asker() -> Asker {
+    Asker::service("test")
 }
 
 fn sample(count: usize) -> Vec<u8> {

@@ -18,7 +18,7 @@ use lucid_core::{
 };
 use serde_json::{Value, json};
 
-use super::{Node, Reach, code, node::Vm};
+use super::{Node, Reach, asker, code, node::Vm};
 
 /// What takes longer hangs.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -42,7 +42,7 @@ fn check_proof(detail: &TransactionDetail, header: &Header) {
 async fn numbers(chain: &dyn ChainApi, limit: u32) -> Vec<u64> {
     let (mut numbers, mut before) = (Vec::new(), None);
     loop {
-        let page = chain.blocks(before, limit).await.unwrap();
+        let page = chain.blocks(asker(), before, limit).await.unwrap();
         assert!(page.blocks.len() <= limit as usize);
         numbers.extend(page.blocks.iter().map(|block| block.header.number.0));
         match page.next {
@@ -66,16 +66,16 @@ pub(super) async fn blocks_are_what_the_log_has(reach: Reach) {
     for limit in [1, 2, 200] {
         assert_eq!(numbers(chain, limit).await, all, "{limit}");
     }
-    let beyond = chain.blocks(Some(head.number + 100), 1).await.unwrap();
+    let beyond = chain.blocks(asker(), Some(head.number + 100), 1).await.unwrap();
     assert_eq!(beyond.blocks[0].header.number.0, head.number);
-    assert_eq!(chain.blocks(Some(0), 5).await.unwrap().blocks, []);
+    assert_eq!(chain.blocks(asker(), Some(0), 5).await.unwrap().blocks, []);
 
     let mut registered = Vec::new();
     for number in 0..=head.number {
-        let detail = chain.block(BlockId::Number(number)).await.unwrap();
+        let detail = chain.block(asker(), BlockId::Number(number)).await.unwrap();
         let header = &detail.block.header;
         assert_eq!(Hash::of(&header.to_bytes()), detail.block.hash, "as an auditor makes it");
-        assert_eq!(chain.block(BlockId::Hash(detail.block.hash)).await.unwrap(), detail);
+        assert_eq!(chain.block(asker(), BlockId::Hash(detail.block.hash)).await.unwrap(), detail);
         let entry = node.log.entries(EntryIndex(detail.block.log_index), 1).await.unwrap();
         let Entry::EvmBlock(entry) = Entry::parse(entry[0].entry.as_bytes()).unwrap() else {
             panic!("entry {} is no block", detail.block.log_index)
@@ -86,7 +86,7 @@ pub(super) async fn blocks_are_what_the_log_has(reach: Reach) {
         let gas: u64 = detail.transactions.iter().map(|tx| tx.gas_used).sum();
         assert_eq!(gas, header.gas_used);
         for (index, tx) in (0_u32..).zip(&detail.transactions) {
-            let found = chain.transaction(tx.hash).await.unwrap();
+            let found = chain.transaction(asker(), tx.hash).await.unwrap();
             assert_eq!((found.block_number, found.index), (number, index));
             assert_eq!((found.success, found.gas_used), (true, tx.gas_used));
             check_proof(&found, header);
@@ -94,16 +94,16 @@ pub(super) async fn blocks_are_what_the_log_has(reach: Reach) {
         registered.extend(detail.registered);
     }
     assert_eq!(registered, sealed);
-    let first = chain.block(BlockId::Number(1)).await.unwrap();
-    let creates = chain.transaction(first.transactions[0].hash).await.unwrap();
+    let first = chain.block(asker(), BlockId::Number(1)).await.unwrap();
+    let creates = chain.transaction(asker(), first.transactions[0].hash).await.unwrap();
     assert_eq!(creates.action.as_deref(), Some("creates the contract LucidAnchors"));
     assert_eq!((creates.to, creates.created), (None, Some(head.anchors)));
 
     let unknown = Hash::of(b"no block");
     for block in [BlockId::Number(head.number + 1), BlockId::Hash(unknown)] {
-        assert_eq!(code(chain.block(block).await), Code::NotFound);
+        assert_eq!(code(chain.block(asker(), block).await), Code::NotFound);
     }
-    assert_eq!(code(chain.transaction(TxHash(unknown.0)).await), Code::NotFound);
+    assert_eq!(code(chain.transaction(asker(), TxHash(unknown.0)).await), Code::NotFound);
     vm.stop().await;
 }
 
@@ -126,7 +126,7 @@ pub(super) async fn registrations_are_found_and_told_newest_first(reach: Reach) 
         );
         assert_eq!((found.owner.as_str(), found.log_index), ("TOwner", facts.log_index));
         assert_eq!((found.plain_bytes, found.chunk_count), (3, 1));
-        let tx = chain.transaction(found.transaction).await.unwrap();
+        let tx = chain.transaction(asker(), found.transaction).await.unwrap();
         let action = format!(
             "registers session {}, entry {} of the log",
             session.session_id, facts.log_index
@@ -144,7 +144,7 @@ pub(super) async fn registrations_are_found_and_told_newest_first(reach: Reach) 
     for limit in [1, 2, 5, 200] {
         let (mut found, mut before) = (Vec::new(), None);
         loop {
-            let page = chain.anchors(before, limit).await.unwrap();
+            let page = chain.anchors(asker(), before, limit).await.unwrap();
             found.extend(page.anchors.into_iter().map(|anchor| {
                 let Anchor::Registration { network, registration } = anchor;
                 assert_eq!(network, "private");
@@ -218,7 +218,7 @@ async fn send(vm: &Vm, signer: &Signer, to: &str, input: Bytes) -> TransactionDe
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         let chain = vm.chain.clone();
         async move {
-            let answer = chain.rpc(body.to_string().into()).await.unwrap().unwrap();
+            let answer = chain.rpc(asker(), body.to_string().into()).await.unwrap().unwrap();
             let answer: Value = serde_json::from_slice(&answer).unwrap();
             assert_eq!(answer["error"], Value::Null, "{answer}");
             answer["result"].as_str().unwrap().to_owned()
@@ -232,7 +232,7 @@ async fn send(vm: &Vm, signer: &Signer, to: &str, input: Bytes) -> TransactionDe
     let hash = call("eth_sendRawTransaction", json!([hex::encode_prefixed(tx.raw())])).await;
     let start = Instant::now();
     loop {
-        match vm.chain.transaction(hash.parse().unwrap()).await {
+        match vm.chain.transaction(asker(), hash.parse().unwrap()).await {
             Ok(found) => return found,
             Err(problem) => assert_eq!(problem.code, Code::NotFound),
         }
@@ -251,7 +251,7 @@ pub(super) async fn the_node_says_who_it_is_and_why_a_transaction_failed(reach: 
     assert_eq!(format!("lucid/{}", about.node_id), key.split('+').next().unwrap());
     assert_eq!((about.origin.chain_id, &about.origin.account), (head.chain_id, &head.account));
     assert_eq!(about.origin.contracts.anchors, head.anchors);
-    let genesis = vm.chain.block(BlockId::Number(0)).await.unwrap().block;
+    let genesis = vm.chain.block(asker(), BlockId::Number(0)).await.unwrap().block;
     assert_eq!(genesis.hash, about.origin.genesis_hash);
     assert_eq!(genesis.header.parent, Hash::of(about.origin.genesis.as_bytes()));
     assert_eq!(about.features, ["chain", "witness"], "it witnesses a log, and none is asked");
@@ -269,7 +269,7 @@ pub(super) async fn the_node_says_who_it_is_and_why_a_transaction_failed(reach: 
     let why = failed.failure.as_deref().unwrap_or_default();
     assert!(why.starts_with("only a decision changes this"), "{why}");
     assert!(failed.action.is_some_and(|action| action.starts_with("sets the parameter 0x00")));
-    let block = vm.chain.block(BlockId::Number(failed.block_number)).await.unwrap();
+    let block = vm.chain.block(asker(), BlockId::Number(failed.block_number)).await.unwrap();
     assert_eq!((block.block.failed_count, block.transactions[0].success), (1, false));
     vm.stop().await;
 }

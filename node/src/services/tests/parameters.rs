@@ -21,7 +21,7 @@ use lucid_core::{
 use serde_json::{Value, json};
 
 use super::{
-    Node, Reach, code, new,
+    Node, Reach, asker, code, new,
     node::{CHUNK, Vm, beginning},
     sample,
 };
@@ -84,7 +84,7 @@ impl<'a> Voter<'a> {
 
     async fn ask(&self, method: &str, params: Value) -> Value {
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
-        let answer = self.vm.evm.rpc(body.to_string().into()).await.unwrap().unwrap();
+        let answer = self.vm.evm.rpc(asker(), body.to_string().into()).await.unwrap().unwrap();
         let answer: Value = serde_json::from_slice(&answer).unwrap();
         assert!(answer["error"].is_null(), "{method}: {answer}");
         answer["result"].clone()

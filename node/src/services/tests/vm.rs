@@ -9,14 +9,15 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use lucid_api::{
     Code, Problem,
-    ports::{Answer, BlockLog, ChainState},
+    ports::{Answer, Asker, BlockLog, ChainState},
 };
 use lucid_core::{EntryIndex, entry::Entry};
 use serde_json::{Value, json};
 
-use super::{Node, Reach, code, node::Vm};
+use super::{Node, Reach, asker, code, node::Vm};
 
 impl Vm {
     /// The chain once so many sessions are registered in it.
@@ -35,7 +36,7 @@ impl Vm {
     }
 
     async fn call(&self, body: &Value) -> Option<Value> {
-        let answer = self.evm.rpc(body.to_string().into()).await.unwrap();
+        let answer = self.evm.rpc(asker(), body.to_string().into()).await.unwrap();
         answer.map(|answer| serde_json::from_slice(&answer).unwrap())
     }
 }
@@ -195,11 +196,47 @@ pub(super) async fn calls_are_answered_as_json_rpc_says(reach: Reach) {
     assert_eq!(unknown["error"]["code"], -32601);
     let notification = json!({"jsonrpc": "2.0", "method": "eth_chainId"});
     assert_eq!(vm.call(&notification).await, None);
-    let answer = vm.evm.rpc("{".into()).await.unwrap().unwrap();
+    let answer = vm.evm.rpc(asker(), "{".into()).await.unwrap().unwrap();
     let answer: Value = serde_json::from_slice(&answer).unwrap();
     assert_eq!(answer["error"]["code"], -32700);
     assert_eq!(vm.local.away(), None);
     let local = vm.local.clone();
     vm.stop().await;
     assert!(local.away().is_some_and(|why| why.contains("stopping")));
+}
+
+/// Batches that compute, of many who ask: what only reads is answered before them.
+pub(super) async fn what_computes_keeps_no_read_waiting(reach: Reach) {
+    let node = Node::new(reach).await;
+    let vm = node.vm("vm", node.blocks.clone()).await;
+    let chain = vm.registered(0).await;
+    // BLAKE2's compression with all the rounds that a call's gas pays for (EIP-152): a batch takes half a
+    // second or more.
+    let rounds = hex::encode(((1_u32 << 24) - 25_000).to_be_bytes());
+    let input = format!("0x{rounds}{}01", "00".repeat(208));
+    let to = "0x0000000000000000000000000000000000000009";
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_call",
+        "params": [{"to": to, "data": input}, "latest"]});
+    let batch = Bytes::from(Value::Array(vec![call; 10]).to_string());
+    let tasks: Vec<_> = (0..6)
+        .map(|number| {
+            let (evm, batch) = (Arc::clone(&vm.evm), batch.clone());
+            tokio::spawn(async move { evm.rpc(Asker::service(&format!("{number}")), batch).await })
+        })
+        .collect();
+    // Until they are there.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(vm.evm.chain().await.unwrap().hash, chain.hash);
+    vm.evm.blocks(asker(), None, 10).await.unwrap();
+    let number = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber"});
+    assert_eq!(vm.call(&number).await.unwrap()["result"], format!("{:#x}", chain.number));
+    // There are two threads: whoever had waited behind them would have seen four end.
+    let ended = tasks.iter().filter(|task| task.is_finished()).count();
+    assert!(ended <= 2, "{ended}");
+    for task in tasks {
+        let answer = task.await.unwrap().unwrap().unwrap();
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        assert!(answer[0]["result"].is_string(), "{answer}");
+    }
+    vm.stop().await;
 }

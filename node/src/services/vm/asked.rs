@@ -9,7 +9,7 @@ use lucid_api::{
     },
 };
 use lucid_chain::{
-    BlockNumber, ChainError, Head, Included, Receipt, RegistrationPlace, Tracer,
+    BlockNumber, ChainError, Head, Included, Patience, Receipt, RegistrationPlace, Tracer,
     alloy_primitives::{Address, B256, Bytes, Log, hex, keccak256},
     alloy_rpc_types_trace::geth::{CallConfig, GethTrace},
     contracts::{Contracts, Registered, governance::refusal},
@@ -133,10 +133,6 @@ impl Running {
         let Included { number, index, transaction: tx, receipt, gas_used, .. } = included;
         let (block_hash, header) = self.chain.header(number).map_err(of_chain)?;
         let paths = self.chain.paths(number, index).map_err(of_chain)?;
-        let failure = match receipt.success {
-            true => None,
-            false => self.failure(tx.hash())?,
-        };
         Ok(TransactionDetail {
             hash,
             block_number: number.0,
@@ -153,7 +149,8 @@ impl Running {
             gas_used,
             gas_price: tx.effective_gas_price().to_string(),
             success: receipt.success,
-            failure,
+            // Looked for apart, where there is one: it takes longer.
+            failure: None,
             logs: receipt.logs.iter().map(emitted).collect(),
             proof: TransactionProof {
                 leaves: paths.leaves,
@@ -167,14 +164,18 @@ impl Running {
         })
     }
 
-    /// Why a transaction failed: it is executed again over the state before its block, where that is kept.
-    fn failure(&self, hash: B256) -> Answer<Option<String>> {
+    /// Why a transaction failed: it is executed again over the state before its block, where that is kept and
+    /// there is time for it.
+    pub(super) fn failure(&self, hash: TxHash, patience: Patience<'_>) -> Answer<Option<String>> {
         let top = CallConfig { only_top_call: Some(true), with_log: None };
-        let trace = match self.chain.trace(hash, &Tracer::Calls(top)) {
+        let trace = match self.chain.trace_within(B256::from(hash.0), &Tracer::Calls(top), patience)
+        {
             Ok(trace) => trace,
-            Err(ChainError::StateNotKept { .. } | ChainError::TraceTooLarge { .. }) => {
-                return Ok(None);
-            }
+            Err(
+                ChainError::StateNotKept { .. }
+                | ChainError::TraceTooLarge { .. }
+                | ChainError::OutOfTime { .. },
+            ) => return Ok(None),
             Err(error) => return Err(of_chain(error)),
         };
         let GethTrace::CallTracer(call) = trace else { return Ok(None) };

@@ -1,6 +1,9 @@
 //! What services of the node ask of the chain's contracts, and say to them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use lucid_api::{
@@ -13,7 +16,7 @@ use lucid_api::{
 };
 use lucid_chain::{
     At, BlockNumber, CALL_GAS_MAX, Call, CallError, Chain, ChainError, Head, Header,
-    LOG_BLOCKS_MAX, LogEntry, LogFilter,
+    LOG_BLOCKS_MAX, LogEntry, LogFilter, Patience,
     alloy_primitives::{Address, Bytes},
     contracts::governance::refusal,
 };
@@ -26,6 +29,8 @@ use crate::{context::now, services::problem};
 const VIEW_GAS_MAX: u64 = 30_000_000;
 /// A transaction is in a block in this time, or whoever waits is told to look later.
 const BLOCK_TIME_MAX: Duration = Duration::from_secs(30);
+/// So long logs are looked for, for one answer.
+const LOGS_TIME: Duration = Duration::from_secs(5);
 /// Gas beyond the estimate: the state may change before the block, as when the vote before it makes the
 /// quorum, which costs the next one some thousands more.
 const GAS_MARGIN: u64 = 100_000;
@@ -91,13 +96,22 @@ impl Running {
         let mut to = last.min(filter.from.saturating_add(LOG_BLOCKS_MAX - 1));
         let addresses = filter.addresses.iter().map(|address| Address::from(address.0)).collect();
         let wanted = LogFilter { addresses, topics: Vec::new() };
+        let began = Instant::now();
+        let is_over = || began.elapsed() > LOGS_TIME;
+        let mut patience = Patience::until(&is_over);
         let found = loop {
-            match self.chain.logs(BlockNumber(filter.from), BlockNumber(to), &wanted) {
+            let (from, last) = (BlockNumber(filter.from), BlockNumber(to));
+            match self.chain.logs_within(from, last, &wanted, patience) {
                 Ok(found) => break found,
                 // Fewer blocks, then. One alone holds less than what is too much.
                 Err(
                     ChainError::TooManyLogs { number, .. } | ChainError::LogsTooLong { number, .. },
                 ) if number.0 > filter.from => to = number.0 - 1,
+                Err(ChainError::OutOfTime { number }) => {
+                    // Half as much takes no more than the time that there was.
+                    to = filter.from + number.0.saturating_sub(filter.from) / 2;
+                    patience = Patience::ENDLESS;
+                }
                 Err(error) => return Err(of_chain(&error)),
             }
         };

@@ -32,7 +32,7 @@ use std::{
     num::NonZeroUsize,
     path::Path,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -40,15 +40,15 @@ use bytes::Bytes;
 use lucid_api::{
     Code, Problem,
     ports::{
-        Answer, BlockDetail, BlockId, BlockLog, BlockPage, ChainOrigin, ChainState, Evm,
+        Answer, Asker, BlockDetail, BlockId, BlockLog, BlockPage, ChainOrigin, ChainState, Evm,
         Registration, TransactionDetail, TransparencyLog, TxHash,
     },
 };
 use lucid_chain::{
-    Chain, Places, Pool as Waiting, Signer,
+    Chain, Patience, Places, Pool as Waiting, Signer,
     alloy_primitives::Address,
     contracts::{Contracts, Governance},
-    rpc::Rpc,
+    rpc::{self, ANSWER_MILLIS_MAX, Caller, Rpc},
 };
 use lucid_core::{EntryIndex, Hash, Parameters, SessionId, entry::Entry};
 use lucid_store::{Disk, Projection, StoreError, secrets};
@@ -56,7 +56,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use self::{error::VmError, own::OwnCalls, waiting::PoolHost};
-use super::{cpu::Pool, problem};
+use super::{cpu::Pool, problem, turns::Turns};
 use crate::context::now;
 
 /// What the trees hold; another one is made anew from the log.
@@ -80,11 +80,20 @@ pub struct VmOptions {
     pub block_time: Duration,
 }
 
+/// Questions that wait for `pool`.
+const READS_MAX: usize = 256;
+/// So long it is looked for why a transaction failed.
+const FAILURE_TIME: Duration = Duration::from_millis(ANSWER_MILLIS_MAX);
+
 /// blockchain-vm.
 pub struct LocalVm {
     parts: Arc<Parts>,
-    /// For questions.
+    /// For what reads a row or two, or calls the node's own contracts, for whomever.
     pool: Pool,
+    /// For what reads more.
+    reads: Turns,
+    /// For what others have computed.
+    turns: Turns,
 }
 
 /// What its task and its answers share.
@@ -159,7 +168,9 @@ impl LocalVm {
             looked: Mutex::default(),
             state: Mutex::new(State::Away("the chain is being read from the log".to_owned())),
         };
-        Ok((Self { parts: Arc::new(parts), pool }, anew))
+        let (reads, turns) = (Turns::new(pool.threads()), Turns::new(pool.threads()));
+        let pool = pool.with_at_most_waiting(READS_MAX);
+        Ok((Self { parts: Arc::new(parts), pool, reads, turns }, anew))
     }
 
     /// Reads the chain from the log and makes its blocks, until `stop`.
@@ -207,6 +218,16 @@ impl LocalVm {
     ) -> Answer<T> {
         let (running, account) = (self.parts.running()?, self.parts.signer.address());
         self.pool.run(move || question(&running, account)).await
+    }
+
+    /// [`ask`](Self::ask) in turn with others who do.
+    async fn read<T: Send + 'static>(
+        &self,
+        asker: &Asker,
+        question: impl FnOnce(&Running) -> Answer<T> + Send + 'static,
+    ) -> Answer<T> {
+        let running = self.parts.running()?;
+        self.reads.run(asker, move || question(&running)).await
     }
 
     /// How many entries the log has that no block stands for, and how many seconds the oldest of them waits.
@@ -315,9 +336,18 @@ impl Parts {
 
 #[async_trait]
 impl Evm for LocalVm {
-    async fn rpc(&self, body: Bytes) -> Answer<Option<Bytes>> {
+    async fn rpc(&self, asker: Asker, body: Bytes) -> Answer<Option<Bytes>> {
         let running = self.parts.running()?;
-        self.pool.run(move || Ok(running.rpc.answer(&body).map(Bytes::from))).await
+        let (is_light, caller) = (rpc::is_light(&body), Caller::named(asker.as_str()));
+        let job = move || {
+            let answer = running.rpc.answer_to(caller, &body);
+            // It may be waited for: no more is kept than it is long.
+            Ok(answer.map(|text| Bytes::from(text.into_boxed_slice())))
+        };
+        match is_light {
+            true => self.reads.run(&asker, job).await,
+            false => self.turns.run(&asker, job).await,
+        }
     }
 
     async fn chain(&self) -> Answer<ChainState> {
@@ -345,23 +375,39 @@ impl Evm for LocalVm {
         self.ask(Running::origin).await
     }
 
-    async fn blocks(&self, before: Option<u64>, limit: u32) -> Answer<BlockPage> {
-        self.ask(move |running, _| running.blocks(before, limit)).await
+    async fn blocks(&self, asker: Asker, before: Option<u64>, limit: u32) -> Answer<BlockPage> {
+        self.read(&asker, move |running| running.blocks(before, limit)).await
     }
 
-    async fn block(&self, block: BlockId) -> Answer<BlockDetail> {
-        self.ask(move |running, _| running.block(block)).await
+    async fn block(&self, asker: Asker, block: BlockId) -> Answer<BlockDetail> {
+        self.read(&asker, move |running| running.block(block)).await
     }
 
-    async fn transaction(&self, hash: TxHash) -> Answer<TransactionDetail> {
-        self.ask(move |running, _| running.transaction(hash)).await
+    async fn transaction(&self, asker: Asker, hash: TxHash) -> Answer<TransactionDetail> {
+        let detail = self.read(&asker, move |running| running.transaction(hash)).await?;
+        if detail.success {
+            return Ok(detail);
+        }
+        let running = self.parts.running()?;
+        let began = Instant::now();
+        let job = move || {
+            let is_over = || began.elapsed() > FAILURE_TIME;
+            running.failure(hash, Patience::until(&is_over))
+        };
+        let failure = self.turns.run(&asker, job).await?;
+        Ok(TransactionDetail { failure, ..detail })
     }
 
     async fn registration(&self, session: SessionId) -> Answer<Option<Registration>> {
         self.ask(move |running, _| running.registration(session)).await
     }
 
-    async fn registrations(&self, before: Option<u64>, limit: u32) -> Answer<Vec<Registration>> {
-        self.ask(move |running, _| running.registrations(before, limit)).await
+    async fn registrations(
+        &self,
+        asker: Asker,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Answer<Vec<Registration>> {
+        self.read(&asker, move |running| running.registrations(before, limit)).await
     }
 }

@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use axum::{Router, extract::DefaultBodyLimit, routing::post};
+use axum::{Router, extract::DefaultBodyLimit, http::HeaderMap, routing::post};
 use bytes::Bytes;
 use lucid_core::SessionId;
 
-use super::{Caller, answer, method};
+use super::{Caller, answer, method, serving::arguments};
 use crate::ports::{
-    AnchorPage, Answer, BlockDetail, BlockId, BlockPage, ChainApi, ChainEntry, ChainNode,
+    AnchorPage, Answer, Asker, BlockDetail, BlockId, BlockPage, ChainApi, ChainEntry, ChainNode,
     ChainState, EntryPage, EntryQuery, RPC_BYTES_MAX, Registration, TransactionDetail, TxHash,
 };
 
@@ -31,22 +31,30 @@ pub fn chain(port: Arc<dyn ChainApi>) -> Router {
         }};
     }
     let router = route!(Router::new(), "head", |port, (): ()| port.head());
-    let router = route!(router, "blocks", |port, (before, limit): (Option<u64>, u32)| port
-        .blocks(before, limit));
-    let router = route!(router, "block", |port, block: BlockId| port.block(block));
-    let router = route!(router, "transaction", |port, hash: TxHash| port.transaction(hash));
+    let router =
+        route!(router, "blocks", |port, (asker, before, limit): (Asker, Option<u64>, u32)| port
+            .blocks(asker, before, limit));
+    let router =
+        route!(router, "block", |port, (asker, block): (Asker, BlockId)| port.block(asker, block));
+    let router = route!(router, "transaction", |port, (asker, hash): (Asker, TxHash)| port
+        .transaction(asker, hash));
     let router = route!(router, "entries", |port, query: EntryQuery| port.entries(query));
     let router = route!(router, "entry", |port, index: u64| port.entry(index));
     let router =
         route!(router, "registration", |port, session: SessionId| port.registration(session));
-    let router = route!(router, "anchors", |port, (before, limit): (Option<u64>, u32)| port
-        .anchors(before, limit));
+    let router =
+        route!(router, "anchors", |port, (asker, before, limit): (Asker, Option<u64>, u32)| port
+            .anchors(asker, before, limit));
     let router = route!(router, "node", |port, (): ()| port.node());
-    let rpc = move |body: Bytes| {
+    let rpc = move |headers: HeaderMap, body: Bytes| {
         let port = Arc::clone(&port);
         async move {
             let text = |bytes: Bytes| String::from_utf8_lossy(&bytes).into_owned();
-            answer(port.rpc(body).await.map(|answer| axum::Json(answer.map(text))))
+            let answered = match arguments::<Asker>(&headers) {
+                Ok(asker) => port.rpc(asker, body).await,
+                Err(problem) => Err(problem),
+            };
+            answer(answered.map(|answer| axum::Json(answer.map(text))))
         }
     };
     router.route("/internal/v1/chain/rpc", post(rpc)).layer(DefaultBodyLimit::max(RPC_BYTES_MAX))
@@ -57,9 +65,9 @@ pub struct RemoteChainApi(pub Caller);
 
 #[async_trait]
 impl ChainApi for RemoteChainApi {
-    async fn rpc(&self, body: Bytes) -> Answer<Option<Bytes>> {
+    async fn rpc(&self, asker: Asker, body: Bytes) -> Answer<Option<Bytes>> {
         let answer: Answer<Option<String>> =
-            self.0.send_bytes("chain/rpc", &(), body.into(), Some(RPC_TIME)).await;
+            self.0.send_bytes("chain/rpc", &asker, body.into(), Some(RPC_TIME)).await;
         Ok(answer?.map(Bytes::from))
     }
 
@@ -67,16 +75,16 @@ impl ChainApi for RemoteChainApi {
         self.0.call("chain/head", &()).await
     }
 
-    async fn blocks(&self, before: Option<u64>, limit: u32) -> Answer<BlockPage> {
-        self.0.call("chain/blocks", &(before, limit)).await
+    async fn blocks(&self, asker: Asker, before: Option<u64>, limit: u32) -> Answer<BlockPage> {
+        self.0.call("chain/blocks", &(asker, before, limit)).await
     }
 
-    async fn block(&self, block: BlockId) -> Answer<BlockDetail> {
-        self.0.call("chain/block", &block).await
+    async fn block(&self, asker: Asker, block: BlockId) -> Answer<BlockDetail> {
+        self.0.call("chain/block", &(asker, block)).await
     }
 
-    async fn transaction(&self, hash: TxHash) -> Answer<TransactionDetail> {
-        self.0.call("chain/transaction", &hash).await
+    async fn transaction(&self, asker: Asker, hash: TxHash) -> Answer<TransactionDetail> {
+        self.0.call("chain/transaction", &(asker, hash)).await
     }
 
     async fn entries(&self, query: EntryQuery) -> Answer<EntryPage> {
@@ -91,8 +99,8 @@ impl ChainApi for RemoteChainApi {
         self.0.call("chain/registration", &session).await
     }
 
-    async fn anchors(&self, before: Option<u64>, limit: u32) -> Answer<AnchorPage> {
-        self.0.call("chain/anchors", &(before, limit)).await
+    async fn anchors(&self, asker: Asker, before: Option<u64>, limit: u32) -> Answer<AnchorPage> {
+        self.0.call("chain/anchors", &(asker, before, limit)).await
     }
 
     async fn node(&self) -> Answer<ChainNode> {

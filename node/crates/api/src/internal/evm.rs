@@ -3,20 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use axum::{Router, extract::DefaultBodyLimit, routing::post};
+use axum::{Router, extract::DefaultBodyLimit, http::HeaderMap, routing::post};
 use bytes::Bytes;
 use lucid_core::SessionId;
 
-use super::{Caller, answer, method};
+use super::{Caller, answer, method, serving::arguments};
 use crate::ports::{
-    Answer, BlockDetail, BlockId, BlockLog, BlockPage, ChainOrigin, ChainState, Evm, RPC_BYTES_MAX,
-    Registration, TransactionDetail, TxHash,
+    Answer, Asker, BlockDetail, BlockId, BlockLog, BlockPage, ChainOrigin, ChainState, Evm,
+    RPC_BYTES_MAX, Registration, TransactionDetail, TxHash,
 };
 
 /// A block's entries, quoted twice: as entries, and as texts of the call.
 const BLOCK_BYTES_MAX: usize = 16 << 20;
 
-/// The longest batch computes for some five seconds, and may wait for its turn.
+/// The longest answer computes for some five seconds, and waits for its turn for fifteen at the most.
 const RPC_TIME: Duration = Duration::from_secs(30);
 
 /// The called end of who writes the log.
@@ -36,12 +36,16 @@ pub fn block_log(port: Arc<dyn BlockLog>) -> Router {
 /// blockchain-vm's called end.
 pub fn evm(port: Arc<dyn Evm>) -> Router {
     let for_rpc = Arc::clone(&port);
-    let rpc = move |body: Bytes| {
+    let rpc = move |headers: HeaderMap, body: Bytes| {
         let port = Arc::clone(&for_rpc);
         async move {
             // The text as a text: it need not be looked into on its way.
             let text = |bytes: Bytes| String::from_utf8_lossy(&bytes).into_owned();
-            answer(port.rpc(body).await.map(|answer| axum::Json(answer.map(text))))
+            let answered = match arguments::<Asker>(&headers) {
+                Ok(asker) => port.rpc(asker, body).await,
+                Err(problem) => Err(problem),
+            };
+            answer(answered.map(|answer| axum::Json(answer.map(text))))
         }
     };
     let queries = evm_queries(&port);
@@ -71,14 +75,17 @@ fn evm_queries(port: &Arc<dyn Evm>) -> Router {
         }};
     }
     let router = route!(Router::new(), "origin", |port, (): ()| port.origin());
-    let router = route!(router, "blocks", |port, (before, limit): (Option<u64>, u32)| port
-        .blocks(before, limit));
-    let router = route!(router, "block", |port, block: BlockId| port.block(block));
-    let router = route!(router, "transaction", |port, hash: TxHash| port.transaction(hash));
+    let router =
+        route!(router, "blocks", |port, (asker, before, limit): (Asker, Option<u64>, u32)| port
+            .blocks(asker, before, limit));
+    let router =
+        route!(router, "block", |port, (asker, block): (Asker, BlockId)| port.block(asker, block));
+    let router = route!(router, "transaction", |port, (asker, hash): (Asker, TxHash)| port
+        .transaction(asker, hash));
     let router =
         route!(router, "registration", |port, session: SessionId| port.registration(session));
-    route!(router, "registrations", |port, (before, limit): (Option<u64>, u32)| port
-        .registrations(before, limit))
+    route!(router, "registrations", |port, (asker, before, limit): (Asker, Option<u64>, u32)| port
+        .registrations(asker, before, limit))
 }
 
 /// The calling end of who makes blocks.
@@ -96,9 +103,9 @@ pub struct RemoteEvm(pub Caller);
 
 #[async_trait]
 impl Evm for RemoteEvm {
-    async fn rpc(&self, body: Bytes) -> Answer<Option<Bytes>> {
+    async fn rpc(&self, asker: Asker, body: Bytes) -> Answer<Option<Bytes>> {
         let answer: Answer<Option<String>> =
-            self.0.send_bytes("evm/rpc", &(), body.into(), Some(RPC_TIME)).await;
+            self.0.send_bytes("evm/rpc", &asker, body.into(), Some(RPC_TIME)).await;
         Ok(answer?.map(Bytes::from))
     }
 
@@ -110,23 +117,28 @@ impl Evm for RemoteEvm {
         self.0.call("evm/origin", &()).await
     }
 
-    async fn blocks(&self, before: Option<u64>, limit: u32) -> Answer<BlockPage> {
-        self.0.call("evm/blocks", &(before, limit)).await
+    async fn blocks(&self, asker: Asker, before: Option<u64>, limit: u32) -> Answer<BlockPage> {
+        self.0.call("evm/blocks", &(asker, before, limit)).await
     }
 
-    async fn block(&self, block: BlockId) -> Answer<BlockDetail> {
-        self.0.call("evm/block", &block).await
+    async fn block(&self, asker: Asker, block: BlockId) -> Answer<BlockDetail> {
+        self.0.call("evm/block", &(asker, block)).await
     }
 
-    async fn transaction(&self, hash: TxHash) -> Answer<TransactionDetail> {
-        self.0.call("evm/transaction", &hash).await
+    async fn transaction(&self, asker: Asker, hash: TxHash) -> Answer<TransactionDetail> {
+        self.0.call("evm/transaction", &(asker, hash)).await
     }
 
     async fn registration(&self, session: SessionId) -> Answer<Option<Registration>> {
         self.0.call("evm/registration", &session).await
     }
 
-    async fn registrations(&self, before: Option<u64>, limit: u32) -> Answer<Vec<Registration>> {
-        self.0.call("evm/registrations", &(before, limit)).await
+    async fn registrations(
+        &self,
+        asker: Asker,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Answer<Vec<Registration>> {
+        self.0.call("evm/registrations", &(asker, before, limit)).await
     }
 }

@@ -45,6 +45,8 @@ pub use self::{
 
 /// The header with a call's arguments where the body is something else.
 pub(crate) const CALL: http::HeaderName = http::HeaderName::from_static("lucid-call");
+/// The header with the address that a request came to the gateway from.
+pub(crate) const CLIENT: http::HeaderName = http::HeaderName::from_static("lucid-client");
 /// Marks an answer that refuses the service's token, apart from one that refuses a person's.
 pub(crate) const REFUSED: http::HeaderName = http::HeaderName::from_static("lucid-refused");
 /// The method with which a service asks whether another is there and lets it in.

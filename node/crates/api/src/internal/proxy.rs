@@ -12,9 +12,10 @@ use axum::{
 use http::{HeaderMap, HeaderName, Version, header};
 use lucid_core::access::Principal;
 
-use super::{Caller, caller::passed_on};
+use super::{CLIENT, Caller, caller::passed_on};
 use crate::{
     Code, Problem,
+    gateway::ClientAddress,
     request::{REQUEST_ID, RequestId},
 };
 
@@ -57,6 +58,7 @@ async fn run(upstream: &Caller, mut request: Request) -> Result<Response, Proble
     let path = path.ok_or_else(|| Problem::new(Code::InvalidRequest, "the path is malformed"))?;
     let principal = request.extensions_mut().remove::<Principal>();
     let id = request.extensions_mut().remove::<RequestId>();
+    let client = request.extensions_mut().remove::<ClientAddress>();
     strip(request.headers_mut());
     for name in NOT_PASSED_ON {
         request.headers_mut().remove(name);
@@ -74,6 +76,9 @@ async fn run(upstream: &Caller, mut request: Request) -> Result<Response, Proble
     }
     if let Some(id) = id.and_then(|RequestId(id)| id.parse().ok()) {
         request.headers_mut().insert(REQUEST_ID, id);
+    }
+    if let Some(address) = client.and_then(|ClientAddress(at)| at.to_string().parse().ok()) {
+        request.headers_mut().insert(CLIENT, address);
     }
     *request.extensions_mut() = http::Extensions::new();
     *request.version_mut() = Version::HTTP_11;
@@ -99,5 +104,61 @@ fn strip(headers: &mut HeaderMap) {
         .collect();
     for name in HOP_BY_HOP.iter().chain(&listed) {
         headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::routing::get;
+    use tokio::net::TcpListener;
+    use tokio_util::sync::CancellationToken;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::{
+        internal::{ServiceKey, guarded},
+        server::{SERVICE_WRITE_TIME, ServerOptions, serve},
+    };
+
+    async fn who(request: Request) -> String {
+        let address = request.extensions().get::<ClientAddress>();
+        address.map_or_else(|| "nobody".to_owned(), |ClientAddress(address)| address.to_string())
+    }
+
+    #[tokio::test]
+    async fn where_a_request_comes_from_goes_on_and_what_it_says_of_that_does_not() {
+        let (key, stop) = (ServiceKey::new(b"secret"), CancellationToken::new());
+        let router = Router::new().route("/api/v1/x", get(who));
+        let service = guarded(router, key.clone(), "api-server");
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let options = ServerOptions {
+            tls: None,
+            connections_max: 8,
+            grace: Duration::from_secs(1),
+            write_time: SERVICE_WRITE_TIME,
+        };
+        tokio::spawn(serve(listener, service, options, stop.clone()));
+        let proxy = proxy(Caller::new("api-gateway", "api-server", &url, key));
+        for (address, said, expected) in [
+            (Some("192.0.2.1"), None, "192.0.2.1"),
+            (Some("2001:db8::1"), Some("192.0.2.9"), "2001:db8::1"),
+            (None, Some("192.0.2.9"), "nobody"),
+        ] {
+            let mut request = Request::builder().uri("/api/v1/x");
+            if let Some(said) = said {
+                request = request.header(CLIENT, said);
+            }
+            let mut request = request.body(Body::empty()).unwrap();
+            if let Some(address) = address {
+                request.extensions_mut().insert(ClientAddress(address.parse().unwrap()));
+            }
+            let response = proxy.clone().oneshot(request).await.unwrap();
+            let text = axum::body::to_bytes(response.into_body(), 100).await.unwrap();
+            assert_eq!(text, expected, "{address:?} {said:?}");
+        }
+        stop.cancel();
     }
 }

@@ -14,8 +14,8 @@ use bytes::Bytes;
 use lucid_core::access::Principal;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{CALL, PING, REFUSED, ServiceKey};
-use crate::{Code, Problem};
+use super::{CALL, CLIENT, PING, REFUSED, ServiceKey};
+use crate::{Code, Problem, gateway::ClientAddress};
 
 /// The service that calls, as its token says.
 #[derive(Clone, Debug)]
@@ -37,6 +37,7 @@ async fn guard(
 ) -> Response {
     request.extensions_mut().remove::<Principal>();
     request.extensions_mut().remove::<CallingService>();
+    request.extensions_mut().remove::<ClientAddress>();
     let token = request.headers().get(header::AUTHORIZATION);
     let token =
         token.and_then(|token| token.to_str().ok()).and_then(|token| token.strip_prefix("Bearer "));
@@ -50,6 +51,10 @@ async fn guard(
             request.extensions_mut().insert(CallingService(caller));
             if let Some(principal) = principal {
                 request.extensions_mut().insert(principal);
+            }
+            let client = request.headers().get(CLIENT).and_then(|client| client.to_str().ok());
+            if let Some(client) = client.and_then(|client| client.parse().ok()) {
+                request.extensions_mut().insert(ClientAddress(client));
             }
             next.run(request).await
         }

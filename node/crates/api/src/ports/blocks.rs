@@ -229,7 +229,7 @@ pub struct TransactionDetail {
     pub gas_price: String,
     /// Whether it succeeded.
     pub success: bool,
-    /// Why it failed, where it did and the state that says so is still kept.
+    /// Why it failed, where it did, the state that says so is still kept, and it can be told in five seconds.
     pub failure: Option<String>,
     /// What it emitted.
     pub logs: Vec<TransactionLog>,

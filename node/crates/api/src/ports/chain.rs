@@ -10,7 +10,9 @@ use lucid_core::{Hash, NodeId, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Answer, BlockDetail, BlockId, BlockPage, ChainState, TransactionDetail, TxHash};
+use super::{
+    Answer, Asker, BlockDetail, BlockId, BlockPage, ChainState, TransactionDetail, TxHash,
+};
 
 /// Blocks, registrations or entries in one answer.
 pub const CHAIN_PAGE_MAX: u32 = 200;
@@ -173,11 +175,11 @@ pub struct ChainNode {
 /// blockchain-api.
 #[async_trait]
 pub trait ChainApi: Send + Sync {
-    /// Answers a JSON-RPC 2.0 text, as [`Evm::rpc`](super::Evm::rpc) does.
+    /// Answers a JSON-RPC 2.0 text of `asker`, as [`Evm::rpc`](super::Evm::rpc) does.
     ///
     /// # Errors
     /// As that.
-    async fn rpc(&self, body: Bytes) -> Answer<Option<Bytes>>;
+    async fn rpc(&self, asker: Asker, body: Bytes) -> Answer<Option<Bytes>>;
 
     /// How the chain is.
     ///
@@ -190,19 +192,19 @@ pub trait ChainApi: Send + Sync {
     ///
     /// # Errors
     /// As [`head`](Self::head); `damaged`.
-    async fn blocks(&self, before: Option<u64>, limit: u32) -> Answer<BlockPage>;
+    async fn blocks(&self, asker: Asker, before: Option<u64>, limit: u32) -> Answer<BlockPage>;
 
     /// A block with what is in it.
     ///
     /// # Errors
     /// `not_found`; as [`blocks`](Self::blocks).
-    async fn block(&self, block: BlockId) -> Answer<BlockDetail>;
+    async fn block(&self, asker: Asker, block: BlockId) -> Answer<BlockDetail>;
 
     /// A transaction in a block.
     ///
     /// # Errors
     /// `not_found`; as [`blocks`](Self::blocks).
-    async fn transaction(&self, hash: TxHash) -> Answer<TransactionDetail>;
+    async fn transaction(&self, asker: Asker, hash: TxHash) -> Answer<TransactionDetail>;
 
     /// Entries of the log. At most [`LOOK_MAX`] are looked at, and those found have at most 4 MiB together.
     ///
@@ -227,7 +229,7 @@ pub trait ChainApi: Send + Sync {
     ///
     /// # Errors
     /// As [`blocks`](Self::blocks).
-    async fn anchors(&self, before: Option<u64>, limit: u32) -> Answer<AnchorPage>;
+    async fn anchors(&self, asker: Asker, before: Option<u64>, limit: u32) -> Answer<AnchorPage>;
 
     /// The node.
     ///

@@ -6,7 +6,8 @@ use lucid_core::{Hash, SessionId};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, BlockDetail, BlockId, BlockPage, ChainOrigin, Registration, TransactionDetail, TxHash,
+    Answer, Asker, BlockDetail, BlockId, BlockPage, ChainOrigin, Registration, TransactionDetail,
+    TxHash,
 };
 
 /// Bytes of the longest JSON-RPC text that crosses a port.
@@ -52,11 +53,13 @@ pub struct ChainState {
 #[async_trait]
 pub trait Evm: Send + Sync {
     /// Answers a JSON-RPC 2.0 text, one call or a batch; nothing where there were only notifications. What
-    /// is wrong with the text or a call is in the answer, not an error here.
+    /// is wrong with the text or a call is in the answer, not an error here. What computes waits for its
+    /// turn, and those who ask take turns.
     ///
     /// # Errors
-    /// `unavailable` while the chain is read from the log, or where it cannot be, with the reason.
-    async fn rpc(&self, body: Bytes) -> Answer<Option<Bytes>>;
+    /// `unavailable` while the chain is read from the log, or where it cannot be, with the reason; where too
+    /// many questions wait, or this one has waited too long. `rate_limited` where too many of `asker`'s wait.
+    async fn rpc(&self, asker: Asker, body: Bytes) -> Answer<Option<Bytes>>;
 
     /// How the chain is.
     ///
@@ -74,19 +77,19 @@ pub trait Evm: Send + Sync {
     ///
     /// # Errors
     /// As that.
-    async fn blocks(&self, before: Option<u64>, limit: u32) -> Answer<BlockPage>;
+    async fn blocks(&self, asker: Asker, before: Option<u64>, limit: u32) -> Answer<BlockPage>;
 
     /// A block with what is in it.
     ///
     /// # Errors
     /// `not_found`; as [`blocks`](Self::blocks).
-    async fn block(&self, block: BlockId) -> Answer<BlockDetail>;
+    async fn block(&self, asker: Asker, block: BlockId) -> Answer<BlockDetail>;
 
-    /// A transaction in a block.
+    /// A transaction in a block. Why one failed is executed again, which waits for its turn.
     ///
     /// # Errors
-    /// `not_found`; as [`blocks`](Self::blocks).
-    async fn transaction(&self, hash: TxHash) -> Answer<TransactionDetail>;
+    /// `not_found`; as [`blocks`](Self::blocks), and those of [`rpc`](Self::rpc).
+    async fn transaction(&self, asker: Asker, hash: TxHash) -> Answer<TransactionDetail>;
 
     /// A session's registration; nothing where it is not registered.
     ///
@@ -99,5 +102,10 @@ pub trait Evm: Send + Sync {
     ///
     /// # Errors
     /// As [`blocks`](Self::blocks).
-    async fn registrations(&self, before: Option<u64>, limit: u32) -> Answer<Vec<Registration>>;
+    async fn registrations(
+        &self,
+        asker: Asker,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Answer<Vec<Registration>>;
 }

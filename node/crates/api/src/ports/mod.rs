@@ -24,6 +24,7 @@
 //! Ports decide nothing about access: their callers did, once, in api-server. They are reached over
 //! HTTP only with a service's token.
 
+mod asker;
 mod authentication;
 mod blocks;
 mod chain;
@@ -38,6 +39,7 @@ mod sessions_data;
 mod summary;
 mod upload;
 
+pub use asker::Asker;
 pub use authentication::{Account, AccountFilter, Authentication, Challenge, Login, Tokens};
 pub use blocks::{
     BlockDetail, BlockId, BlockPage, BlockSummary, BlockTransaction, TransactionDetail,

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     Api,
     accounts::page_limit,
-    extract::{Id, Params, Segment},
+    extract::{Asking, Id, Params, Segment},
     guard::OpenChain,
     openapi::{ChainLooking, ChainReading},
 };
@@ -86,9 +86,10 @@ pub(super) struct Backwards {
     responses((status = 200, description = "Blocks.", body = BlockPage), ChainLooking))]
 pub(super) async fn blocks(
     OpenChain(chain): OpenChain,
+    Asking(asker): Asking,
     Params(Backwards { before, limit }): Params<Backwards>,
 ) -> Result<Json<BlockPage>, Problem> {
-    Ok(Json(chain.blocks(before, page_limit(limit)?).await?))
+    Ok(Json(chain.blocks(asker, before, page_limit(limit)?).await?))
 }
 
 /// A block: the header that its hash is made of, where it is in the log, and what is in it.
@@ -97,9 +98,10 @@ pub(super) async fn blocks(
     responses((status = 200, description = "The block.", body = BlockDetail), ChainLooking))]
 pub(super) async fn block(
     OpenChain(chain): OpenChain,
+    Asking(asker): Asking,
     Segment(block): Segment,
 ) -> Result<Json<BlockDetail>, Problem> {
-    Ok(Json(chain.block(block.parse::<BlockId>().map_err(malformed)?).await?))
+    Ok(Json(chain.block(asker, block.parse::<BlockId>().map_err(malformed)?).await?))
 }
 
 /// A transaction in a block: what it did, and the paths that show that it and its receipt are in the block.
@@ -108,9 +110,10 @@ pub(super) async fn block(
     responses((status = 200, description = "The transaction.", body = TransactionDetail), ChainLooking))]
 pub(super) async fn transaction(
     OpenChain(chain): OpenChain,
+    Asking(asker): Asking,
     Segment(hash): Segment,
 ) -> Result<Json<TransactionDetail>, Problem> {
-    Ok(Json(chain.transaction(hash.parse::<TxHash>().map_err(malformed)?).await?))
+    Ok(Json(chain.transaction(asker, hash.parse::<TxHash>().map_err(malformed)?).await?))
 }
 
 /// Which entries.
@@ -225,9 +228,10 @@ pub(super) async fn session(
     responses((status = 200, description = "Anchors.", body = AnchorPage), ChainLooking))]
 pub(super) async fn anchors(
     OpenChain(chain): OpenChain,
+    Asking(asker): Asking,
     Params(Backwards { before, limit }): Params<Backwards>,
 ) -> Result<Json<AnchorPage>, Problem> {
-    Ok(Json(chain.anchors(before, page_limit(limit)?).await?))
+    Ok(Json(chain.anchors(asker, before, page_limit(limit)?).await?))
 }
 
 /// The node: the keys it signs with, how its chain began, and what it is made of.

@@ -1,6 +1,6 @@
 //! What handlers take in: strictly read, and refused as problems.
 
-use std::{error::Error as _, time::Duration};
+use std::{convert::Infallible, error::Error as _, net::Ipv4Addr, time::Duration};
 
 use axum::{
     RequestPartsExt,
@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use lucid_core::{Owner, SessionId, access::Principal};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::{Code, Problem};
+use crate::{Code, Problem, gateway::ClientAddress, ports::Asker};
 
 /// Bytes of a body that is no upload.
 const BODY_BYTES_MAX: usize = 1 << 20;
@@ -26,6 +26,23 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         parts.extensions.get().cloned().map(Self).ok_or_else(missing_token)
+    }
+}
+
+/// Whose turn a question takes: who signed in, or else the address that it comes from.
+pub(super) struct Asking(pub(super) Asker);
+
+impl<S: Sync> FromRequestParts<S> for Asking {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let principal = parts.extensions.get::<Principal>();
+        let address = || parts.extensions.get::<ClientAddress>().map(|ClientAddress(at)| *at);
+        Ok(Self(match principal {
+            Some(principal) => Asker::account(&principal.owner),
+            // Nobody comes past the gateway, which says where everybody comes from.
+            None => Asker::at(address().unwrap_or(Ipv4Addr::UNSPECIFIED.into())),
+        }))
     }
 }
 

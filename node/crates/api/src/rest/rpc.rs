@@ -7,7 +7,11 @@ use axum::{
 use http::{StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use super::{extract::BODY_TIME, guard::OpenChain, openapi::RpcCalling};
+use super::{
+    extract::{Asking, BODY_TIME},
+    guard::OpenChain,
+    openapi::RpcCalling,
+};
 use crate::{Code, Problem, ports::RPC_BYTES_MAX};
 
 /// Ethereum JSON-RPC 2.0: a call or a batch of at most 100. What is wrong with a call is said in the
@@ -18,6 +22,7 @@ use crate::{Code, Problem, ports::RPC_BYTES_MAX};
         (status = 204, description = "There were only notifications."), RpcCalling))]
 pub(super) async fn rpc(
     OpenChain(chain): OpenChain,
+    Asking(asker): Asking,
     request: Request,
 ) -> Result<Response, Problem> {
     let media = request.headers().get(header::CONTENT_TYPE);
@@ -33,7 +38,7 @@ pub(super) async fn rpc(
         true => Problem::new(Code::TooLarge, format!("a text has at most {RPC_BYTES_MAX} bytes")),
         false => Problem::new(Code::InvalidRequest, "the body broke off"),
     })?;
-    Ok(match chain.rpc(body.to_bytes()).await? {
+    Ok(match chain.rpc(asker, body.to_bytes()).await? {
         Some(answer) => ([(header::CONTENT_TYPE, "application/json")], answer).into_response(),
         None => StatusCode::NO_CONTENT.into_response(),
     })
