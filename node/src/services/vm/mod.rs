@@ -389,8 +389,8 @@ impl Evm for LocalVm {
             return Ok(detail);
         }
         let running = self.parts.running()?;
-        let began = Instant::now();
         let job = move || {
+            let began = Instant::now();
             let is_over = || began.elapsed() > FAILURE_TIME;
             running.failure(hash, Patience::until(&is_over))
         };
