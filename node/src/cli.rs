@@ -61,7 +61,7 @@ enum Command {
     /// Show a session
     Show(commands::show::Show),
     /// Check a session, every session, or an evidence file
-    Verify(commands::verify::Verify),
+    Verify(Box<commands::verify::Verify>),
     /// Give back what was recorded
     Restore(commands::restore::Restore),
     /// Write an evidence file about a session
@@ -84,6 +84,15 @@ enum Command {
     /// The chain of a running node, and its log's entries
     #[command(subcommand)]
     Chain(commands::chain::Chain),
+    /// The log's checkpoints on TRON
+    #[command(subcommand)]
+    Anchor(commands::anchor::Anchor),
+    /// What the log says, in MongoDB too
+    #[command(subcommand)]
+    Sync(commands::sync::SyncCommand),
+    /// The node's account on TRON
+    #[command(subcommand)]
+    Tron(commands::tron::Tron),
     /// Ask whether a running service is alive: exit code 0 where it is, 1 where it is not
     Healthcheck(commands::healthcheck::Healthcheck),
     /// What the nodes decide together: parameters, members, how decisions are made
@@ -160,6 +169,9 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
         Command::Serve { service } => crate::serving::serve(&context, service),
         Command::Status(command) => command.run(&context),
         Command::Chain(command) => command.run(&context),
+        Command::Anchor(command) => command.run(&context),
+        Command::Sync(command) => command.run(&context),
+        Command::Tron(command) => command.run(&context),
         Command::Healthcheck(command) => command.run(&context),
         Command::Governance(command) => command.run(&context),
         Command::Users(command) => command.run(&context),

@@ -299,7 +299,7 @@ fn the_node_verifies_the_anchored_evidence() {
             node.run(&format!("{words} {wrong}")).ends(1).says(&[says]);
         }
         let by_call = node.run(&format!("{words} --anchor-contract {called}"));
-        by_call.ends(if form == "contract" { 0 } else { 1 });
+        by_call.ends(i32::from(form != "contract"));
     }
     let piece = file("piece.lucid-proof");
     let asked = format!("verify {piece} --key {LOG_KEY} --anchor-address {account}");

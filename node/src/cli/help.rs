@@ -26,10 +26,13 @@ fn shown(command: &str) -> Option<&'static [&'static str]> {
         ],
         "verify" | "restore" => &["json", "progress", "data", "workers", "master_key_file"],
         "list" => &["json", "data", "owner"],
-        "ledger" | "search" => &["json", "progress", "data"],
+        "ledger" | "search" | "sync" => &["json", "progress", "data"],
         "seal" | "void" | "show" | "prove" | "erase" | "users" => &["json", "data"],
-        "status" | "healthcheck" | "chain" | "governance" => &["json", "listen", "config"],
+        "status" | "healthcheck" | "chain" | "anchor" | "governance" => {
+            &["json", "listen", "config"]
+        }
         "auth" => &["json"],
+        "tron" => &["json", "config"],
         "openapi" => &[],
         "doctor" => &["json", "data", "config", "master_key_file"],
         "config" => &["json", "data", "config"],

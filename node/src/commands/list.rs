@@ -45,17 +45,20 @@ pub struct List {
 enum StateName {
     Open,
     Sealed,
+    Anchored,
     Voided,
     Erased,
 }
 
-impl From<StateName> for State {
-    fn from(name: StateName) -> Self {
-        match name {
-            StateName::Open => Self::Open,
-            StateName::Sealed => Self::Sealed,
-            StateName::Voided => Self::Voided,
-            StateName::Erased => Self::Erased,
+impl StateName {
+    /// The state in the store, and whether those in it are anchored, where that tells them from others.
+    fn of_store(self) -> (State, Option<bool>) {
+        match self {
+            Self::Open => (State::Open, None),
+            Self::Sealed => (State::Sealed, Some(false)),
+            Self::Anchored => (State::Sealed, Some(true)),
+            Self::Voided => (State::Voided, None),
+            Self::Erased => (State::Erased, None),
         }
     }
 }
@@ -84,13 +87,17 @@ pub(super) struct Row {
     pub(super) manifest_hash: Option<Hash>,
 }
 
-impl From<&SessionRow> for Row {
-    fn from(row: &SessionRow) -> Self {
+impl Row {
+    /// A session's, where the first `anchored_size` entries of the log are anchored.
+    pub(super) fn of(row: &SessionRow, anchored_size: u64) -> Self {
         let sealed = row.sealed.as_ref();
         Self {
             session_id: row.session,
             owner: row.owner.clone(),
-            state: row.state().as_str(),
+            state: match row.state() {
+                State::Sealed if row.is_anchored(anchored_size) => "anchored",
+                state => state.as_str(),
+            },
             media_type: row.media_type.clone(),
             created_at: row.created_at,
             sealed_at: sealed.map(|sealed| sealed.at),
@@ -118,16 +125,19 @@ impl List {
             return Err(Failure::usage("--from is a time before --until"));
         }
         let by_owner = context.config.origin("owner") == Origin::CommandLine;
+        let state = self.state.map(StateName::of_store);
         let filter = SessionFilter {
             owner: by_owner.then(|| context.config.owner.clone()),
-            state: self.state.map(State::from),
+            state: state.map(|(state, _)| state),
+            anchored: state.and_then(|(_, anchored)| anchored),
             order: if self.newest { Order::NewestFirst } else { Order::OldestFirst },
         };
         let store = context.open_store()?;
         // One more than asked for tells whether any follow.
         let rows = self.rows(&store, &filter, self.limit.saturating_add(1))?;
         let more = rows.len() > self.limit;
-        let sessions: Vec<_> = rows.iter().take(self.limit).map(Row::from).collect();
+        let sessions = rows.iter().take(self.limit);
+        let sessions: Vec<_> = sessions.map(|row| Row::of(row, store.anchored_size())).collect();
         let next = if more { sessions.last().map(|last| last.session_id) } else { None };
         context.output.print(&Listed { sessions, next }, text)?;
         Ok(ExitCode::SUCCESS)

@@ -1,5 +1,6 @@
 //! One module a command: its arguments, what it does, what it prints.
 
+pub mod anchor;
 pub mod auth;
 pub mod chain;
 pub mod config;
@@ -11,6 +12,7 @@ pub mod ingest;
 pub mod init;
 pub mod ledger;
 pub mod list;
+pub mod online;
 pub mod openapi;
 pub mod prove;
 pub mod record;
@@ -21,6 +23,8 @@ pub mod search;
 pub mod session;
 pub mod show;
 pub mod status;
+pub mod sync;
+pub mod tron;
 pub mod users;
 pub mod verify;
 pub mod verify_anchor;

@@ -37,6 +37,7 @@ use crate::{
 
 /// Arguments of `prove`. Without a chunk or range, the evidence is about the session as a whole.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command")]
 pub struct Prove {
     #[command(flatten)]
     session: SessionArg,

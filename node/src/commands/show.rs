@@ -131,7 +131,7 @@ fn look(store: &Store, session: SessionId) -> Outcome<Shown> {
         _ => None,
     };
     Ok(Shown {
-        row: Row::from(&row),
+        row: Row::of(&row, store.anchored_size()),
         policy: PolicyFacts {
             version: policy.version(),
             chunk_bytes: policy.chunk_bytes,

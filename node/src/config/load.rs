@@ -9,6 +9,7 @@
 
 mod error;
 mod governance;
+mod outside;
 mod services;
 mod sources;
 #[cfg(test)]
@@ -233,6 +234,7 @@ impl Loader {
         );
         let log_level = self.take("log_level", "warn".to_owned(), values::log_level, some);
         let services = self.services();
+        let outside = self.outside();
         Config {
             data,
             owner,
@@ -247,6 +249,7 @@ impl Loader {
             flush_after,
             log_level,
             services,
+            outside,
             settings: std::mem::take(&mut self.settings),
         }
     }

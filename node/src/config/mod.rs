@@ -6,9 +6,11 @@ use lucid_core::{Owner, Parameters, chunk::Suite, keys::Kek};
 use lucid_pipeline::wraps::Recipient;
 
 mod load;
+mod outside;
 mod services;
 
 pub use load::{ConfigError, Origin, Overrides, Setting};
+pub use outside::{OutsideConfig, TronConfig};
 pub use services::{LogFormat, SecretText, ServiceConfig, ServiceName, WitnessAddress};
 
 /// The configuration in force, validated.
@@ -40,6 +42,8 @@ pub struct Config {
     pub log_level: String,
     /// What concerns the services.
     pub services: ServiceConfig,
+    /// What concerns TRON and MongoDB.
+    pub outside: OutsideConfig,
     /// Every setting with its value (secrets masked) and where it came from.
     pub settings: Vec<Setting>,
 }

@@ -3,16 +3,17 @@
 //! It has neither: blocks, transactions and registrations are blockchain-vm's, entries the log's. Here is what
 //! needs both, and what a stranger who comes with nothing but the node's address asks first.
 
-use std::sync::Arc;
+use std::{cmp::Reverse, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use lucid_api::{
     Code, Problem,
     ports::{
-        Anchor, AnchorPage, Answer, Asker, BlockDetail, BlockId, BlockPage, CHAIN_PAGE_MAX,
-        ChainApi, ChainEntry, ChainNode, ChainState, ENTRIES_MAX, EntryPage, EntryQuery, Evm,
-        LOOK_MAX, LogEntry, Registration, TransactionDetail, TransparencyLog, TxHash, Witness,
+        Anchor, AnchorPage, Anchors, Answer, Asker, BlockDetail, BlockId, BlockPage,
+        CHAIN_PAGE_MAX, ChainApi, ChainEntry, ChainNode, ChainState, ENTRIES_MAX, EntryPage,
+        EntryQuery, Evm, LOOK_MAX, LogEntry, LoggedAnchor, Registration, TransactionDetail,
+        TransparencyLog, TxHash, Witness,
     },
 };
 use lucid_core::{
@@ -33,20 +34,37 @@ pub struct LocalChainApi {
     evm: Arc<dyn Evm>,
     log: Arc<dyn TransparencyLog>,
     witness: Arc<dyn Witness>,
+    anchors: Arc<dyn Anchors>,
     /// The services that the node consists of.
     services: Vec<String>,
 }
 
 impl LocalChainApi {
-    /// One that asks `evm`, `log` and `witness`, of a node with these services.
+    /// One that asks `evm`, `log`, `witness` and `anchors`, of a node with these services.
     #[must_use]
     pub fn new(
         evm: Arc<dyn Evm>,
         log: Arc<dyn TransparencyLog>,
         witness: Arc<dyn Witness>,
+        anchors: Arc<dyn Anchors>,
         services: Vec<String>,
     ) -> Self {
-        Self { evm, log, witness, services }
+        Self { evm, log, witness, anchors, services }
+    }
+}
+
+fn on_tron(LoggedAnchor { index, entry }: LoggedAnchor) -> Anchor {
+    Anchor::Tron {
+        log_index: index,
+        at: entry.at,
+        network: entry.network,
+        log_size: entry.log_size,
+        log_root: entry.log_root,
+        form: entry.form.as_str().to_owned(),
+        contract: entry.contract.map(|contract| contract.to_string()),
+        tx_id: entry.tx_id.to_string(),
+        block_number: entry.block_number.0,
+        block_id: entry.block_id.to_string(),
     }
 }
 
@@ -167,14 +185,22 @@ impl ChainApi for LocalChainApi {
 
     async fn anchors(&self, asker: Asker, before: Option<u64>, limit: u32) -> Answer<AnchorPage> {
         let limit = limit.clamp(1, CHAIN_PAGE_MAX);
-        let registrations = self.evm.registrations(asker, before, limit).await?;
-        let full = registrations.len() == limit as usize;
-        let next = registrations.last().map(|last| last.log_index).filter(|_| full);
-        let anchor = |registration| {
+        let registered = |registration| {
             let network = NETWORK.to_owned();
             Anchor::Registration { network, registration }
         };
-        Ok(AnchorPage { anchors: registrations.into_iter().map(anchor).collect(), next })
+        // As many of each: which of them come first, their places in the log say.
+        let registrations = self.evm.registrations(asker, before, limit).await?;
+        let logged = self.anchors.logged(before, limit).await?;
+        let more = |count: usize| count == limit as usize;
+        let is_full = more(registrations.len()) || more(logged.len());
+        let mut anchors: Vec<_> = registrations.into_iter().map(registered).collect();
+        anchors.extend(logged.into_iter().map(on_tron));
+        anchors.sort_by_key(|anchor| Reverse(anchor.log_index()));
+        let is_full = is_full || anchors.len() > limit as usize;
+        anchors.truncate(limit as usize);
+        let next = anchors.last().map(Anchor::log_index).filter(|_| is_full);
+        Ok(AnchorPage { anchors, next })
     }
 
     async fn node(&self) -> Answer<ChainNode> {
@@ -184,6 +210,7 @@ impl ChainApi for LocalChainApi {
             // Whoever asks is answered by it.
             ("chain", true),
             ("witnesses", !witnessing.witnesses.is_empty()),
+            ("anchoring", self.anchors.anchoring().await?.network.is_some()),
             ("witness", !witnessing.witnessed_logs.is_empty()),
         ];
         let features = features.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned());

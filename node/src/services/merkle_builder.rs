@@ -11,18 +11,19 @@ use futures_util::StreamExt;
 use lucid_api::{
     Code, Problem,
     ports::{
-        Answer, Encryptor, LedgerProof, MerkleBuilder, Proof, ProofRequest, Sessions, Subject,
-        Summary,
+        Anchors, Answer, Encryptor, LedgerProof, MerkleBuilder, Proof, ProofRequest, Sessions,
+        Subject, Summary, TransparencyLog,
     },
 };
 use lucid_core::{
-    ChunkIndex, SegmentIndex, SessionId,
+    ChunkIndex, EntryIndex, SegmentIndex, SessionId,
     chunk::{ChunkSummary, PREFIX_BYTES},
     evidence::{ChunkEvidence, Evidence, SegmentEvidence},
     keys::ChunkKey,
     manifest::Manifest,
     merkle::{self, SessionTree},
     note::{TlogProof, VerifierKey},
+    tron::anchor::{AnchorPins, AnchorProof},
 };
 use lucid_pipeline::{open::ChunkOpener, restore};
 use tokio::sync::Semaphore;
@@ -44,6 +45,8 @@ const WITH_CONTENT_MAX: usize = 2;
 pub struct LocalMerkleBuilder {
     sessions: Arc<dyn Sessions>,
     encryptor: Arc<dyn Encryptor>,
+    log: Arc<dyn TransparencyLog>,
+    anchors: Arc<dyn Anchors>,
     pool: Pool,
     with_content: Semaphore,
 }
@@ -54,6 +57,8 @@ struct Facts {
     manifest: Manifest,
     summaries: Vec<ChunkSummary>,
     ledger: LedgerProof,
+    proof: TlogProof,
+    anchor: Option<AnchorProof>,
 }
 
 /// A chunk that a proof speaks of, with what was fetched for it.
@@ -69,12 +74,36 @@ struct Spoken {
 impl LocalMerkleBuilder {
     /// A merkle-builder.
     #[must_use]
-    pub fn new(sessions: Arc<dyn Sessions>, encryptor: Arc<dyn Encryptor>, pool: Pool) -> Self {
-        Self { sessions, encryptor, pool, with_content: Semaphore::new(WITH_CONTENT_MAX) }
+    pub fn new(
+        sessions: Arc<dyn Sessions>,
+        encryptor: Arc<dyn Encryptor>,
+        log: Arc<dyn TransparencyLog>,
+        anchors: Arc<dyn Anchors>,
+        pool: Pool,
+    ) -> Self {
+        let with_content = Semaphore::new(WITH_CONTENT_MAX);
+        Self { sessions, encryptor, log, anchors, pool, with_content }
+    }
+
+    /// The proof that an entry is in the log, at the first checkpoint that is anchored and has it; at the one
+    /// that `ledger` has where none is.
+    async fn in_log(&self, ledger: &LedgerProof) -> Answer<(TlogProof, Option<AnchorProof>)> {
+        let proof =
+            TlogProof::parse(&ledger.tlog_proof).map_err(|error| problem::internal(&error))?;
+        let index = EntryIndex(proof.index());
+        let record = match self.anchors.covering(index).await {
+            Ok(kept) => kept.read().map_err(|error| problem::internal(&error))?,
+            Err(problem) if problem.code == Code::NotFound => return Ok((proof, None)),
+            Err(problem) => return Err(problem),
+        };
+        let path = self.log.inclusion(index, record.checkpoint().size).await?.path;
+        let anchored = TlogProof::new(index.0, path, &record.note().to_string());
+        Ok((anchored.map_err(|error| problem::internal(&error))?, Some(record.proof().clone())))
     }
 
     async fn facts(&self, session: SessionId, all: bool) -> Answer<Facts> {
         let ledger = self.sessions.ledger_proof(session).await?;
+        let (proof, anchor) = self.in_log(&ledger).await?;
         let manifest_bytes = self.sessions.manifest(session).await?;
         let bytes = manifest_bytes.clone();
         let parse = move || Manifest::parse(&bytes).map_err(|error| problem::internal(&error));
@@ -88,7 +117,7 @@ impl LocalMerkleBuilder {
             }
             summaries.extend(page.into_iter().map(|Summary(summary)| summary));
         }
-        Ok(Facts { manifest_bytes, manifest, summaries, ledger })
+        Ok(Facts { manifest_bytes, manifest, summaries, ledger, proof, anchor })
     }
 
     async fn spoken(&self, request: &ProofRequest, facts: &Facts) -> Answer<Vec<Spoken>> {
@@ -204,10 +233,9 @@ fn places(subject: &Subject, manifest: &Manifest) -> Answer<(Vec<ChunkIndex>, Ve
 
 /// Puts the evidence together and checks it.
 fn evidence(facts: Facts, spoken: Vec<Spoken>) -> Answer<Proof> {
-    let Facts { manifest_bytes, manifest, summaries, ledger } = facts;
+    let Facts { manifest_bytes, manifest, summaries, ledger, proof, anchor } = facts;
     let session = manifest.session_id;
     let key: VerifierKey = ledger.key.parse().map_err(|error| problem::internal(&error))?;
-    let proof = TlogProof::parse(&ledger.tlog_proof).map_err(|error| problem::internal(&error))?;
     let chunks = match spoken.is_empty() {
         true => Vec::new(),
         false => {
@@ -221,9 +249,10 @@ fn evidence(facts: Facts, spoken: Vec<Spoken>) -> Answer<Proof> {
         }
     };
     let manifest = Some(manifest_bytes.to_vec());
-    let (entry, anchor) = (ledger.entry.into_bytes(), None);
+    let entry = ledger.entry.into_bytes();
     let evidence = Evidence { key: key.clone(), entry, manifest, chunks, proof, anchor };
-    evidence.verify(Some(&key)).map_err(|error| {
+    let pins = evidence.anchor.as_ref().map_or_else(AnchorPins::default, AnchorPins::of);
+    evidence.verify_anchored(Some(&key), &pins).map_err(|error| {
         tracing::error!(%session, %error, "evidence does not hold");
         damaged(session, "its evidence does not hold")
     })?;

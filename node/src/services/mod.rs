@@ -5,6 +5,7 @@
 //! `commands::run` and `commands::serve` decide.
 
 pub mod accounts;
+pub mod anchors;
 pub mod buffers;
 pub mod chain_api;
 pub mod chunker;
@@ -16,6 +17,7 @@ pub mod merkle_builder;
 pub mod orchestrator;
 pub mod problem;
 pub mod sessions_data;
+pub mod sync;
 pub mod turns;
 pub mod vm;
 

@@ -1,6 +1,7 @@
 //! The services together, over a real store in one folder: one suite for the ports, run in one process
 //! and over HTTP.
 
+mod anchors;
 mod chain_api;
 mod governance;
 mod log;
@@ -314,7 +315,7 @@ async fn an_owner_has_few_open_sessions_and_sees_them_newest_first(reach: Reach)
     let open = list(Some(SessionState::Open), None, 10).await.unwrap();
     assert_eq!(ids(open), [minted[0], minted[2]]);
     assert_eq!(ids(list(Some(SessionState::Sealed), None, 10).await.unwrap()), minted[1..2]);
-    assert_eq!(code(list(Some(SessionState::Anchored), None, 10).await), Code::InvalidRequest);
+    assert_eq!(code(list(Some(SessionState::Sealing), None, 10).await), Code::InvalidRequest);
     node.sessions.mint(new(None)).await.unwrap();
 }
 

@@ -30,6 +30,7 @@ const WAIT_MAX: Duration = Duration::from_secs(15);
 #[derive(Clone)]
 pub struct Turns(Arc<Mutex<Lines>>);
 
+#[expect(clippy::struct_field_names, reason = "it is what the lines are")]
 struct Lines {
     /// Turns that nobody has. Where there are any, nobody waits.
     free: usize,
@@ -234,7 +235,10 @@ mod tests {
         for (count, name) in ["greedy"; 9].into_iter().chain(["first", "second"]).enumerate() {
             let (of_task, done) = (turns.clone(), Arc::clone(&done));
             tasks.push(tokio::spawn(async move {
-                let job = move || Ok(done.lock().unwrap().push(name));
+                let job = move || {
+                    done.lock().unwrap().push(name);
+                    Ok(())
+                };
                 of_task.run(&asker(name), job).await
             }));
             waiting(&turns, count + 1).await;
@@ -295,7 +299,8 @@ mod tests {
         let task = tokio::spawn(async move {
             let job = move || {
                 begin.send(()).unwrap();
-                Ok(ended.recv().unwrap())
+                ended.recv().unwrap();
+                Ok(())
             };
             of_task.run(&asker("x"), job).await
         });

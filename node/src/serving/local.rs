@@ -8,13 +8,13 @@ use lucid_api::{
     health::Readiness,
     metrics::Metrics,
     ports::{
-        Authentication, BlockLog, ChainApi, ChainCalls, Chunker, Encryptor, Evm, Governance,
-        MerkleBuilder, Sessions, TransparencyLog,
+        Anchors, Authentication, BlockLog, ChainApi, ChainCalls, Chunker, Encryptor, Evm,
+        Governance, MerkleBuilder, Sessions, TransparencyLog,
     },
     rest::Api,
 };
 use lucid_auth::{KeyRing, Service, ServiceOptions};
-use lucid_store::{Disk, FolderVault, Store, Witness, secrets};
+use lucid_store::{AnchorFolder, Disk, FolderVault, Store, Witness, secrets};
 use zeroize::Zeroizing;
 
 use super::{Running, accounts, late::Late, readiness::LocalReadiness};
@@ -25,6 +25,7 @@ use crate::{
     output::notice,
     policy,
     services::{
+        anchors::{AnchorsOptions, LocalAnchors},
         chain_api::LocalChainApi,
         chunker::{ChunkerOptions, LocalChunker},
         cpu::Pool,
@@ -37,6 +38,7 @@ use crate::{
         merkle_builder::LocalMerkleBuilder,
         orchestrator::{Orchestrator, OrchestratorOptions},
         sessions_data::LocalSessionsData,
+        sync::LocalSync,
         vm::{LocalVm, VmOptions},
     },
 };
@@ -49,6 +51,8 @@ const INDEX: &str = "sessions-data";
 /// Threads for what is asked of it: a question reads a few pages.
 const INDEX_THREADS: NonZeroUsize = NonZeroUsize::new(4).expect("it is not 0");
 
+/// An anchor that is due is noticed in this time.
+const LOOK_EVERY_MAX: Duration = Duration::from_millis(100);
 /// A witness answers in this time, or is asked again later.
 const WITNESS_TIME: Duration = Duration::from_secs(15);
 
@@ -62,6 +66,7 @@ pub(super) struct Local {
     chunker: Arc<LocalChunker>,
     merkle_builder: Arc<dyn MerkleBuilder>,
     witness: Arc<LocalWitness>,
+    anchors: Arc<LocalAnchors>,
     vm: Option<Arc<LocalVm>>,
     chain: Option<Arc<dyn ChainApi>>,
     sessions_data: Arc<LocalSessionsData>,
@@ -89,7 +94,14 @@ impl Local {
             running.stop.clone(),
             running.tasks.clone(),
         ));
-        let merkle = LocalMerkleBuilder::new(sessions.clone(), encryptor.clone(), cpu.clone());
+        let anchors = anchors(config, store.path(), sessions.clone(), sessions.clone(), running)?;
+        let merkle = LocalMerkleBuilder::new(
+            sessions.clone(),
+            encryptor.clone(),
+            sessions.clone(),
+            anchors.clone(),
+            cpu.clone(),
+        );
         let issuer = store.node_id().to_string();
         let authentication =
             authentication(config, store.path(), issuer, Arc::clone(&sessions) as Arc<_>, None)
@@ -103,13 +115,14 @@ impl Local {
             }
         };
         let log = Arc::clone(&sessions) as Arc<dyn TransparencyLog>;
-        let chain = vm.clone().map(|vm| chain_api(vm, log, witness.clone()));
+        let chain = vm.clone().map(|vm| chain_api(vm, log, witness.clone(), anchors.clone()));
         let governance = vm.clone().map(|vm| governance(vm, running));
         let (log, path) = (Arc::clone(&sessions), store.path());
         let sessions_data =
             sessions_data(config, path, log, Arc::clone(&sessions) as Arc<_>, running);
         Ok(Self {
             witness,
+            anchors,
             vm,
             chain,
             governance,
@@ -135,6 +148,7 @@ impl Local {
             merkle_builder: self.merkle_builder.clone(),
             log: self.sessions.clone(),
             witness: self.witness.clone(),
+            anchors: self.anchors.clone(),
             chain: self.chain.clone(),
             governance: self.governance.clone().map(|governance| governance as Arc<dyn Governance>),
             sessions_data: self.sessions_data.clone(),
@@ -152,6 +166,7 @@ impl Local {
             vm: self.vm.clone(),
             sessions_data: self.sessions_data.clone(),
             governance: self.governance.clone(),
+            anchors: self.anchors.clone(),
         })
     }
 }
@@ -193,6 +208,24 @@ pub(crate) fn index_of(context: &Context, store: Store) -> Outcome<LocalSessions
     let sessions = Arc::new(Orchestrator::new(Arc::new(store), pool, options, metrics));
     let (log, look_every) = (Arc::clone(&sessions), context.config.services.block_time);
     Ok(LocalSessionsData::new(folder, log, sessions, Pool::new(INDEX_THREADS), look_every))
+}
+
+/// The sync of a store that nobody serves.
+///
+/// # Errors
+/// Where no database is configured.
+pub(crate) fn sync_of(context: &Context, store: Store) -> Outcome<LocalSync> {
+    let mongo = context.config.outside.mongo.clone().ok_or_else(|| {
+        Failure::usage(
+            "no database is configured: name a file with its address in LUCID_MONGO_URL_FILE",
+        )
+    })?;
+    let path = store.path().to_owned();
+    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), String::new());
+    let (options, pool) = (orchestrator_options(context)?, Pool::new(INDEX_THREADS));
+    let sessions = Arc::new(Orchestrator::new(Arc::new(store), pool.clone(), options, metrics));
+    let log = Arc::clone(&sessions) as Arc<dyn TransparencyLog>;
+    Ok(LocalSync::new(&path, log, sessions, pool, mongo))
 }
 
 /// How sessions are minted and closed.
@@ -260,6 +293,27 @@ pub(super) fn witness(
     Ok(Arc::new(LocalWitness::new(memory, Pool::new(STORE_THREADS), asking)))
 }
 
+/// What anchors `log`, with what it remembers in the folder `anchors` of `data`, and the task that does it.
+pub(super) fn anchors(
+    config: &Config,
+    data: &Path,
+    log: Arc<dyn TransparencyLog>,
+    ledger: Arc<dyn lucid_api::ports::Ledger>,
+    running: &Running,
+) -> Outcome<Arc<LocalAnchors>> {
+    let folder = AnchorFolder::of(data, &Disk::default());
+    let options = AnchorsOptions {
+        outside: config.outside.clone(),
+        look_every: config.services.block_time.min(LOOK_EVERY_MAX),
+        poll_every: None,
+    };
+    let pool = Pool::new(INDEX_THREADS);
+    let anchors = LocalAnchors::new(folder, log, ledger, pool, options);
+    let anchors = Arc::new(anchors.map_err(|error| Failure::usage(error.to_string()))?);
+    running.tasks.spawn(Arc::clone(&anchors).run(running.stop.clone()));
+    Ok(anchors)
+}
+
 /// The chain that `data` is the folder of, and the task that reads and makes its blocks.
 pub(super) fn vm(
     config: &Config,
@@ -290,9 +344,10 @@ pub(super) fn chain_api(
     evm: Arc<dyn Evm>,
     log: Arc<dyn TransparencyLog>,
     witness: Arc<dyn lucid_api::ports::Witness>,
+    anchors: Arc<dyn Anchors>,
 ) -> Arc<dyn ChainApi> {
     let services = ServiceName::ALL.map(|service| service.as_str().to_owned());
-    Arc::new(LocalChainApi::new(evm, log, witness, services.into()))
+    Arc::new(LocalChainApi::new(evm, log, witness, anchors, services.into()))
 }
 
 /// The index of sessions, in the folder `sessions-data` of `data`, and the task that follows the log with it.
@@ -306,7 +361,15 @@ pub(super) fn sessions_data(
 ) -> Arc<LocalSessionsData> {
     let (folder, look_every) = (data.join(INDEX), config.services.block_time);
     let pool = Pool::new(INDEX_THREADS);
-    let index = Arc::new(LocalSessionsData::new(folder, log, sessions, pool, look_every));
+    let sync = config.outside.mongo.clone().map(|options| {
+        let (log, sessions) = (Arc::clone(&log), Arc::clone(&sessions));
+        Arc::new(LocalSync::new(data, log, sessions, Pool::new(INDEX_THREADS), options))
+    });
+    if let Some(sync) = sync.clone() {
+        running.tasks.spawn(sync.run(running.stop.clone()));
+    }
+    let index = LocalSessionsData::new(folder, log, sessions, pool, look_every).with_sync(sync);
+    let index = Arc::new(index);
     running.tasks.spawn(Arc::clone(&index).run(running.stop.clone()));
     index
 }

@@ -35,7 +35,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(crate) use self::local::{accounts_of, index_of};
+pub(crate) use self::local::{accounts_of, index_of, sync_of};
 use self::{
     late::{Joined, Late},
     local::{Local, gateway_options},

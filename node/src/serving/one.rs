@@ -18,8 +18,9 @@ use super::{
     folders::{open_folder, open_ledger, open_vault},
     late::{Joined, Late, Missing},
     local::{
-        STORE_THREADS, authentication, chain_api, check_reads, chunker_options, gateway_options,
-        governance, orchestrator_options, sessions_data, tell_overruled, vm, witness,
+        STORE_THREADS, anchors, authentication, chain_api, check_reads, chunker_options,
+        gateway_options, governance, orchestrator_options, sessions_data, tell_overruled, vm,
+        witness,
     },
     peers::Peers,
     readiness::{
@@ -77,7 +78,9 @@ pub(super) async fn join(
         }
         MerkleBuilder => {
             let (sessions, encryptor) = (peers.sessions(), peers.encryptor());
-            let builder = LocalMerkleBuilder::new(sessions, encryptor, cpu());
+            let (log, anchors) = (peers.log(SessionOrchestrator), peers.anchors());
+            let builder = LocalMerkleBuilder::new(sessions, encryptor, log, anchors, cpu());
+            // Not blockchain-ledger: what is not anchored is proved without it starting first.
             let readiness = peers.readiness(&[SessionOrchestrator, SessionEncryptor], None);
             (internal::merkle_builder(Arc::new(builder)), readiness)
         }
@@ -136,6 +139,7 @@ fn api_server(
         merkle_builder: peers.merkle_builder(),
         log: peers.log(BlockchainLedger),
         witness: peers.witness(),
+        anchors: peers.anchors(),
         sessions_data: peers.sessions_data(),
         chain: services.chain.then(|| peers.chain_api() as Arc<dyn ChainApi>),
         governance: services.chain.then(|| peers.governance() as Arc<dyn Governance>),
@@ -160,7 +164,8 @@ fn api_server(
 /// blockchain-api: the chain that blockchain-vm has, and the log as blockchain-ledger serves it.
 fn blockchain_api(peers: &Peers<'_>) -> (Router, Arc<dyn Readiness>) {
     use ServiceName::{BlockchainLedger, BlockchainVm};
-    let api = chain_api(peers.evm(), peers.log(BlockchainLedger), peers.witness());
+    let (log, anchors) = (peers.log(BlockchainLedger), peers.anchors());
+    let api = chain_api(peers.evm(), log, peers.witness(), anchors);
     (internal::chain(api), peers.readiness(&[BlockchainVm, BlockchainLedger], None))
 }
 
@@ -192,7 +197,7 @@ fn blockchain_governance(peers: &Peers<'_>, running: &Running) -> (Router, Arc<d
     (internal::governance(governance), readiness)
 }
 
-/// blockchain-ledger: its witness, and the log that the orchestrator has.
+/// blockchain-ledger: its witness, what anchors the log, and the log that the orchestrator has.
 fn blockchain_ledger(
     context: &Context,
     peers: &Peers<'_>,
@@ -201,7 +206,9 @@ fn blockchain_ledger(
     let folder = open_folder(context, FolderKind::Witness, Some("its witness key is"))?;
     let log = peers.log(ServiceName::SessionOrchestrator);
     let witness = witness(&context.config, folder.path(), log.clone(), running)?;
-    let router = internal::log(log).merge(internal::witness(witness));
+    let anchors = anchors(&context.config, folder.path(), log.clone(), peers.sessions(), running)?;
+    let router =
+        internal::log(log).merge(internal::witness(witness)).merge(internal::anchors(anchors));
     let own = Arc::new(FolderReadiness(folder));
     Ok((router, peers.readiness(&[ServiceName::SessionOrchestrator], Some(own))))
 }

@@ -10,8 +10,8 @@ use futures_util::future::join_all;
 use lucid_api::{
     health::{Check, Readiness},
     internal::{
-        Caller, RemoteAuthentication, RemoteBlockLog, RemoteChainApi, RemoteChainCalls,
-        RemoteChunker, RemoteEncryptor, RemoteEvm, RemoteGovernance, RemoteLog,
+        Caller, RemoteAnchors, RemoteAuthentication, RemoteBlockLog, RemoteChainApi,
+        RemoteChainCalls, RemoteChunker, RemoteEncryptor, RemoteEvm, RemoteGovernance, RemoteLog,
         RemoteMerkleBuilder, RemoteSessions, RemoteSessionsData, RemoteWitness, ServiceKey,
     },
     metrics::Measured,
@@ -80,6 +80,10 @@ impl<'a> Peers<'a> {
 
     pub(super) fn witness(&self) -> Arc<RemoteWitness> {
         Arc::new(RemoteWitness(self.caller(ServiceName::BlockchainLedger)))
+    }
+
+    pub(super) fn anchors(&self) -> Arc<RemoteAnchors> {
+        Arc::new(RemoteAnchors(self.caller(ServiceName::BlockchainLedger)))
     }
 
     /// The log as blocks are put into it.

@@ -10,7 +10,7 @@ use lucid_api::{
 use lucid_store::{DataFolder, Figures, FolderVault, Store, StoreError, Vault as _};
 
 use crate::services::{
-    chunker::LocalChunker, cpu::Pool, governance::LocalGovernance,
+    anchors::LocalAnchors, chunker::LocalChunker, cpu::Pool, governance::LocalGovernance,
     sessions_data::LocalSessionsData, vm::LocalVm,
 };
 
@@ -22,11 +22,34 @@ fn index_check(index: &LocalSessionsData) -> Check {
     }
 }
 
+/// How far the log is anchored, where it is, beside what else was measured.
+fn anchor_figures(anchors: &LocalAnchors, measured: &Measured) -> Measured {
+    let Some(progress) = anchors.progress() else { return *measured };
+    Measured {
+        anchored_entries: Some(progress.anchored_size),
+        unanchored_sessions: Some(progress.unanchored.sessions),
+        anchor_spent_sun: Some(progress.spent.get()),
+        ..*measured
+    }
+}
+
 /// How far the index of sessions is, beside what else was measured.
-fn index_figures(index: &LocalSessionsData, measured: Measured) -> Measured {
+fn index_figures(index: &LocalSessionsData, measured: &Measured) -> Measured {
     let (lag, unread) = index.lag();
-    let (index_lag_entries, index_unread_sessions) = (Some(lag), Some(unread));
-    Measured { index_lag_entries, index_unread_sessions, ..measured }
+    let sync = index.sync_status();
+    let of_sync = |figure: fn(&lucid_mongo::Status) -> u64| sync.as_ref().map(figure);
+    let documents = |status: &lucid_mongo::Status| {
+        status.collections.iter().map(|collection| collection.documents).sum()
+    };
+    Measured {
+        index_lag_entries: Some(lag),
+        index_unread_sessions: Some(unread),
+        sync_lag_entries: of_sync(|status| status.lag_entries),
+        sync_lag_seconds: of_sync(|status| status.lag_seconds),
+        sync_documents: of_sync(documents),
+        sync_faults: of_sync(|status| status.faults.iter().sum()),
+        ..*measured
+    }
 }
 
 /// Whether decisions are followed.
@@ -91,6 +114,7 @@ pub(super) struct LocalReadiness {
     pub(super) vm: Option<Arc<LocalVm>>,
     pub(super) sessions_data: Arc<LocalSessionsData>,
     pub(super) governance: Option<Arc<LocalGovernance>>,
+    pub(super) anchors: Arc<LocalAnchors>,
 }
 
 #[async_trait]
@@ -114,7 +138,8 @@ impl Readiness for LocalReadiness {
             Some(vm) => vm.lag().await,
             None => None,
         };
-        let figures = index_figures(&self.sessions_data, figures(&self.store).await);
+        let figures = index_figures(&self.sessions_data, &figures(&self.store).await);
+        let figures = anchor_figures(&self.anchors, &figures);
         Measured {
             uploads,
             queue,
@@ -225,7 +250,7 @@ impl Readiness for IndexReadiness {
     }
 
     async fn measure(&self) -> Measured {
-        index_figures(&self.0, self.1.measure().await)
+        index_figures(&self.0, &self.1.measure().await)
     }
 }
 

@@ -152,7 +152,7 @@ fn what_cannot_be_searched_for_is_refused() {
             "from=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z",
             "from=2026-01-01T00:00:00Z&until=2026-01-01T00:00:00.0000Z",
             "order=random",
-            "from=2026-01-01T00:00:00Z&state=anchored",
+            "from=2026-01-01T00:00:00Z&state=sealing",
         ] {
             let path = format!("/api/v1/sessions?{query}");
             owner.got(&path).problem(400, "invalid_request");

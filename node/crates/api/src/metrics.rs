@@ -75,6 +75,20 @@ pub struct Measured {
     pub index_lag_entries: Option<u64>,
     /// Sealed sessions whose chunks the index of sessions has not taken up yet.
     pub index_unread_sessions: Option<u64>,
+    /// Entries of the log that MongoDB does not have yet.
+    pub sync_lag_entries: Option<u64>,
+    /// How long ago the oldest of them that is being sent was made, seconds.
+    pub sync_lag_seconds: Option<u64>,
+    /// Documents that were sent to MongoDB since the start.
+    pub sync_documents: Option<u64>,
+    /// Times that MongoDB could not be written to since the start.
+    pub sync_faults: Option<u64>,
+    /// Entries under the last checkpoint that was anchored on TRON.
+    pub anchored_entries: Option<u64>,
+    /// Sealed and destroyed sessions since then.
+    pub unanchored_sessions: Option<u64>,
+    /// What the last 24 hours' anchors cost, sun.
+    pub anchor_spent_sun: Option<u64>,
     /// Entries of the log that no block stands for yet.
     pub chain_lag_entries: Option<u64>,
     /// How long the oldest of them waits, seconds.
@@ -123,6 +137,13 @@ struct Inner {
     chain_blocks: Whole,
     index_lag_entries: Whole,
     index_unread_sessions: Whole,
+    sync_lag_entries: Whole,
+    sync_lag_seconds: Whole,
+    sync_documents: Whole,
+    sync_faults: Whole,
+    anchored_entries: Whole,
+    unanchored_sessions: Whole,
+    anchor_spent_sun: Whole,
     chain_lag_entries: Whole,
     chain_lag_seconds: Real,
     open_proposals: Whole,
@@ -169,6 +190,13 @@ impl Metrics {
             chain_blocks: Known::default(),
             index_lag_entries: Known::default(),
             index_unread_sessions: Known::default(),
+            sync_lag_entries: Known::default(),
+            sync_lag_seconds: Known::default(),
+            sync_documents: Known::default(),
+            sync_faults: Known::default(),
+            anchored_entries: Known::default(),
+            unanchored_sessions: Known::default(),
+            anchor_spent_sun: Known::default(),
             chain_lag_entries: Known::default(),
             chain_lag_seconds: Known::default(),
             open_proposals: Known::default(),
@@ -282,6 +310,13 @@ impl Metrics {
         whole(&self.0.chain_blocks, chain_blocks);
         whole(&self.0.index_lag_entries, index_lag_entries);
         whole(&self.0.index_unread_sessions, index_unread_sessions);
+        whole(&self.0.sync_lag_entries, measured.sync_lag_entries);
+        whole(&self.0.sync_lag_seconds, measured.sync_lag_seconds);
+        whole(&self.0.sync_documents, measured.sync_documents);
+        whole(&self.0.sync_faults, measured.sync_faults);
+        whole(&self.0.anchored_entries, measured.anchored_entries);
+        whole(&self.0.unanchored_sessions, measured.unanchored_sessions);
+        whole(&self.0.anchor_spent_sun, measured.anchor_spent_sun);
         whole(&self.0.open_proposals, open_proposals);
         whole(&self.0.chain_lag_entries, measured.chain_lag_entries);
         if let Some(seconds) = measured.chain_lag_seconds {
@@ -346,6 +381,20 @@ impl Inner {
         put.plain("index_lag_entries", help, &self.index_lag_entries);
         let help = "Sealed sessions whose chunks the index of sessions has not taken up yet";
         put.plain("index_unread_sessions", help, &self.index_unread_sessions);
+        let help = "Entries of the log that MongoDB does not have yet";
+        put.plain("sync_lag_entries", help, &self.sync_lag_entries);
+        let help = "Age of the oldest of these entries that is being sent, in seconds";
+        put.plain("sync_oldest_age", help, &self.sync_lag_seconds);
+        let help = "Documents sent to MongoDB since the start";
+        put.plain("sync_documents", help, &self.sync_documents);
+        let help = "Times that MongoDB could not be written to since the start";
+        put.plain("sync_faults", help, &self.sync_faults);
+        let help = "Entries under the last checkpoint that was anchored on TRON";
+        put.plain("anchored_entries", help, &self.anchored_entries);
+        let help = "Sealed and destroyed sessions since the last anchor";
+        put.plain("unanchored_sessions", help, &self.unanchored_sessions);
+        let help = "What the anchors of the last 24 hours cost, in sun";
+        put.plain("anchor_spent_sun", help, &self.anchor_spent_sun);
         let help = "Entries of the log that no block stands for yet";
         put.plain("chain_lag_entries", help, &self.chain_lag_entries);
         let help = "How long the oldest of these entries waits";

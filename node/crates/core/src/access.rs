@@ -86,6 +86,8 @@ pub enum Action {
     SeeLogHead,
     /// See the log's entries, which name owners.
     SeeEntries,
+    /// Have the log anchored now, which costs.
+    Anchor,
     /// See what the nodes decide on, and how.
     SeeGovernance,
     /// Make the node propose, vote, and carry out what was decided.
@@ -126,7 +128,7 @@ impl Principal {
             Action::MintSession => self.role != Role::Observer,
             Action::SeeLogHead | Action::SeeGovernance => true,
             Action::ListAllSessions | Action::SeeEntries => self.role != Role::User,
-            Action::SeeNode => self.role >= Role::Operator,
+            Action::SeeNode | Action::Anchor => self.role >= Role::Operator,
             Action::ManageAccounts | Action::Govern => self.role == Role::Admin,
         };
         if allowed { Access::Allowed } else { Access::Denied }

@@ -172,6 +172,7 @@ fn ask(dir: &Path, sessions: u64) -> Result<()> {
     time("list of 50", |question| {
         let filter = CatalogueFilter {
             owner: Some(owner(question)),
+            anchored: None,
             state: Some(State::Sealed),
             from: Some(at(any(question) / 2)),
             until: None,

@@ -167,6 +167,20 @@ pub enum StoreError {
          one again"
     )]
     PolicyChanged(SessionId),
+    /// An anchor of no more of the log than the one before.
+    #[error("the log is anchored up to {anchored_size} already, which {log_size} is no more than")]
+    AnchoredAlready {
+        /// Entries that it is of.
+        log_size: u64,
+        /// Entries that the one before is of.
+        anchored_size: u64,
+    },
+    /// An anchor of another log.
+    #[error("an anchor of {log_size} entries does not name the root that this log had then")]
+    AnchorOfAnother {
+        /// Entries that it is of.
+        log_size: u64,
+    },
     /// More than the session's policy allows.
     #[error(
         "session {session} would have {bytes} bytes, and its policy allows {max} (session_bytes_max): \
@@ -318,6 +332,8 @@ impl StoreError {
             Self::NoFolder { .. } | Self::UnknownSession(_) => ErrorKind::NotFound,
             Self::SessionExists(_)
             | Self::PolicyChanged(_)
+            | Self::AnchoredAlready { .. }
+            | Self::AnchorOfAnother { .. }
             | Self::SessionFull { .. }
             | Self::State { .. }
             | Self::Chunk { .. }

@@ -9,6 +9,7 @@
 //! [`Vault`], which may be in another process.
 
 pub mod accounts;
+pub mod anchors;
 pub mod catalogue;
 pub mod chunks;
 pub mod data;
@@ -21,6 +22,7 @@ pub mod projection;
 pub mod secrets;
 pub mod sessions;
 mod sled_folder;
+pub mod small_file;
 pub mod store;
 #[cfg(test)]
 mod testing;
@@ -28,6 +30,7 @@ pub mod vault;
 pub mod witness;
 
 pub use accounts::Accounts;
+pub use anchors::AnchorFolder;
 pub use catalogue::{Catalogue, CatalogueFilter, CatalogueRow, HashKind, HashMatch};
 pub use chunks::{ChunkFiles, ChunkPrefix, ChunkWriter};
 pub use data::{DataFolder, FolderKind};
@@ -41,6 +44,7 @@ pub use secrets::{KekSource, MasterKey, NodeKey, Secrets};
 pub use sessions::{IndexReader, ManifestFile, SessionFolders};
 pub use sled::Tree;
 pub use sled_folder::Rebuilt;
+pub use small_file::SmallFile;
 pub use store::{
     Committed, CreateOptions, LedgerOptions, OpenOptions, ParameterChanges, Recovery, Repair,
     SealRequest, Sealed, Store, UserChanges,

@@ -3,7 +3,7 @@
 //! One file a log, `witness/<hex of H(origin)>`: the checkpoint that was cosigned last, as a signed note
 //! with the log's signature and this witness's. It is the witness's memory and, verbatim, what monitors
 //! ask for (C2SP tlog-witness). Which logs there are files of stands apart from them, in
-//! `secrets/witness.logs` ([`begun`]).
+//! `secrets/witness.logs` (module `begun`).
 //!
 //! Invariants:
 //! - what is cosigned is durable before the cosignature leaves this module, so no crash makes a witness

@@ -1,4 +1,4 @@
-//! TRON: transactions, their signing, a client of its HTTP API, what they cost.
+//! TRON: transactions, their signing, a client of its HTTP API, what they cost; and anchoring.
 //!
 //! This crate owns how the node speaks to TRON. What the bytes mean is `lucid_core::tron`'s, so that who
 //! verifies needs none of this.
@@ -16,11 +16,13 @@
 //!   ([`Retry`]).
 
 mod abi;
+pub mod anchoring;
 mod build;
 mod client;
 pub mod fees;
 mod key;
 mod network;
+pub mod online;
 #[cfg(test)]
 mod testing;
 

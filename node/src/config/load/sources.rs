@@ -20,7 +20,7 @@ pub(super) type Environment = Vec<(OsString, OsString)>;
 
 /// Every setting's name: the key in the file and, in upper case after [`PREFIX`], the variable. A
 /// secret can also be given by the name of a file ([`SECRETS`]).
-const NAMES: [&str; 57] = [
+const NAMES: [&str; 69] = [
     "data",
     "owner",
     "chunk_bytes",
@@ -67,6 +67,18 @@ const NAMES: [&str; 57] = [
     "witness_quorum",
     "witness_interval_ms",
     "witnessed_logs",
+    "anchoring",
+    "tron_network",
+    "tron_rpc_url",
+    "tron_api_key",
+    "tron_api_key_file",
+    "tron_private_key",
+    "tron_private_key_file",
+    "tron_contract",
+    "anchor_fee_per_day_max",
+    "mongo_url",
+    "mongo_url_file",
+    "mongo_database",
     "api_server_url",
     "authentication_url",
     "session_chunker_url",
@@ -80,10 +92,13 @@ const NAMES: [&str; 57] = [
     "blockchain_governance_url",
 ];
 /// Secrets: each with the setting that names a file it is in.
-pub(super) const SECRETS: [(&str, &str); 3] = [
+pub(super) const SECRETS: [(&str, &str); 6] = [
     ("master_key", "master_key_file"),
     ("jwt_secret", "jwt_secret_file"),
     ("service_secret", "service_secret_file"),
+    ("tron_api_key", "tron_api_key_file"),
+    ("tron_private_key", "tron_private_key_file"),
+    ("mongo_url", "mongo_url_file"),
 ];
 /// Settings that are lists of texts.
 const LISTS: [&str; 7] = [
@@ -96,15 +111,25 @@ const LISTS: [&str; 7] = [
     "witnessed_logs",
 ];
 /// Settings that are true or false.
-const FLAGS: [&str; 3] = ["write_only", "public_log", "chain"];
+const FLAGS: [&str; 4] = ["write_only", "public_log", "chain", "anchoring"];
 
 const PREFIX: &str = "LUCID_";
 /// The variable that names the configuration file. Not a setting: a file cannot name itself.
 const CONFIG_VARIABLE: &str = "LUCID_CONFIG";
 /// Variables with these prefixes are the tests'.
 const FOREIGN_PREFIXES: [&str; 2] = ["LUCID_TEST_", "LUCID_ETHEREUM_TESTS"];
-/// Names that operators of the stack before this node have in their environment.
-const OLDER_NAMES: [(&str, &str); 4] = [
+/// Names that operators of the stack before this node have in their environment. Of two for one setting the
+/// later in the alphabet counts.
+const OLDER_NAMES: [(&str, &str); 13] = [
+    ("BLOCKCHAIN_NETWORK", "tron_network"),
+    ("BLOCKCHAIN_RPC_URL", "tron_rpc_url"),
+    ("ENABLE_BLOCKCHAIN_ANCHORING", "anchoring"),
+    ("MONGO_URL", "mongo_url"),
+    ("MONGO_URL_FILE", "mongo_url_file"),
+    ("TRON_NETWORK", "tron_network"),
+    ("TRON_RPC_URL", "tron_rpc_url"),
+    ("TRON_PRIVATE_KEY", "tron_private_key"),
+    ("TRON_PRIVATE_KEY_FILE", "tron_private_key_file"),
     ("MASTER_ENCRYPTION_KEY", "master_key"),
     ("MASTER_ENCRYPTION_KEY_FILE", "master_key_file"),
     ("JWT_SECRET_KEY", "jwt_secret"),

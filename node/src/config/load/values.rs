@@ -319,8 +319,18 @@ pub(super) fn secret(text: &str) -> Result<Option<SecretText>, String> {
 
 /// A secret's text in a file.
 pub(super) fn secret_file(path: &Path) -> Result<SecretText, String> {
+    let parse = |text: &str| secret(text)?.ok_or_else(|| "is empty".to_owned());
+    text_file(path, SECRET_BYTES_MAX, parse)
+}
+
+/// What `parse` makes of the text in a file, which has at most `bytes_max` bytes and a line's end.
+pub(super) fn text_file<T>(
+    path: &Path,
+    bytes_max: usize,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<T, String> {
     let fault = |error: &dyn Display| format!("names {}, which {error}", path.display());
-    let capacity = SECRET_BYTES_MAX + 2;
+    let capacity = bytes_max + 2;
     let read = |file: File| -> io::Result<Zeroizing<String>> {
         let mut text = Zeroizing::new(String::with_capacity(capacity + 1));
         file.take(capacity as u64 + 1).read_to_string(&mut text)?;
@@ -328,7 +338,7 @@ pub(super) fn secret_file(path: &Path) -> Result<SecretText, String> {
     };
     let unreadable = |error: io::Error| fault(&format!("cannot be read: {error}"));
     let text = File::open(path).and_then(read).map_err(unreadable)?;
-    secret(&text).map_err(|error| fault(&error))?.ok_or_else(|| fault(&"is empty"))
+    parse(&text).map_err(|error| fault(&error))
 }
 
 /// The one of `known` that is the fewest changed letters away from `name`.

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use lucid_api::{Code, ports::Sessions};
 use lucid_core::SessionId;
-use lucid_store::{Order, SessionFilter, State};
+use lucid_store::{SessionFilter, State};
 use tokio_util::sync::CancellationToken;
 
 use super::{Answer, Orchestrator, PAGE_MAX, of_store};
@@ -65,8 +65,7 @@ impl Orchestrator {
 impl super::Parts {
     /// Open sessions whose uploads have expired.
     fn abandoned(&self) -> Answer<Vec<SessionId>> {
-        let filter =
-            SessionFilter { state: Some(State::Open), owner: None, order: Order::OldestFirst };
+        let filter = SessionFilter { state: Some(State::Open), ..SessionFilter::default() };
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let limit = usize::try_from(PAGE_MAX).unwrap_or_default();

@@ -1,13 +1,13 @@
-//! The ledger as other services write to it and follow it: accounts, and parameters.
+//! The ledger as other services write to it and follow it: accounts, parameters, and anchors.
 
 use async_trait::async_trait;
 use lucid_api::ports::{
-    Answer, Ledger, PARAMETER_CHANGES_MAX, ParameterChange, ParameterChanges, USER_CHANGES_MAX,
-    UserChanges,
+    ANCHORS_MAX, Answer, Ledger, LoggedAnchor, PARAMETER_CHANGES_MAX, ParameterChange,
+    ParameterChanges, USER_CHANGES_MAX, UserChanges,
 };
 use lucid_core::{
     EntryIndex, NodeId,
-    entry::{Entry, ParametersChanged, UserChanged},
+    entry::{AnchorTron, Entry, ParametersChanged, UserChanged},
     merkle::TreeHead,
 };
 
@@ -43,6 +43,20 @@ impl Ledger for Orchestrator {
             let change =
                 |(index, entry): (EntryIndex, _)| ParameterChange { index: index.0, entry };
             Ok(ParameterChanges { changes: changes.into_iter().map(change).collect(), more })
+        })
+        .await
+    }
+
+    async fn anchored(&self, anchor: AnchorTron) -> Answer<()> {
+        self.run(|parts| parts.store.append_anchor(anchor).map(drop).map_err(of_store)).await
+    }
+
+    async fn anchors(&self, before: Option<u64>, limit: u32) -> Answer<Vec<LoggedAnchor>> {
+        self.run(move |parts| {
+            let before = EntryIndex(before.unwrap_or(u64::MAX));
+            let found = parts.store.anchors(before, limit.min(ANCHORS_MAX) as usize);
+            let logged = |(index, entry): (EntryIndex, _)| LoggedAnchor { index: index.0, entry };
+            Ok(found.map_err(of_store)?.into_iter().map(logged).collect())
         })
         .await
     }

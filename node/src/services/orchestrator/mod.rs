@@ -39,7 +39,7 @@ use tracing::Instrument;
 
 pub use self::completer::complete_abandoned;
 use self::holds::Holds;
-pub(super) use self::view::{api_state, store_state};
+pub(super) use self::view::{api_state, split, store_state};
 use super::{cpu::Pool, problem, problem::of_store};
 use crate::{SOFTWARE, commands::session::new_id, context::now, policy};
 
@@ -120,6 +120,7 @@ impl Parts {
         let open = SessionFilter {
             owner: Some(new.owner.clone()),
             state: Some(lucid_store::State::Open),
+            anchored: None,
             order: Order::NewestFirst,
         };
         let open = self.store.sessions(&open, None, most as usize).map_err(of_store)?.len();
@@ -292,12 +293,12 @@ impl Parts {
     }
 
     fn list(&self, list: ListSessions) -> Answer<Vec<Session>> {
-        let state = list.state.map(view::store_state).transpose()?;
+        let (state, anchored) = view::split(list.state.map(view::store_state).transpose()?);
         let order = match list.order {
             ListOrder::Newest => Order::NewestFirst,
             ListOrder::Oldest => Order::OldestFirst,
         };
-        let filter = SessionFilter { owner: list.owner, state, order };
+        let filter = SessionFilter { owner: list.owner, state, anchored, order };
         let limit = usize::try_from(list.limit.min(PAGE_MAX)).unwrap_or_default();
         let rows = self.store.sessions(&filter, list.after, limit).map_err(of_store)?;
         rows.into_iter().map(|row| self.view_of(row)).collect()

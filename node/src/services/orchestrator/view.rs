@@ -31,7 +31,7 @@ impl Parts {
         });
         Ok(Session {
             session_id: row.session,
-            state: api_state(row.state()),
+            state: api_state(&row, self.store.anchored_size()),
             media_type: row.media_type.clone(),
             created_at: row.created_at,
             upload: upload?,
@@ -98,10 +98,18 @@ fn after(at: Timestamp, seconds: u64) -> Timestamp {
     Timestamp::from_unix_millis(at.unix_millis().saturating_add(seconds.saturating_mul(1000)))
 }
 
-/// A state as callers see it.
-pub(in crate::services) fn api_state(state: State) -> SessionState {
-    match state {
+/// What a list is of, where it is of one state or of all.
+pub(in crate::services) fn split(
+    state: Option<(State, Option<bool>)>,
+) -> (Option<State>, Option<bool>) {
+    state.map_or((None, None), |(state, anchored)| (Some(state), anchored))
+}
+
+/// A session's state as callers see it, where the first `anchored_size` entries of the log are anchored.
+pub(in crate::services) fn api_state(row: &SessionRow, anchored_size: u64) -> SessionState {
+    match row.state() {
         State::Open => SessionState::Open,
+        State::Sealed if row.is_anchored(anchored_size) => SessionState::Anchored,
         State::Sealed => SessionState::Sealed,
         State::Voided => SessionState::Voided,
         State::Erased => SessionState::Erased,
@@ -120,19 +128,20 @@ pub(super) fn name(state: SessionState) -> &'static str {
     }
 }
 
-/// A state to list by.
+/// A state to list by, and whether those in it are anchored, where that tells them from others.
 ///
 /// # Errors
 /// `invalid_request` for a state that no session of this node is ever found in.
-pub(in crate::services) fn store_state(state: SessionState) -> Answer<State> {
+pub(in crate::services) fn store_state(state: SessionState) -> Answer<(State, Option<bool>)> {
     match state {
-        SessionState::Open => Ok(State::Open),
-        SessionState::Sealed => Ok(State::Sealed),
-        SessionState::Voided => Ok(State::Voided),
-        SessionState::Erased => Ok(State::Erased),
-        SessionState::Sealing | SessionState::Anchored => Err(Problem::new(
+        SessionState::Open => Ok((State::Open, None)),
+        SessionState::Sealed => Ok((State::Sealed, Some(false))),
+        SessionState::Anchored => Ok((State::Sealed, Some(true))),
+        SessionState::Voided => Ok((State::Voided, None)),
+        SessionState::Erased => Ok((State::Erased, None)),
+        SessionState::Sealing => Err(Problem::new(
             Code::InvalidRequest,
-            "sessions are listed by open, sealed, voided or erased",
+            "sessions are listed by open, sealed, anchored, voided or erased",
         )),
     }
 }

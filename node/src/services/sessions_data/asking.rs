@@ -7,7 +7,7 @@ use lucid_api::{
     Code, Problem,
     ports::{
         Answer, DAYS, Found, INDEXED_MAX, ListIndexed, ListOrder, Match, MatchKind, SealedOnDay,
-        SealedSession, Search, Session, SessionsData, Statistics,
+        SealedSession, Search, Session, SessionsData, Statistics, SyncState,
     },
 };
 use lucid_core::{EntryIndex, Owner};
@@ -20,8 +20,9 @@ use super::{LocalSessionsData, State};
 use crate::{
     context::now,
     services::{
-        orchestrator::{api_state, store_state},
+        orchestrator::{api_state, split, store_state},
         problem::of_store,
+        sync,
     },
 };
 
@@ -85,16 +86,21 @@ impl LocalSessionsData {
 impl SessionsData for LocalSessionsData {
     async fn list(&self, list: ListIndexed) -> Answer<Vec<Session>> {
         let ListIndexed { owner, state, from, until, order, after, limit } = list;
-        let state = state.map(store_state).transpose()?;
+        let (state, anchored) = split(state.map(store_state).transpose()?);
         let order = match order {
             ListOrder::Newest => Order::NewestFirst,
             ListOrder::Oldest => Order::OldestFirst,
         };
-        let filter = CatalogueFilter { owner, state, from, until, order };
+        let filter = CatalogueFilter { owner, state, anchored, from, until, order };
         let catalogue = self.fresh().await?;
-        let list = move |of: &Catalogue| of.list(&filter, after, count(limit));
-        let rows = self.ask(catalogue, list).await?;
-        Ok(rows.into_iter().map(session).collect())
+        let list =
+            move |of: &Catalogue| Ok((of.list(&filter, after, count(limit))?, of.anchored_size()));
+        let (rows, anchored_size) = self.ask(catalogue, list).await?;
+        Ok(rows.into_iter().map(|row| session(row, anchored_size)).collect())
+    }
+
+    async fn sync(&self) -> Answer<SyncState> {
+        Ok(self.sync.as_ref().map_or_else(sync::none, |sync| sync.state()))
     }
 
     async fn search(&self, search: Search) -> Answer<Found> {
@@ -142,8 +148,8 @@ fn count(limit: u32) -> usize {
 }
 
 /// A session, as far as the log knows it.
-fn session(CatalogueRow { session: row, .. }: CatalogueRow) -> Session {
-    let state = api_state(row.state());
+fn session(CatalogueRow { session: row, .. }: CatalogueRow, anchored_size: u64) -> Session {
+    let state = api_state(&row, anchored_size);
     let sealed = row.sealed.map(|facts| SealedSession {
         at: facts.at,
         chunk_count: facts.chunk_count,

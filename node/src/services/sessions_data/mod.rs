@@ -35,7 +35,7 @@ use lucid_store::{Catalogue, ErrorKind, StoreError};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{cpu::Pool, problem::chain};
+use super::{cpu::Pool, problem::chain, sync::LocalSync};
 
 /// After a failure the log is looked at again after this long, longer each time up to `PAUSE_MAX`.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -46,6 +46,8 @@ pub struct LocalSessionsData {
     parts: Arc<Parts>,
     /// For questions.
     pool: Pool,
+    /// The sync to MongoDB, where one is configured.
+    sync: Option<Arc<LocalSync>>,
 }
 
 /// What its task and its answers share.
@@ -150,7 +152,19 @@ impl LocalSessionsData {
             log_size: AtomicU64::new(0),
             is_damaged: AtomicBool::new(false),
         };
-        Self { parts: Arc::new(parts), pool }
+        Self { parts: Arc::new(parts), pool, sync: None }
+    }
+
+    /// The same, which tells of the sync to MongoDB too.
+    #[must_use]
+    pub fn with_sync(self, sync: Option<Arc<LocalSync>>) -> Self {
+        Self { sync, ..self }
+    }
+
+    /// How the sync to MongoDB goes, where one is configured and the log has said whose it is.
+    #[must_use]
+    pub fn sync_status(&self) -> Option<lucid_mongo::Status> {
+        self.sync.as_ref().and_then(|sync| sync.status())
     }
 
     /// Follows the log until `stop`.

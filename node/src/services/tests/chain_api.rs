@@ -146,7 +146,9 @@ pub(super) async fn registrations_are_found_and_told_newest_first(reach: Reach) 
         loop {
             let page = chain.anchors(asker(), before, limit).await.unwrap();
             found.extend(page.anchors.into_iter().map(|anchor| {
-                let Anchor::Registration { network, registration } = anchor;
+                let Anchor::Registration { network, registration } = anchor else {
+                    panic!("nothing is anchored on TRON here");
+                };
                 assert_eq!(network, "private");
                 registration.session_id
             }));

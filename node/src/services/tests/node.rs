@@ -11,8 +11,8 @@ use lucid_api::{
     },
     metrics::Metrics,
     ports::{
-        BlockLog, ChainApi, ChainCalls, Chunker, Encryptor, Evm, Governance as Decisions, Ledger,
-        MerkleBuilder, Sessions, SessionsData, TransparencyLog, Witness,
+        Anchors, BlockLog, ChainApi, ChainCalls, Chunker, Encryptor, Evm, Governance as Decisions,
+        Ledger, MerkleBuilder, Sessions, SessionsData, TransparencyLog, Witness,
     },
 };
 use lucid_chain::contracts::Governance;
@@ -41,6 +41,7 @@ use super::{
         sessions_data::LocalSessionsData,
         vm::{LocalVm, VmOptions},
     },
+    anchors,
     servers::{Servers, Task},
 };
 use crate::{context::now, ports::PipelineCiphers};
@@ -61,6 +62,8 @@ pub(super) struct Node {
     pub(super) encryptor: Arc<dyn Encryptor>,
     pub(super) chunker: Arc<dyn Chunker>,
     pub(super) merkle: Arc<dyn MerkleBuilder>,
+    /// What anchored the log, where a test lets anything do so.
+    pub(super) anchors: Arc<dyn Anchors>,
     pub(super) log: Arc<dyn TransparencyLog>,
     pub(super) witness: Arc<dyn Witness>,
     /// Asks the node's own witness about its own log, when it is told to.
@@ -68,8 +71,8 @@ pub(super) struct Node {
     pub(super) orchestrator: Arc<Orchestrator>,
     pub(super) blocks: Arc<dyn BlockLog>,
     pub(super) folder: tempfile::TempDir,
-    reach: Reach,
-    servers: Servers,
+    pub(super) reach: Reach,
+    pub(super) servers: Servers,
     _stop: DropGuard,
 }
 
@@ -100,6 +103,9 @@ impl Vm {
         self.task.kill().await;
     }
 }
+
+/// What proofs are made of.
+type Proved = (Arc<dyn Sessions>, Arc<dyn Encryptor>, Arc<dyn TransparencyLog>, Arc<dyn Ledger>);
 
 /// An index of sessions, and its end.
 pub(super) struct Index {
@@ -204,14 +210,15 @@ impl Node {
                 Arc::new(RemoteChunker(servers.serve("session-chunker", router).await))
             }
         };
-        let local = LocalMerkleBuilder::new(sessions.clone(), encryptor.clone(), pool);
-        let merkle = Self::merkle(local, reach, &servers).await;
+        let asked = (sessions.clone(), encryptor.clone(), log.clone(), ledger.clone());
+        let (merkle, anchors) = Self::proving(asked, (folder.path(), pool), reach, &servers).await;
         Self {
             sessions,
             ledger,
             encryptor,
             chunker,
             merkle,
+            anchors,
             log,
             witness,
             asking,
@@ -224,18 +231,24 @@ impl Node {
         }
     }
 
-    async fn merkle(
-        local: LocalMerkleBuilder,
+    /// What proves, and what answers about the anchors in a folder.
+    async fn proving(
+        (sessions, encryptor, log, ledger): Proved,
+        (folder, pool): (&std::path::Path, Pool),
         reach: Reach,
         servers: &Servers,
-    ) -> Arc<dyn MerkleBuilder> {
-        match reach {
+    ) -> (Arc<dyn MerkleBuilder>, Arc<dyn Anchors>) {
+        let anchors = anchors::idle(folder, log.clone(), ledger);
+        let anchors = anchors::reached(anchors, reach, servers).await;
+        let local = LocalMerkleBuilder::new(sessions, encryptor, log, anchors.clone(), pool);
+        let merkle: Arc<dyn MerkleBuilder> = match reach {
             Reach::Local => Arc::new(local),
             Reach::Http => {
                 let router = internal::merkle_builder(Arc::new(local));
                 Arc::new(RemoteMerkleBuilder(servers.serve("merkle-builder", router).await))
             }
-        }
+        };
+        (merkle, anchors)
     }
 
     /// A chain in the folder `name`, reached as the others are; its blocks go into the log through `blocks`.
@@ -285,7 +298,8 @@ impl Node {
         };
         let services = ["one", "two"].map(str::to_owned).into();
         let (log, witness) = (self.log.clone(), self.witness.clone());
-        let api = Arc::new(LocalChainApi::new(evm.clone(), log, witness, services));
+        let anchors = self.anchors.clone();
+        let api = Arc::new(LocalChainApi::new(evm.clone(), log, witness, anchors, services));
         let chain: Arc<dyn ChainApi> = match self.reach {
             Reach::Local => api,
             Reach::Http => {

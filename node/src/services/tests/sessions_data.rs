@@ -152,8 +152,8 @@ pub(super) async fn sessions_are_listed_by_time(reach: Reach) {
     assert_eq!(list(none).await, []);
     let unknown = ListIndexed { after: Some(SessionId::from_random([9; 16])), ..timed.clone() };
     assert_eq!(code(index.port.list(unknown).await), Code::NotFound);
-    let anchored = ListIndexed { state: Some(SessionState::Anchored), ..timed };
-    assert_eq!(code(index.port.list(anchored).await), Code::InvalidRequest);
+    let sealing = ListIndexed { state: Some(SessionState::Sealing), ..timed };
+    assert_eq!(code(index.port.list(sealing).await), Code::InvalidRequest);
     index.stop().await;
 }
 

@@ -8,6 +8,7 @@
 //! Invariants: bodies are bounded but for uploads, which are streamed; no plaintext is kept; a call that
 //! was not answered is a problem (`unavailable`, `service_timeout`), never a guess.
 
+mod anchors;
 mod authentication;
 mod caller;
 mod chain;
@@ -26,6 +27,7 @@ mod token;
 
 pub(crate) use self::caller::passed_on;
 pub use self::{
+    anchors::{RemoteAnchors, anchors},
     authentication::{RemoteAuthentication, authentication},
     caller::Caller,
     chain::{RemoteChainApi, chain},

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, future, stream, stream::BoxStream};
 use lucid_core::{
     ChunkIndex, EntryIndex, NodeId, SessionId,
-    entry::{ParametersChanged, UserChanged},
+    entry::{AnchorTron, ParametersChanged, UserChanged},
     merkle::TreeHead,
 };
 
@@ -16,7 +16,7 @@ use super::{Caller, answer, method, serving::parsed};
 use crate::{
     Problem,
     ports::{
-        Answer, Event, Lease, LeaseId, Ledger, LedgerProof, ListSessions, NewSession,
+        Answer, Event, Lease, LeaseId, Ledger, LedgerProof, ListSessions, LoggedAnchor, NewSession,
         ParameterChanges, Session, Sessions, Summary, UploadState, UserChanges,
     },
 };
@@ -101,6 +101,19 @@ pub fn sessions(port: Arc<dyn Sessions>) -> Router {
 pub fn ledger(port: Arc<dyn Ledger>) -> Router {
     let (for_node, for_changes) = (Arc::clone(&port), Arc::clone(&port));
     let (for_parameters, for_history) = (Arc::clone(&port), Arc::clone(&port));
+    let (for_anchor, for_anchors) = (Arc::clone(&port), Arc::clone(&port));
+    let anchored = move |body: Bytes| {
+        let port = Arc::clone(&for_anchor);
+        async move {
+            method(body, |anchor: AnchorTron| async move { port.anchored(anchor).await }).await
+        }
+    };
+    let anchors = move |body: Bytes| {
+        let port = Arc::clone(&for_anchors);
+        async move {
+            method(body, |(before, limit)| async move { port.anchors(before, limit).await }).await
+        }
+    };
     let change = move |body: Bytes| {
         let port = Arc::clone(&port);
         async move {
@@ -130,6 +143,8 @@ pub fn ledger(port: Arc<dyn Ledger>) -> Router {
         }
     };
     Router::new()
+        .route("/internal/v1/ledger/anchored", post(anchored))
+        .route("/internal/v1/ledger/anchors", post(anchors))
         .route("/internal/v1/ledger/parameters", post(parameters))
         .route("/internal/v1/ledger/parameter_changes", post(history))
         .route("/internal/v1/ledger/user_changed", post(change))
@@ -156,6 +171,14 @@ impl Ledger for RemoteSessions {
 
     async fn parameter_changes(&self, from: EntryIndex) -> Answer<ParameterChanges> {
         self.0.call("ledger/parameter_changes", &from).await
+    }
+
+    async fn anchored(&self, anchor: AnchorTron) -> Answer<()> {
+        self.0.call("ledger/anchored", &anchor).await
+    }
+
+    async fn anchors(&self, before: Option<u64>, limit: u32) -> Answer<Vec<LoggedAnchor>> {
+        self.0.call("ledger/anchors", &(before, limit)).await
     }
 
     async fn node_id(&self) -> Answer<NodeId> {

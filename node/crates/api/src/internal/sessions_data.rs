@@ -8,11 +8,18 @@ use bytes::Bytes;
 use lucid_core::Owner;
 
 use super::{Caller, method};
-use crate::ports::{Answer, Found, ListIndexed, Search, Session, SessionsData, Statistics};
+use crate::ports::{
+    Answer, Found, ListIndexed, Search, Session, SessionsData, Statistics, SyncState,
+};
 
 /// The called end.
 pub fn sessions_data(port: Arc<dyn SessionsData>) -> Router {
     let (for_list, for_search) = (Arc::clone(&port), Arc::clone(&port));
+    let for_sync = Arc::clone(&port);
+    let sync = move |body: Bytes| {
+        let port = Arc::clone(&for_sync);
+        async move { method(body, |()| async move { port.sync().await }).await }
+    };
     let list = move |body: Bytes| {
         let port = Arc::clone(&for_list);
         async move { method(body, |list: ListIndexed| async move { port.list(list).await }).await }
@@ -32,6 +39,7 @@ pub fn sessions_data(port: Arc<dyn SessionsData>) -> Router {
         .route("/internal/v1/sessions_data/list", post(list))
         .route("/internal/v1/sessions_data/search", post(search))
         .route("/internal/v1/sessions_data/statistics", post(statistics))
+        .route("/internal/v1/sessions_data/sync", post(sync))
 }
 
 /// The calling end.
@@ -49,5 +57,9 @@ impl SessionsData for RemoteSessionsData {
 
     async fn statistics(&self, owner: Option<Owner>) -> Answer<Statistics> {
         self.0.call("sessions_data/statistics", &owner).await
+    }
+
+    async fn sync(&self) -> Answer<SyncState> {
+        self.0.call("sessions_data/sync", &()).await
     }
 }

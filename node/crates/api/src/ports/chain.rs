@@ -72,6 +72,42 @@ pub enum Anchor {
         #[serde(flatten)]
         registration: Registration,
     },
+    /// A checkpoint of the log, in a solid block of TRON.
+    Tron {
+        /// Place of its `anchor.tron` entry.
+        log_index: u64,
+        /// When the block was found to be solid.
+        #[schema(value_type = String, format = "date-time")]
+        at: Timestamp,
+        /// The network.
+        network: String,
+        /// Entries under the checkpoint.
+        log_size: u64,
+        /// Their root.
+        #[schema(value_type = String, pattern = "^[0-9a-f]{64}$")]
+        log_root: Hash,
+        /// How it is written: `contract` or `memo`.
+        form: String,
+        /// The contract that was called; absent for a memo.
+        contract: Option<String>,
+        /// The transaction's id.
+        tx_id: String,
+        /// The block that has it.
+        block_number: u64,
+        /// That block's id.
+        block_id: String,
+    },
+}
+
+impl Anchor {
+    /// Place of its entry in the log: of the session's that it registers, or of its own.
+    #[must_use]
+    pub fn log_index(&self) -> u64 {
+        match self {
+            Self::Registration { registration, .. } => registration.log_index,
+            Self::Tron { log_index, .. } => *log_index,
+        }
+    }
 }
 
 /// Anchors, the newest first.

@@ -24,6 +24,7 @@
 //! Ports decide nothing about access: their callers did, once, in api-server. They are reached over
 //! HTTP only with a service's token.
 
+mod anchors;
 mod asker;
 mod authentication;
 mod blocks;
@@ -39,6 +40,9 @@ mod sessions_data;
 mod summary;
 mod upload;
 
+pub use anchors::{
+    ANCHORS_MAX, AnchorStage, AnchorUnderWay, Anchoring, Anchors, KeptAnchor, LoggedAnchor,
+};
 pub use asker::Asker;
 pub use authentication::{Account, AccountFilter, Authentication, Challenge, Login, Tokens};
 pub use blocks::{
@@ -74,7 +78,7 @@ pub use sessions::{
 };
 pub use sessions_data::{
     DAYS, Found, INDEXED_MAX, ListIndexed, ListOrder, Match, MatchError, MatchKind, SealedOnDay,
-    Search, SessionsData, Statistics,
+    Search, SessionsData, Statistics, SyncState, SyncedCollection,
 };
 pub use summary::Summary;
 pub use upload::{BodyStream, Checksum, ChecksumAlgorithm, Chunker, UploadJob, Uploaded};
@@ -148,6 +152,20 @@ pub trait Ledger: Send + Sync {
     /// # Errors
     /// `damaged`, `unavailable`.
     async fn parameter_changes(&self, from: lucid_core::EntryIndex) -> Answer<ParameterChanges>;
+
+    /// Puts an `anchor.tron` entry into the log; durable when this returns.
+    ///
+    /// # Errors
+    /// `conflict` where it names no root that the log had, or no more of the log than the anchor before; the
+    /// ledger's.
+    async fn anchored(&self, anchor: lucid_core::entry::AnchorTron) -> Answer<()>;
+
+    /// At most `limit` anchors, and never more than [`ANCHORS_MAX`], the newest first: those whose entries stand
+    /// before `before`, where that is said.
+    ///
+    /// # Errors
+    /// `damaged`, `unavailable`.
+    async fn anchors(&self, before: Option<u64>, limit: u32) -> Answer<Vec<LoggedAnchor>>;
 
     /// The node whose ledger it is.
     ///

@@ -190,6 +190,51 @@ pub struct SealedOnDay {
     pub sealed: u64,
 }
 
+/// How the sync to MongoDB goes.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SyncState {
+    /// Whether a database is configured.
+    pub enabled: bool,
+    /// Whether the last thing that was asked of it went well; absent before the first.
+    pub is_well: Option<bool>,
+    /// The log's size.
+    pub log_size: u64,
+    /// Entries that some collection does not have yet.
+    pub lag_entries: u64,
+    /// How long ago the oldest of them that is being sent was made, seconds.
+    pub lag_seconds: u64,
+    /// Each collection.
+    pub collections: Vec<SyncedCollection>,
+    /// Times that something went wrong since the start.
+    pub faults: u64,
+    /// What went wrong last, and the way out; it stays when things go well again.
+    pub last_fault: Option<String>,
+    /// When that was.
+    #[schema(value_type = Option<String>, format = "date-time")]
+    pub last_fault_at: Option<Timestamp>,
+    /// What could not be set up in the database, each with the way out.
+    pub not_set_up: Vec<String>,
+    /// Sealed sessions that were passed over because their manifests could not be read.
+    pub manifests_unreadable: u64,
+}
+
+/// A collection of the database.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SyncedCollection {
+    /// Its name.
+    pub collection: String,
+    /// Everything of the entries before this one is there, by majority.
+    pub entries: u64,
+    /// Documents that were sent since the start.
+    pub documents: u64,
+    /// Bytes of them, about.
+    pub bytes: u64,
+    /// Batches.
+    pub batches: u64,
+}
+
 /// blockchain-sessions-data. Every answer takes in what is in the log when it is asked for: whoever has just
 /// minted or sealed a session finds it.
 #[async_trait]
@@ -213,6 +258,12 @@ pub trait SessionsData: Send + Sync {
     /// # Errors
     /// `unavailable`.
     async fn statistics(&self, owner: Option<Owner>) -> Answer<Statistics>;
+
+    /// How the sync to MongoDB goes. Does not wait for the index.
+    ///
+    /// # Errors
+    /// `unavailable`.
+    async fn sync(&self) -> Answer<SyncState>;
 }
 
 #[cfg(test)]

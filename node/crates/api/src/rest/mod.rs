@@ -4,6 +4,7 @@
 //! may do (in module `guard`, nowhere else) and the ports to do it.
 
 mod accounts;
+mod anchors;
 mod auth;
 mod chain;
 mod content;
@@ -18,6 +19,7 @@ mod proof;
 mod rpc;
 mod search;
 mod sessions;
+mod sync;
 mod tus;
 mod views;
 
@@ -33,7 +35,7 @@ pub use openapi::document;
 pub(crate) use tus::{is_upload, resumable};
 
 use crate::ports::{
-    Authentication, ChainApi, Chunker, Encryptor, Governance, MerkleBuilder, Sessions,
+    Anchors, Authentication, ChainApi, Chunker, Encryptor, Governance, MerkleBuilder, Sessions,
     SessionsData, TransparencyLog, Witness,
 };
 
@@ -54,6 +56,8 @@ pub struct Api {
     pub log: Arc<dyn TransparencyLog>,
     /// blockchain-ledger: witnesses
     pub witness: Arc<dyn Witness>,
+    /// blockchain-ledger: anchors
+    pub anchors: Arc<dyn Anchors>,
     /// blockchain-sessions-data
     pub sessions_data: Arc<dyn SessionsData>,
     /// blockchain-api, where the node has a chain
@@ -130,6 +134,9 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(chain::session))
         .routes(routes!(chain::anchors))
         .routes(routes!(chain::node))
+        .routes(routes!(anchors::show, anchors::make))
+        .routes(routes!(anchors::covering))
+        .routes(routes!(sync::show))
         .routes(routes!(governance::parameters))
         .routes(routes!(governance::history))
         .routes(routes!(governance::list, governance::propose))

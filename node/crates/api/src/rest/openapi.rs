@@ -59,6 +59,9 @@ problems! {
     Witnessed: Forbidden NotFound Conflict Inconsistent Timeout TooLarge DiskFull;
     ChainReading: Forbidden NotFound;
     ChainLooking: Forbidden NotFound Damaged;
+    NodeReading: Forbidden;
+    Anchored: Forbidden NotFound Damaged;
+    Commanding: Forbidden Conflict Timeout TooLarge MediaType;
     RpcCalling: Forbidden NotFound Timeout TooLarge MediaType;
     GovernanceReading: Forbidden NotFound;
     Proposing: Forbidden NotFound Conflict Timeout TooLarge MediaType DiskFull;

@@ -165,6 +165,14 @@ impl Ledger for Told {
         Ok(lucid_api::ports::ParameterChanges { changes: Vec::new(), more: false })
     }
 
+    async fn anchored(&self, _: lucid_core::entry::AnchorTron) -> Answer<()> {
+        Err(Problem::new(Code::Unavailable, "accounts anchor nothing"))
+    }
+
+    async fn anchors(&self, _: Option<u64>, _: u32) -> Answer<Vec<lucid_api::ports::LoggedAnchor>> {
+        Ok(Vec::new())
+    }
+
     async fn node_id(&self) -> Answer<lucid_core::NodeId> {
         Ok("0123456789abcdef".parse().unwrap())
     }

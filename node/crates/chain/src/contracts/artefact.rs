@@ -27,6 +27,32 @@ struct Artefact<'a> {
     bytecode: &'a str,
 }
 
+/// `LucidAnchors` as it is put onto another chain than the node's own.
+pub struct AnchorsArtefact {
+    /// Its init code, without the constructor's argument.
+    pub init_code: Vec<u8>,
+    /// Its interface, as Solidity's compiler writes it.
+    pub abi: String,
+}
+
+/// `LucidAnchors`, whose constructor takes the account that registers sessions: zero on TRON, where it is only
+/// anchored.
+///
+/// # Errors
+/// [`ChainError::Artefact`] where this build's is none.
+pub fn anchors() -> Result<AnchorsArtefact, ChainError> {
+    #[derive(Deserialize)]
+    struct WithAbi<'a> {
+        bytecode: &'a str,
+        abi: serde_json::Value,
+    }
+    let (name, text) = ANCHORS;
+    let wrong = || ChainError::Artefact { name };
+    let artefact: WithAbi<'_> = serde_json::from_str(text).map_err(|_| wrong())?;
+    let init_code = hex::decode(artefact.bytecode).map_err(|_| wrong())?;
+    Ok(AnchorsArtefact { init_code, abi: artefact.abi.to_string() })
+}
+
 /// A contract's init code with its constructor's arguments behind it.
 pub(super) fn creation(
     (name, text): (&'static str, &str),

@@ -17,6 +17,7 @@ use alloy_sol_types::{SolCall, SolConstructor};
 use lucid_core::{EntryIndex, Hash, Parameters, entry::SessionSealed};
 
 use self::abi::{Anchors, Governor, Member, Members, Registry, Timelock};
+pub use self::artefact::{AnchorsArtefact, anchors as anchors_artefact};
 pub use self::{
     in_force::GovernanceInForce,
     parameters::{PARAMETERS, Parameter, ParameterChanges, Unit},

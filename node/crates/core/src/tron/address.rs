@@ -44,7 +44,7 @@ impl Address {
 
     /// The address with these 20 bytes behind the prefix, as contracts have it.
     #[must_use]
-    pub fn from_evm(bytes: [u8; 20]) -> Self {
+    pub const fn from_evm(bytes: [u8; 20]) -> Self {
         Self(bytes)
     }
 

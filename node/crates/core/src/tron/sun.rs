@@ -2,14 +2,34 @@
 
 use core::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 /// An amount in SUN, of which a TRX has a million. At most 2^63 − 1, as in every message of TRON.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug, Serialize, Deserialize,
+)]
+#[serde(try_from = "i64", into = "i64")]
 pub struct Sun(i64);
 
 /// A text that is no amount.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("an amount is in TRX with at most six decimals, such as 1 or 0.25")]
 pub struct SunError;
+
+/// As in JSON: SUN, not below 0.
+impl TryFrom<i64> for Sun {
+    type Error = &'static str;
+
+    fn try_from(sun: i64) -> Result<Self, Self::Error> {
+        Self::from_signed(sun).ok_or("an amount is not below 0")
+    }
+}
+
+impl From<Sun> for i64 {
+    fn from(sun: Sun) -> Self {
+        sun.0
+    }
+}
 
 impl Sun {
     /// Nothing.

@@ -24,6 +24,9 @@ use lucid_mongo::{
     Collection, Cursor, Cursors, Identity, ManifestHead, Page, PortError, Source, head_of,
 };
 
+/// Id of block 0 of TRON's Nile network.
+const NILE: &str = "0000000000000000d698d4192c56cb6be724a558448e2684802de4d6cd8690dc";
+
 /// A node.
 pub(crate) struct Node {
     identity: Identity,
@@ -216,11 +219,13 @@ impl Node {
     }
 
     pub(crate) fn anchor(&self, log_size: u64) -> u64 {
-        let hash = Hash::of(&log_size.to_be_bytes());
+        let hash = Hash::of(&log_size.to_be_bytes()).to_string();
+        // A block's id begins with its number.
+        let block_id = format!("{:016x}{}", 77, &hash[16..]);
         let at = at(self.size());
         self.append_bytes(
             format!(
-                r#"{{"at":"{at}","block_id":"{hash}","block_number":77,"contract":"TJRabPrwbZy45sbavfcjinPJC18kjpRTv8","form":"contract","genesis":"{hash}","kind":"anchor.tron","log_root":"{hash}","log_size":{log_size},"network":"nile","tx_id":"{hash}","v":1}}"#
+                r#"{{"at":"{at}","block_id":"{block_id}","block_number":77,"contract":"TJRabPrwbZy45sbavfcjinPJC18kjpRTv8","form":"contract","genesis":"{NILE}","kind":"anchor.tron","log_root":"{hash}","log_size":{log_size},"network":"nile","tx_id":"{hash}","v":1}}"#
             )
             .into_bytes(),
         )

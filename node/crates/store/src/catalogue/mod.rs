@@ -46,7 +46,7 @@ use self::{progress::Progress, runs::Run, stage::Stage};
 use crate::{disk::Disk, error::StoreError, projection::Projection, sled_folder::Rebuilt};
 
 /// What the tree holds; another one is made anew.
-const LAYOUT: &str = "lucid-catalogue 1";
+const LAYOUT: &str = "lucid-catalogue 2";
 /// Pages kept in memory. Looking up touches few; a Pi has 2 GiB for everything.
 const CACHE_BYTES: u64 = 16 << 20;
 /// Chunk roots that are taken up at once.
@@ -162,6 +162,12 @@ impl Catalogue {
         };
         let runs = RwLock::new(progress.runs.clone());
         Ok(Self { files, progress: Mutex::new(progress), runs })
+    }
+
+    /// Entries under the newest anchor of the log, as far as it is taken up; 0 where there is none.
+    #[must_use]
+    pub fn anchored_size(&self) -> u64 {
+        self.lock().anchored
     }
 
     /// How far it is.

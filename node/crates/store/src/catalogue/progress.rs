@@ -19,6 +19,8 @@ pub(super) struct Progress {
     pub(super) owners: u32,
     /// Sealed sessions whose chunks are still to be read.
     pub(super) unread: u64,
+    /// Entries under the newest anchor; 0 where there is none.
+    pub(super) anchored: u64,
     /// The runs of hashes.
     pub(super) runs: Vec<Run>,
 }
@@ -29,12 +31,13 @@ impl Progress {
         TreeHead { size: self.log.len(), root: self.log.root() }
     }
 
-    /// Integers big-endian: entries (8) ‖ owners (4) ‖ unread (8) ‖ how many runs (4), and of each its number (8)
+    /// Integers big-endian: entries (8) ‖ owners (4) ‖ unread (8) ‖ anchored (8) ‖ how many runs (4), and of each its number (8)
     /// and records (4) ‖ the log's perfect subtrees, largest first.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.log.len().to_be_bytes().to_vec();
         bytes.extend_from_slice(&self.owners.to_be_bytes());
         bytes.extend_from_slice(&self.unread.to_be_bytes());
+        bytes.extend_from_slice(&self.anchored.to_be_bytes());
         bytes.extend_from_slice(&(self.runs.len() as u32).to_be_bytes());
         for run in &self.runs {
             bytes.extend_from_slice(&run.number.to_be_bytes());
@@ -48,6 +51,7 @@ impl Progress {
         let (size, rest) = bytes.split_first_chunk()?;
         let (owners, rest) = rest.split_first_chunk()?;
         let (unread, rest) = rest.split_first_chunk()?;
+        let (anchored, rest) = rest.split_first_chunk()?;
         let (count, rest) = rest.split_first_chunk()?;
         let count = usize::try_from(u32::from_be_bytes(*count)).ok()?;
         let (listed, rest) = rest.split_at_checked(count.checked_mul(RUN_BYTES)?)?;
@@ -64,6 +68,7 @@ impl Progress {
             log,
             owners: u32::from_be_bytes(*owners),
             unread: u64::from_be_bytes(*unread),
+            anchored: u64::from_be_bytes(*anchored),
             runs,
         })
     }
@@ -75,7 +80,7 @@ mod tests {
 
     #[test]
     fn it_comes_back() {
-        let mut progress = Progress { owners: 3, unread: 4, ..Progress::default() };
+        let mut progress = Progress { owners: 3, unread: 4, anchored: 5, ..Progress::default() };
         for size in 0..10 {
             let bytes = progress.to_bytes();
             assert_eq!(Progress::parse(&bytes).as_ref(), Some(&progress), "{size}");

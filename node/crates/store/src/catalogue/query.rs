@@ -21,6 +21,8 @@ pub struct CatalogueFilter {
     pub owner: Option<Owner>,
     /// Only those in this state.
     pub state: Option<State>,
+    /// Only those that are anchored, or only those that are not.
+    pub anchored: Option<bool>,
     /// Only those that were opened then or later.
     pub from: Option<Timestamp>,
     /// Only those that were opened before that.
@@ -85,6 +87,13 @@ impl Catalogue {
                 None => return Ok(Vec::new()),
             },
         };
+        let anchored_size = self.anchored_size();
+        let takes = |row: &CatalogueRow| {
+            let row = &row.session;
+            // It may have come into another state since the list was read.
+            filter.state.is_none_or(|state| state == row.state())
+                && filter.anchored.is_none_or(|is| is == row.is_anchored(anchored_size))
+        };
         let mut rows = Vec::new();
         let list = keys::list(owner, filter.state);
         for record in list.scan(&self.files, (&first, &last), newest)? {
@@ -94,8 +103,7 @@ impl Catalogue {
             let moment = Moment::parse(&record?);
             let moment = moment.ok_or_else(|| self.files.unsound("a list's record is none"))?;
             let row = self.row(moment.place)?;
-            // It may have come into another state since the list was read.
-            if filter.state.is_none_or(|state| state == row.session.state()) {
+            if takes(&row) {
                 rows.push(row);
             }
         }

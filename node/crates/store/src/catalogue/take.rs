@@ -18,8 +18,9 @@ use crate::{
     error::{StoreError, damaged},
 };
 
-/// Every entry about a session has this in its bytes, and few others have.
-const ABOUT_SESSION: &[u8] = b"\"kind\":\"session.";
+/// Every entry about a session has the first in its bytes, every anchor the second, and few others have
+/// either.
+const TAKEN_UP: [&[u8]; 2] = [b"\"kind\":\"session.", b"\"kind\":\"anchor."];
 
 /// Takes up the next entry.
 pub(super) fn entry(
@@ -30,7 +31,8 @@ pub(super) fn entry(
     let (at, leaf) = (EntryIndex(progress.log.len()), entry::leaf(bytes));
     progress.log.push(leaf);
     // Blocks of the chain are long and many, and need not be understood.
-    if !bytes.windows(ABOUT_SESSION.len()).any(|window| window == ABOUT_SESSION) {
+    let has = |part: &&[u8]| bytes.windows(part.len()).any(|window| window == *part);
+    if !TAKEN_UP.iter().any(has) {
         return Ok(());
     }
     let parsed = Entry::parse(bytes).map_err(|error| {
@@ -45,12 +47,15 @@ pub(super) fn entry(
         Entry::SessionErased(SessionErased { at: when, session_id, .. }) => {
             ended(stage, at, *when, *session_id, State::Sealed)?
         }
+        Entry::AnchorTron(anchor) => {
+            progress.anchored = progress.anchored.max(anchor.log_size);
+            None
+        }
         Entry::UserChanged(_)
         | Entry::NodeEvent(_)
         | Entry::EvmBody(_)
         | Entry::EvmBlock(_)
         | Entry::ParametersChanged(_)
-        | Entry::AnchorTron(_)
         | Entry::Other(_) => None,
     };
     if let Some(row) = taken {

@@ -11,14 +11,16 @@
 //! | `unfinished` | session id | nothing: the session is open, or its destruction is not known to be complete |
 //! | `users` | place of a `user.changed` entry, 8 bytes big-endian | nothing |
 //! | `parameters` | place of a `parameters.changed` entry, likewise | nothing |
+//! | `anchors` | place of an `anchor.tron` entry, likewise | nothing |
 //! | `due` | [`Due`] | nothing: the session is sealed, and to be erased then |
-//! | `meta` | `version` | 5 |
+//! | `meta` | `version` | 6 |
 //! | `meta` | `applied` | log size ‖ log root that the trees stand for |
 //!
 //! The trees lag behind the log, by fewer than `LAG_ENTRIES` entries: what those say is in memory
 //! (`recent`), goes before the trees wherever something is looked up, and is read from the log again at
 //! each start. Which sessions are open is in memory only, made at each start from `unfinished`; which
-//! parameters are in force too, read from the entry that is last in `parameters`.
+//! parameters are in force and how far the log is anchored too, read from the entries that are last in
+//! `parameters` and `anchors`. So no row changes when an anchor makes its session an anchored one.
 //!
 //! Invariants:
 //! - `applied` is written after the rows, and sled keeps the order of writes, so that after a crash
@@ -36,6 +38,7 @@
 //! session), so changes are gathered. Its own flusher thread is off: it would sync behind our back
 //! and hide errors.
 
+mod anchored;
 mod decided;
 mod open;
 mod order;
@@ -65,7 +68,7 @@ use crate::{
 };
 
 /// The trees' layout; another one is made anew from the log.
-const VERSION: &[u8] = &[5];
+const VERSION: &[u8] = &[6];
 /// Pages kept in memory. A Pi has 2 GiB for everything, and lookups are rare.
 const CACHE_BYTES: u64 = 16 << 20;
 /// Entries that the trees may be behind. So many are read at a start, 1.6 MB in some ten milliseconds,
@@ -102,6 +105,7 @@ pub(crate) struct Database {
     unfinished: sled::Tree,
     users: sled::Tree,
     parameters: sled::Tree,
+    anchors: sled::Tree,
     due: sled::Tree,
     meta: sled::Tree,
     recent: RwLock<Recent>,
@@ -161,6 +165,9 @@ impl Database {
         for index in &recent.parameters {
             self.sled(self.parameters.insert(index.0.to_be_bytes(), &[]))?;
         }
+        for index in &recent.anchors {
+            self.sled(self.anchors.insert(index.0.to_be_bytes(), &[]))?;
+        }
         for (due, &is) in &recent.due {
             let key = due.key();
             self.sled(match is {
@@ -202,6 +209,9 @@ impl Database {
     pub(crate) fn check(&self, entry: &Entry) -> Result<(), StoreError> {
         if let Entry::SessionOpened(opened) = entry {
             self.check_policy(opened)?;
+        }
+        if let Entry::AnchorTron(anchor) = entry {
+            self.check_anchor(anchor)?;
         }
         let Some(session) = entry.session() else { return Ok(()) };
         let row = self.session(session)?;
@@ -285,6 +295,11 @@ impl Database {
     /// Entry `index` of the log is no `user.changed`.
     pub(crate) fn names_no_change(&self, index: EntryIndex) -> StoreError {
         self.differs("its list of changes of accounts", index)
+    }
+
+    /// Entry `index` of the log is no `anchor.tron`.
+    pub(crate) fn names_no_anchor(&self, index: EntryIndex) -> StoreError {
+        self.differs("its list of anchors", index)
     }
 
     /// Entry `index` of the log is no `parameters.changed`.

@@ -61,6 +61,7 @@ fn try_open(
         unfinished: files.tree("unfinished")?,
         users: files.tree("users")?,
         parameters: files.tree("parameters")?,
+        anchors: files.tree("anchors")?,
         due: files.tree("due")?,
         meta: files.tree("meta")?,
         recent: RwLock::default(),
@@ -74,7 +75,9 @@ fn try_open(
     let applied = check_agreement(&database, log)?;
     let open = open_sessions(&database)?;
     let in_force = database.newest_parameters(log)?.map_err(Refusal::Anew)?;
-    database.recent = RwLock::new(Recent { in_force, ..Recent::after(applied.size, open) });
+    let anchored = database.newest_anchor(log)?.map_err(Refusal::Anew)?;
+    let recent = Recent { in_force, anchored, ..Recent::after(applied.size, open) };
+    database.recent = RwLock::new(recent);
     database.catch_up(log)?;
     // What the start is about to ask for.
     for session in database.unfinished()? {

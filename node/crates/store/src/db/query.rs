@@ -33,14 +33,17 @@ pub struct SessionFilter {
     pub owner: Option<Owner>,
     /// Only those in this state.
     pub state: Option<State>,
+    /// Only those that are anchored, or only those that are not.
+    pub anchored: Option<bool>,
     /// In this order.
     pub order: Order,
 }
 
 impl SessionFilter {
-    fn takes(&self, row: &SessionRow) -> bool {
+    fn takes(&self, row: &SessionRow, anchored_size: u64) -> bool {
         self.owner.as_ref().is_none_or(|owner| *owner == row.owner)
             && self.state.is_none_or(|state| state == row.state())
+            && self.anchored.is_none_or(|anchored| anchored == row.is_anchored(anchored_size))
     }
 }
 
@@ -113,6 +116,7 @@ impl Database {
             Some(State::Open) => Box::new(recent.open.after(owner, newest, after).map(Ok)),
             _ => self.places(&recent, owner, newest, after),
         };
+        let anchored_size = recent.anchored.as_ref().map_or(0, |anchor| anchor.log_size);
         let mut rows = Vec::new();
         for place in places {
             if rows.len() == limit {
@@ -127,7 +131,7 @@ impl Database {
                 Some(row) => Some(row.clone()),
                 None => self.written(session)?,
             };
-            rows.extend(row.filter(|row| filter.takes(row)));
+            rows.extend(row.filter(|row| filter.takes(row, anchored_size)));
         }
         Ok(rows)
     }

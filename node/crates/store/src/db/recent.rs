@@ -1,5 +1,5 @@
 //! What is known without the trees: what the log says since they were last written, which sessions are
-//! open, and which parameters are in force.
+//! open, which parameters are in force, and how far the log is anchored.
 //!
 //! The first is kept in memory and read from the log again at each start. If each entry were written to
 //! sled at once, every start after it would write sled's whole page table (a snapshot): two million bytes
@@ -15,7 +15,7 @@ use std::{
 
 use lucid_core::{
     EntryIndex, Owner, SessionId,
-    entry::{Entry, ParametersChanged},
+    entry::{AnchorTron, Entry, ParametersChanged},
 };
 
 use super::{Due, SessionRow, State, order::Place};
@@ -92,8 +92,8 @@ fn flat(places: &BTreeMap<EntryIndex, SessionId>) -> impl Iterator<Item = Place>
     places.iter().map(|(&place, &session)| (place, session))
 }
 
-/// The changes that the entries from `base` to `size` make to the trees, the open sessions, and the
-/// parameters in force.
+/// The changes that the entries from `base` to `size` make to the trees, the open sessions, the
+/// parameters in force, and the last anchor.
 #[derive(Default)]
 pub(super) struct Recent {
     /// Entries that the trees stand for.
@@ -110,10 +110,14 @@ pub(super) struct Recent {
     pub(super) users: BTreeSet<EntryIndex>,
     /// Places of `parameters.changed` entries.
     pub(super) parameters: BTreeSet<EntryIndex>,
+    /// Places of `anchor.tron` entries.
+    pub(super) anchors: BTreeSet<EntryIndex>,
     /// Sessions that are to be erased, and those that no longer are.
     pub(super) due: BTreeMap<Due, bool>,
     /// The newest change of parameters, whenever it was.
     pub(super) in_force: Option<ParametersChanged>,
+    /// The newest anchor, whenever it was.
+    pub(super) anchored: Option<AnchorTron>,
     /// The sessions that are open now, whenever they were opened.
     pub(super) open: Places,
 }
@@ -132,6 +136,7 @@ impl Recent {
         self.unfinished.clear();
         self.users.clear();
         self.parameters.clear();
+        self.anchors.clear();
         self.due.clear();
     }
 
@@ -144,6 +149,10 @@ impl Recent {
             Entry::ParametersChanged(changed) => {
                 self.parameters.insert(index);
                 self.in_force = Some(changed.clone());
+            }
+            Entry::AnchorTron(anchor) => {
+                self.anchors.insert(index);
+                self.anchored = Some(anchor.clone());
             }
             _ => {}
         }

@@ -139,6 +139,12 @@ impl SessionRow {
         }
     }
 
+    /// Whether what was sealed is among the first `anchored_size` entries of the log.
+    #[must_use]
+    pub fn is_anchored(&self, anchored_size: u64) -> bool {
+        self.sealed.is_some_and(|sealed| sealed.entry.0 < anchored_size)
+    }
+
     /// From when on it is to be erased, or was to be, once it was sealed and where that is so.
     #[must_use]
     pub fn erased_from(&self) -> Option<Timestamp> {

@@ -180,7 +180,7 @@ fn check_lists(database: &Database) {
     for (owner, state) in owners.iter().flat_map(|owner| states.map(|state| (owner, state))) {
         for order in [Order::OldestFirst, Order::NewestFirst] {
             let owner = owner.map(|owner| owner.parse().unwrap());
-            let filter = SessionFilter { owner, state, order };
+            let filter = SessionFilter { owner, state, anchored: None, order };
             let mut ordered = rows.clone();
             if order == Order::NewestFirst {
                 ordered.reverse();

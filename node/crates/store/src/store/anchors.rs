@@ -1,41 +1,23 @@
-//! `anchors/`: what proves that checkpoints of this log stand in TRON's blocks.
+//! What the log says of its anchors, and what proves them.
 //!
-//! One file for each anchored size of the log, `anchors/<size, 20 digits>.json`, whose bytes are
-//! [`AnchorRecord`]'s. It is written once its block is solid, and never changed: of two anchors of one size
-//! the first is kept. The log does not need it and has nothing of it but where to look (`anchor.tron`); what
-//! is lost here can be asked of TRON's nodes again.
-//!
-//! Invariant: what is kept was checked, against itself and against this log.
-
-use std::{
-    fs,
-    io::{self, Read},
-    path::PathBuf,
-};
+//! Invariant: what is kept by [`Store::keep_anchor`], and what is in the log, was checked against this log.
 
 use lucid_core::{
     EntryIndex,
+    entry::{AnchorTron, Entry},
     note::TlogProof,
     tron::anchor::{AnchorPins, AnchorRecord},
 };
 
-use super::Store;
-use crate::{
-    disk::open_file,
-    error::{Doing, StoreError, damaged},
-    log::LogError,
-};
-
-/// Digits of a size in a file's name: as many as the largest u64 has, so that names sort as sizes do.
-const NAME_DIGITS: usize = 20;
+use super::{Committed, Store};
+use crate::{anchors::AnchorFolder, error::StoreError, log::LogError};
 
 impl Store {
-    fn anchor_path(&self, log_size: u64) -> PathBuf {
-        self.folder.join("anchors").join(format!("{log_size:0NAME_DIGITS$}.json"))
+    fn anchor_folder(&self) -> AnchorFolder {
+        AnchorFolder::of(self.path(), &self.disk)
     }
 
-    /// Keeps an anchor, durable when this returns. One of a size that has an anchor already is not of use,
-    /// and what is there stays: gives whether it was kept.
+    /// Keeps an anchor, as [`AnchorFolder::keep`] does.
     ///
     /// # Errors
     /// [`StoreError::Anchor`] where its checkpoint is not signed by this log or it does not prove what it says;
@@ -50,69 +32,31 @@ impl Store {
             Ok(_) | Err(LogError::Beyond { .. }) => Err(other()),
             Err(error) => Err(error.into()),
         })?;
-        let path = self.anchor_path(size);
-        let folder = self.folder.join("anchors");
-        self.disk.make_folder(&folder).doing("create", &folder)?;
-        if path.try_exists().doing("look for", &path)? {
-            // Its name may not be durable yet, where that failed the first time.
-            self.disk.sync_folder(&folder).doing("sync", &folder)?;
-            return Ok(false);
-        }
-        self.disk.write_file(&path, &record.to_bytes()).doing("write", &path)?;
-        Ok(true)
+        self.anchor_folder().keep(record)
     }
 
-    /// The sizes of the log that have an anchor, ascending, by the names of the files. What has another kind
-    /// of name is none of this node's and left alone.
+    /// As [`AnchorFolder::sizes`].
     ///
     /// # Errors
     /// The operating system's.
     pub fn anchored_sizes(&self) -> Result<Vec<u64>, StoreError> {
-        let folder = self.folder.join("anchors");
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.doing("read", &folder)?,
-        };
-        let mut sizes = Vec::new();
-        for entry in entries {
-            let name = entry.doing("read", &folder)?.file_name();
-            sizes.extend(name.to_str().and_then(size_of_name));
-        }
-        sizes.sort_unstable();
-        Ok(sizes)
+        self.anchor_folder().sizes()
     }
 
-    /// The anchor of the log's first `log_size` entries; nothing where it has none.
+    /// As [`AnchorFolder::record`].
     ///
     /// # Errors
-    /// [`StoreError::Damaged`] where the file is not what was written; the operating system's.
+    /// As there.
     pub fn anchor(&self, log_size: u64) -> Result<Option<AnchorRecord>, StoreError> {
-        let path = self.anchor_path(log_size);
-        let file = match open_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => file.doing("open", &path)?,
-        };
-        // A byte more than there can be: what is longer does not parse.
-        let mut bytes = Vec::new();
-        let limit = AnchorRecord::BYTES_MAX as u64 + 1;
-        file.take(limit).read_to_end(&mut bytes).doing("read", &path)?;
-        let record = AnchorRecord::parse(&bytes).map_err(|error| damaged(&path, error))?;
-        match record.checkpoint().size == log_size {
-            true => Ok(Some(record)),
-            false => Err(damaged(&path, "it is of another size of the log than its name says")),
-        }
+        self.anchor_folder().record(log_size)
     }
 
-    /// The earliest anchor that covers the entry at `index`; nothing where none does yet.
+    /// As [`AnchorFolder::covering`].
     ///
     /// # Errors
-    /// As [`Store::anchor`].
+    /// As there.
     pub fn anchor_covering(&self, index: EntryIndex) -> Result<Option<AnchorRecord>, StoreError> {
-        let sizes = self.anchored_sizes()?;
-        match sizes.into_iter().find(|size| *size > index.0) {
-            Some(size) => self.anchor(size),
-            None => Ok(None),
-        }
+        self.anchor_folder().covering(index)
     }
 
     /// What proves that the entry at `index` is in the log, under the checkpoint that `record` anchors.
@@ -131,11 +75,51 @@ impl Store {
         let proof = TlogProof::new(index.0, path, &record.note().to_string());
         Ok(proof.map_err(LogError::from)?)
     }
-}
 
-/// The size that a file's name says; nothing for other names.
-fn size_of_name(name: &str) -> Option<u64> {
-    let digits = name.strip_suffix(".json")?;
-    let plain = digits.len() == NAME_DIGITS && digits.bytes().all(|digit| digit.is_ascii_digit());
-    plain.then(|| digits.parse().ok()).flatten()
+    /// The newest anchor in the log.
+    #[must_use]
+    pub fn anchored(&self) -> Option<AnchorTron> {
+        self.db.anchored()
+    }
+
+    /// Entries under the newest anchor; 0 where there is none. A session whose `session.sealed` entry is
+    /// among them is anchored.
+    #[must_use]
+    pub fn anchored_size(&self) -> u64 {
+        self.db.anchored_size()
+    }
+
+    /// At most `limit` anchors whose entries stand before `before`, the newest first, with their places.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where database and log disagree; the database's, the log's.
+    pub fn anchors(
+        &self,
+        before: EntryIndex,
+        limit: usize,
+    ) -> Result<Vec<(EntryIndex, AnchorTron)>, StoreError> {
+        let read = |index: EntryIndex| {
+            let bytes = self.with_log(|log| Ok(log.entry(index)?))?;
+            match Entry::parse(&bytes) {
+                Ok(Entry::AnchorTron(anchor)) => Ok((index, anchor)),
+                _ => Err(self.db.names_no_anchor(index)),
+            }
+        };
+        self.db.anchors(before, limit)?.into_iter().map(read).collect()
+    }
+
+    /// Puts an anchor into the log, where it names a root that the log had, and more of the log than the
+    /// anchor before.
+    ///
+    /// # Errors
+    /// [`StoreError::AnchorOfAnother`], [`StoreError::AnchoredAlready`]; those of [`Store::append`].
+    pub fn append_anchor(&self, anchor: AnchorTron) -> Result<Committed, StoreError> {
+        let (log_size, log_root) = (anchor.log_size, anchor.log_root);
+        let is_of_this_log =
+            self.with_log(|log| Ok(log_size <= log.size() && log.root_at(log_size)? == log_root))?;
+        match is_of_this_log {
+            true => self.append(&[Entry::AnchorTron(anchor)]),
+            false => Err(StoreError::AnchorOfAnother { log_size }),
+        }
+    }
 }

@@ -163,7 +163,7 @@ impl Waiting {
             let apart = own.is_disjoint(&sessions);
             sessions.extend(own);
             let after = last;
-            last |= request.entries.iter().any(|it| matches!(it, Entry::ParametersChanged(_)));
+            last |= request.entries.iter().any(changes_what_is_checked);
             first || (bytes <= GROUP_BYTES_MAX && apart && !after)
         };
         let count = self.requests.iter().take_while(fits).count();
@@ -215,4 +215,9 @@ impl<P: Fn() -> StoreError> Drop for Turn<'_, P> {
 /// What these locks guard is whole whenever they are let go.
 fn unpoisoned<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether an entry decides which entries may come after it, so that none of its group may.
+fn changes_what_is_checked(entry: &Entry) -> bool {
+    matches!(entry, Entry::ParametersChanged(_) | Entry::AnchorTron(_))
 }

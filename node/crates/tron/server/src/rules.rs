@@ -12,7 +12,7 @@ pub struct Rules {
     /// them. On the chain they are three seconds apart in any case, so that its minutes pass in
     /// milliseconds.
     ///
-    /// [`Server::make_blocks`]: crate::Server::make_blocks
+    /// [`Server::make_blocks`]: crate::Handle::make_blocks
     pub block_every: Option<Duration>,
     /// What the chain's clock is off by at its start, in milliseconds: positive is ahead.
     pub clock_off_ms: i64,

@@ -176,15 +176,21 @@ impl ParametersJson {
                 _ => Err(Failure::Malformed(format!("the chain parameters have {key} twice"))),
             }
         };
+        // What chains without a proposal of theirs do not list has no effect there.
+        let value_or =
+            |key: &str, default: u64| match self.chain_parameter.iter().any(|one| one.key == key) {
+                true => Ok(value(key)?.get()),
+                false => Ok::<_, Failure>(default),
+            };
         Ok(ChainParameters {
             byte: value("getTransactionFee")?,
             energy: value("getEnergyFee")?,
             memo: value("getMemoFee")?,
             account_bandwidth: value("getCreateAccountFee")?,
             account: value("getCreateNewAccountFeeInSystemContract")?,
-            account_bandwidth_rate: value("getCreateNewAccountBandwidthRate")?.get(),
+            account_bandwidth_rate: value_or("getCreateNewAccountBandwidthRate", 1)?,
             fee_limit_max: value("getMaxFeeLimit")?,
-            energy_growth: value("getDynamicEnergyIncreaseFactor")?.get(),
+            energy_growth: value_or("getDynamicEnergyIncreaseFactor", 0)?,
         })
     }
 }

@@ -86,7 +86,7 @@ fn check_lists(catalogue: &Catalogue, model: &Model) {
                     check_list(
                         catalogue,
                         model,
-                        &CatalogueFilter { owner, state, from, until, order },
+                        &CatalogueFilter { owner, state, anchored: None, from, until, order },
                     );
                 }
             }
@@ -209,7 +209,7 @@ fn many_sessions_are_found_as_they_were() {
                 [(None, (None, None)), (Some(owner(1)), (Some(9_000_000), Some(20_000_000)))]
             {
                 let (from, until) = (times.0.map(at), times.1.map(at));
-                let filter = CatalogueFilter { owner, state, from, until, order };
+                let filter = CatalogueFilter { owner, state, anchored: None, from, until, order };
                 let mut found: Vec<SessionId> = Vec::new();
                 loop {
                     let page = catalogue.list(&filter, found.last().copied(), 333).unwrap();

@@ -1,0 +1,62 @@
+//! Asking the configured TRON node, from the command line.
+
+use std::sync::Arc;
+
+use lucid_core::tron::anchor::AnchorClaims;
+use lucid_tron::{Client, ClientOptions, Tron, online};
+use tokio::runtime::Runtime;
+
+use super::remote;
+use crate::{
+    config::TronConfig,
+    context::Context,
+    failure::{Failure, Outcome},
+};
+
+/// A TRON node that is asked one thing after another.
+pub struct Online {
+    runtime: Runtime,
+    tron: Arc<dyn Tron>,
+    config: TronConfig,
+    anchors_code: Vec<u8>,
+}
+
+impl Online {
+    /// The node that is configured.
+    ///
+    /// # Errors
+    /// Where none is; where no client of it can be made.
+    pub fn new(context: &Context) -> Outcome<Self> {
+        let config = context.config.outside.tron.clone().ok_or_else(|| {
+            Failure::usage(
+                "no TRON network is configured: give LUCID_TRON_NETWORK (mainnet, shasta, nile) or \
+                 LUCID_TRON_RPC_URL",
+            )
+        })?;
+        let options = ClientOptions { api_key: config.api_key.clone(), ..ClientOptions::default() };
+        let client = Client::new(config.network.endpoint.clone(), options);
+        let client = client.map_err(|error| Failure::usage(error.to_string()))?;
+        let anchors = lucid_chain::contracts::anchors_artefact();
+        let anchors_code = anchors.map_err(|error| Failure::check(error.to_string()))?.init_code;
+        Ok(Self { runtime: remote::runtime()?, tron: Arc::new(client), config, anchors_code })
+    }
+
+    /// The network, and how the node acts on it.
+    #[must_use]
+    pub fn config(&self) -> &TronConfig {
+        &self.config
+    }
+
+    /// Asks.
+    pub fn ask<T>(&self, asking: impl AsyncFnOnce(&dyn Tron) -> T) -> T {
+        self.runtime.block_on(asking(&*self.tron))
+    }
+
+    /// Whether TRON has an anchor.
+    ///
+    /// # Errors
+    /// [`online::OnlineFinding`].
+    pub fn check(&self, claims: &AnchorClaims) -> Result<(), online::OnlineFinding> {
+        self.runtime.block_on(online::check(&*self.tron, claims, &self.anchors_code))
+    }
+}

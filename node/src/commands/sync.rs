@@ -1,0 +1,182 @@
+//! `sync`: what the log says, in MongoDB too.
+
+use std::{
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
+};
+
+use clap::{Args, Subcommand};
+use lucid_api::ports::SyncState;
+use lucid_core::counted;
+use lucid_mongo::{Difference, DifferenceKind, Report};
+use serde::Serialize;
+
+use super::remote::{self, Reach};
+use crate::{
+    context::Context,
+    failure::{Class, Failure, Outcome},
+    output::table,
+    progress::{Progress, Unit},
+    serving::sync_of,
+};
+
+/// What about the sync.
+#[derive(Subcommand, Debug)]
+pub enum SyncCommand {
+    /// Show how far a running node's sync is, and what went wrong last
+    Status(Reach),
+    /// Compare every document of this node in MongoDB with what it should be; the node is not running meanwhile
+    Verify(Compare),
+    /// The same, and put right what is missing or altered; what is right, and what other nodes have, stays as it is
+    Rebuild(Compare),
+}
+
+/// Arguments of `sync verify` and `sync rebuild`.
+#[derive(Args, Debug)]
+pub struct Compare {}
+
+#[derive(Serialize)]
+struct Compared {
+    log_size: u64,
+    collections: Vec<Both>,
+    differences: Vec<Named>,
+    /// All of them; the first 1,000 are named.
+    differences_count: u64,
+    mended: u64,
+    /// Sealed sessions of which the manifest could not be read: they were not compared.
+    unreadable_count: u64,
+}
+
+/// A collection, on both sides.
+#[derive(Serialize)]
+struct Both {
+    collection: &'static str,
+    expected: u64,
+    stored: u64,
+    expected_digest: lucid_core::Hash,
+    stored_digest: lucid_core::Hash,
+}
+
+#[derive(Serialize)]
+struct Named {
+    collection: &'static str,
+    id: String,
+    kind: &'static str,
+}
+
+impl SyncCommand {
+    /// Does it.
+    ///
+    /// # Errors
+    /// The node's, the store's, and the database's.
+    pub fn run(&self, context: &Context) -> Outcome<ExitCode> {
+        match self {
+            Self::Status(reach) => {
+                let state: SyncState = reach.open(context)?.get("/api/v1/admin/sync")?;
+                context.output.print(&state, status_text)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::Verify(Compare {}) => compare(context, false),
+            Self::Rebuild(Compare {}) => compare(context, true),
+        }
+    }
+}
+
+fn compare(context: &Context, mends: bool) -> Outcome<ExitCode> {
+    let sync = sync_of(context, context.open_store()?)?;
+    let runtime = remote::runtime()?;
+    let bar = Progress::new(context.progress, "comparing", Unit::Items, None);
+    // Each collection is counted by itself.
+    let before = Mutex::new((None, 0, 0));
+    let tell = |progress: lucid_mongo::Progress| {
+        let mut before = before.lock().unwrap_or_else(PoisonError::into_inner);
+        let (collection, sum, last) = *before;
+        let sum = if collection == Some(progress.collection) { sum } else { sum + last };
+        *before = (Some(progress.collection), sum, progress.documents);
+        bar.set(sum + progress.documents);
+    };
+    let report = runtime.block_on(sync.compare(mends, &tell)).map_err(Failure::io)?;
+    drop(bar);
+    let is_right = report.is_right() || (mends && report.mended == report.differences_count);
+    context.output.print(&compared(report), text)?;
+    Ok(if is_right { ExitCode::SUCCESS } else { Class::Check.into() })
+}
+
+fn compared(report: Report) -> Compared {
+    let collection = |of: lucid_mongo::CollectionReport| Both {
+        collection: of.collection.name(),
+        expected: of.expected,
+        stored: of.stored,
+        expected_digest: of.expected_digest,
+        stored_digest: of.stored_digest,
+    };
+    let named = |Difference { collection, id, kind }| Named {
+        collection: lucid_mongo::Collection::name(collection),
+        id,
+        kind: match kind {
+            DifferenceKind::Missing => "missing",
+            DifferenceKind::Extra => "extra",
+            DifferenceKind::Altered => "altered",
+            DifferenceKind::Foreign => "foreign",
+        },
+    };
+    Compared {
+        log_size: report.log_size,
+        collections: report.collections.into_iter().map(collection).collect(),
+        differences: report.differences.into_iter().map(named).collect(),
+        differences_count: report.differences_count,
+        mended: report.mended,
+        unreadable_count: report.unreadable_count,
+    }
+}
+
+fn text(compared: &Compared) -> String {
+    let mut lines = String::new();
+    for of in &compared.collections {
+        let same = if of.expected_digest == of.stored_digest { "the same" } else { "DIFFERENT" };
+        let (name, stored) = (of.collection, counted(of.stored, "document"));
+        lines.push_str(&format!("{name:12}  {stored} of {}, {same}\n", of.expected));
+    }
+    for Named { collection, id, kind } in &compared.differences {
+        lines.push_str(&format!("{kind}: {collection} {id}\n"));
+    }
+    let more = compared.differences_count.saturating_sub(compared.differences.len() as u64);
+    if more > 0 {
+        lines.push_str(&format!("and {more} more\n"));
+    }
+    if compared.unreadable_count > 0 {
+        let sessions = counted(compared.unreadable_count, "session");
+        lines.push_str(&format!("not compared: {sessions} whose manifest cannot be read here\n"));
+    }
+    if compared.mended > 0 {
+        lines.push_str(&format!("{} put right\n", counted(compared.mended, "document")));
+    }
+    lines
+}
+
+fn status_text(state: &SyncState) -> String {
+    if !state.enabled {
+        return "nothing is synced: no database is configured (mongo_url_file)\n".to_owned();
+    }
+    let well = match state.is_well {
+        None => "not connected yet",
+        Some(true) => "going well",
+        Some(false) => "STANDING STILL",
+    };
+    let lag = format!("{}, {} s", counted(state.lag_entries, "entry"), state.lag_seconds);
+    let mut rows = vec![
+        ("sync", well.to_owned()),
+        ("log", counted(state.log_size, "entry")),
+        ("behind", lag),
+        ("failures", counted(state.faults, "failure")),
+    ];
+    let failed = state.last_fault.as_ref().zip(state.last_fault_at);
+    rows.extend(failed.map(|(what, at)| ("the last", format!("{at}: {what}"))));
+    rows.extend(state.not_set_up.iter().map(|what| ("not set up", what.clone())));
+    let mut text = table(&rows);
+    for of in &state.collections {
+        let (name, sent) = (&of.collection, counted(of.documents, "document"));
+        text.push_str(&format!("{name:12}  up to entry {}, {sent} sent\n", of.entries));
+    }
+    text
+}

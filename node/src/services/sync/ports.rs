@@ -1,0 +1,180 @@
+//! The log, the manifests and the cursors of the sync, over the node's ports and its folder.
+
+use std::{collections::BTreeMap, path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use lucid_api::{
+    Code, Problem,
+    ports::{ENTRIES_MAX, Sessions, TransparencyLog},
+};
+use lucid_core::{
+    ChunkIndex, EntryIndex, SessionId,
+    manifest::{Manifest, ManifestChunk},
+    merkle::TreeHead,
+};
+use lucid_mongo::{
+    Collection, Cursor, Cursors, Identity, ManifestHead, Page, PortError, Source, head_of,
+};
+use lucid_store::{Disk, SmallFile};
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+
+use crate::services::{cpu::Pool, problem::of_store};
+
+/// Bytes of the file of cursors: some lines.
+const CURSORS_BYTES_MAX: u64 = 64 << 10;
+
+fn port(problem: Problem) -> PortError {
+    PortError(problem.detail)
+}
+
+/// The log and the manifests.
+pub(super) struct LoggedSource {
+    identity: Identity,
+    log: Arc<dyn TransparencyLog>,
+    sessions: Arc<dyn Sessions>,
+    pool: Pool,
+    /// The manifest that was read last: its chunks are asked for page by page.
+    last: Mutex<Option<(SessionId, Arc<Manifest>)>>,
+}
+
+impl LoggedSource {
+    pub(super) fn new(
+        identity: Identity,
+        log: Arc<dyn TransparencyLog>,
+        sessions: Arc<dyn Sessions>,
+        pool: Pool,
+    ) -> Self {
+        Self { identity, log, sessions, pool, last: Mutex::default() }
+    }
+
+    /// A session's manifest; nothing where it is lost or damaged.
+    async fn read(&self, session: SessionId) -> Result<Option<Arc<Manifest>>, PortError> {
+        let mut last = self.last.lock().await;
+        if let Some((known, manifest)) = &*last
+            && *known == session
+        {
+            return Ok(Some(Arc::clone(manifest)));
+        }
+        let bytes = match self.sessions.manifest(session).await {
+            Ok(bytes) => bytes,
+            Err(problem) if matches!(problem.code, Code::Damaged | Code::NotFound | Code::Gone) => {
+                return Ok(None);
+            }
+            Err(problem) => return Err(port(problem)),
+        };
+        let parse = move || Ok(Manifest::parse(&bytes).ok());
+        let Some(manifest) = self.pool.run(parse).await.map_err(port)? else { return Ok(None) };
+        let manifest = Arc::new(manifest);
+        *last = Some((session, Arc::clone(&manifest)));
+        Ok(Some(manifest))
+    }
+}
+
+#[async_trait]
+impl Source for LoggedSource {
+    fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    async fn head(&self) -> Result<TreeHead, PortError> {
+        let head = self.log.head().await.map_err(port)?;
+        Ok(TreeHead { size: head.size, root: head.root })
+    }
+
+    async fn checkpoint(&self) -> Result<String, PortError> {
+        Ok(self.log.head().await.map_err(port)?.checkpoint)
+    }
+
+    async fn entries(&self, from: EntryIndex, page: Page) -> Result<Vec<Vec<u8>>, PortError> {
+        let entries =
+            self.log.entries(from, page.count_max.min(ENTRIES_MAX)).await.map_err(port)?;
+        let (mut bytes, mut taken) = (0, Vec::with_capacity(entries.len()));
+        for entry in entries {
+            bytes += entry.entry.len();
+            if bytes > page.bytes_max && !taken.is_empty() {
+                break;
+            }
+            taken.push(entry.entry.into_bytes());
+        }
+        Ok(taken)
+    }
+
+    async fn manifest(&self, session: SessionId) -> Result<Option<ManifestHead>, PortError> {
+        Ok(self.read(session).await?.map(|manifest| head_of(&manifest)))
+    }
+
+    async fn chunks(
+        &self,
+        session: SessionId,
+        from: ChunkIndex,
+        count_max: u32,
+    ) -> Result<Vec<ManifestChunk>, PortError> {
+        let gone = || PortError(format!("the manifest of session {session} is not there any more"));
+        let manifest = self.read(session).await?.ok_or_else(gone)?;
+        let page = manifest.chunks.iter().skip(from.0 as usize).take(count_max as usize);
+        Ok(page.copied().collect())
+    }
+}
+
+/// The cursors, in one file.
+pub(super) struct CursorFile {
+    file: SmallFile,
+    pool: Pool,
+    known: Mutex<Option<BTreeMap<String, Kept>>>,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    entry: u64,
+    chunk: u32,
+}
+
+impl CursorFile {
+    pub(super) fn new(data: &Path, disk: &Disk, pool: Pool) -> Self {
+        let file = SmallFile::at(data.join("sync").join("cursors"), CURSORS_BYTES_MAX, disk);
+        Self { file, pool, known: Mutex::default() }
+    }
+
+    async fn load(&self) -> Result<BTreeMap<String, Kept>, PortError> {
+        let file = self.file.clone();
+        let bytes = self.pool.run(move || file.load().map_err(of_store)).await.map_err(port)?;
+        let read = bytes.map(|bytes| serde_json::from_slice(&bytes)).transpose();
+        // Sending again changes nothing: what is damaged is begun anew.
+        Ok(read
+            .unwrap_or_else(|error| {
+                tracing::warn!(%error, "the sync's cursors are damaged: all is sent again");
+                None
+            })
+            .unwrap_or_default())
+    }
+}
+
+#[async_trait]
+impl Cursors for CursorFile {
+    async fn get(&self, of: Collection) -> Result<Cursor, PortError> {
+        let mut known = self.known.lock().await;
+        if known.is_none() {
+            *known = Some(self.load().await?);
+        }
+        let kept = known.as_ref().and_then(|known| known.get(of.name()));
+        Ok(kept
+            .map_or_else(Cursor::default, |kept| Cursor { entry: kept.entry, chunk: kept.chunk }))
+    }
+
+    async fn put(&self, of: Collection, cursor: Cursor) -> Result<(), PortError> {
+        let mut known = self.known.lock().await;
+        let mut next = match &*known {
+            Some(known) => known.clone(),
+            None => self.load().await?,
+        };
+        let Cursor { entry, chunk } = cursor;
+        next.insert(of.name().to_owned(), Kept { entry, chunk });
+        let bytes = serde_json::to_vec(&next).map_err(|error| PortError(error.to_string()))?;
+        let file = self.file.clone();
+        self.pool.run(move || file.save(&bytes).map_err(of_store)).await.map_err(port)?;
+        *known = Some(next);
+        Ok(())
+    }
+}
