@@ -180,7 +180,7 @@ fn text(listed: &Listed) -> String {
     let owners = listed.sessions.iter().map(|row| row.owner.as_str().len());
     let owner_width = owners.max().unwrap_or(0).max("OWNER".len());
     let mut lines = format!(
-        "{:36}  {:6}  {:24}  {:>10}  {:owner_width$}  TYPE\n",
+        "{:36}  {:8}  {:24}  {:>10}  {:owner_width$}  TYPE\n",
         "SESSION", "STATE", "OPENED", "SIZE", "OWNER"
     );
     for row in &listed.sessions {
@@ -188,7 +188,7 @@ fn text(listed: &Listed) -> String {
         let size = row.plain_bytes.map_or_else(|| "-".to_owned(), human_bytes);
         let created_at = row.created_at.to_string();
         lines.push_str(&format!(
-            "{session_id}  {state:6}  {created_at}  {size:>10}  {:owner_width$}  {media_type}\n",
+            "{session_id}  {state:8}  {created_at}  {size:>10}  {:owner_width$}  {media_type}\n",
             owner.as_str()
         ));
     }

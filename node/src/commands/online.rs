@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use lucid_core::tron::anchor::AnchorClaims;
-use lucid_tron::{Client, ClientOptions, Tron, online};
+use lucid_tron::{
+    Client, ClientOptions, Tron,
+    online::{self, OnlineFinding},
+};
 use tokio::runtime::Runtime;
 
 use super::remote;
@@ -55,8 +58,12 @@ impl Online {
     /// Whether TRON has an anchor.
     ///
     /// # Errors
-    /// [`online::OnlineFinding`].
-    pub fn check(&self, claims: &AnchorClaims) -> Result<(), online::OnlineFinding> {
-        self.runtime.block_on(online::check(&*self.tron, claims, &self.anchors_code))
+    /// Class check: what it says otherwise. Class I/O: where it cannot be asked.
+    pub fn check(&self, claims: &AnchorClaims) -> Outcome {
+        let checked = self.runtime.block_on(online::check(&*self.tron, claims, &self.anchors_code));
+        checked.map_err(|finding| match finding {
+            OnlineFinding::Client(error) => Failure::io(error.to_string()),
+            finding => Failure::check(finding.to_string()),
+        })
     }
 }

@@ -90,7 +90,8 @@ pub fn prove_session(store: &Store, session: SessionId, path: &Path) -> Outcome 
     target.finish()?;
     let (path, chunk_files) = (path.to_owned(), Vec::new());
     let (key, extract, anchor) = (Some(key), None, AnchorPins::default());
-    let request = verify_evidence::Request { path, key, chunk_files, extract, anchor };
+    let online = None;
+    let request = verify_evidence::Request { path, key, chunk_files, extract, anchor, online };
     verify_evidence::verify(&request).map(|_| ())
 }
 

@@ -14,7 +14,7 @@ use lucid_core::{
 use lucid_store::{SessionFilter, State, Store};
 use serde::Serialize;
 
-use super::{verify_evidence, verify_session};
+use super::{online::Online, verify_evidence, verify_session};
 use crate::{
     context::Context,
     failure::{Class, Failure, Outcome},
@@ -54,6 +54,9 @@ pub struct Verify {
     /// network's block 0
     #[arg(long, value_name = "NAME|ID")]
     network: Option<Genesis>,
+    /// For an evidence file: ask the configured TRON node (tron_network, tron_rpc_url) whether it has the anchor
+    #[arg(long)]
+    online: bool,
 }
 
 /// What was found of several sessions.
@@ -92,6 +95,7 @@ impl Verify {
                 contract: self.anchor_contract,
                 network: self.network,
             },
+            online: self.online.then(|| Online::new(context)).transpose()?,
         };
         let report = verify_evidence::verify(&request)?;
         context.output.print(&report, verify_evidence::Report::text)?;
@@ -103,9 +107,9 @@ impl Verify {
             return Err(Failure::usage("--key, --chunk-file and --extract are for evidence files"));
         }
         let of_anchor = [self.anchor_address.is_some(), self.anchor_contract.is_some()];
-        if of_anchor.contains(&true) || self.network.is_some() {
+        if of_anchor.contains(&true) || self.network.is_some() || self.online {
             return Err(Failure::usage(
-                "--anchor-address, --anchor-contract and --network are for evidence files",
+                "--anchor-address, --anchor-contract, --network and --online are for evidence files",
             ));
         }
         Ok(())

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 /// What is proved of an anchor without a node of TRON.
 #[derive(Serialize, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each says what one thing was compared with")]
 pub struct AnchorReport {
     form: AnchorForm,
     /// The account that signed the transaction.
@@ -36,7 +37,9 @@ pub struct AnchorReport {
     network_pinned: bool,
     /// In words: what holds whatever TRON's nodes say.
     checked_offline: Vec<String>,
-    /// In words: what only a node of TRON can say, and nobody asked.
+    /// Whether a node of TRON was asked, and bears it out.
+    borne_out_online: bool,
+    /// In words: what only a node of TRON can say, where nobody asked.
     needs_a_tron_node: Vec<String>,
 }
 
@@ -60,8 +63,22 @@ impl AnchorReport {
             contract_pinned: claims.pins.contract.is_some(),
             network_pinned: claims.pins.network.is_some(),
             checked_offline: claims.checked_offline(),
+            borne_out_online: false,
             needs_a_tron_node: claims.needs_a_node(),
         }
+    }
+
+    /// The same, where a node of TRON was asked and bears it out: the block is in its chain and solid, the
+    /// transaction succeeded, and what it called is `LucidAnchors`.
+    #[must_use]
+    pub fn borne_out(self) -> Self {
+        Self { borne_out_online: true, needs_a_tron_node: Vec::new(), ..self }
+    }
+
+    /// Whether a node of TRON was asked, and bears it out.
+    #[must_use]
+    pub fn is_borne_out(&self) -> bool {
+        self.borne_out_online
     }
 
     /// Where it is anchored, in a few words.
@@ -112,6 +129,10 @@ impl AnchorReport {
         };
         rows.extend(list("checked", &self.checked_offline));
         rows.extend(list("NOT checked", &self.needs_a_tron_node));
+        if self.borne_out_online {
+            let said = "the TRON node that was asked has that block in its chain, solid, with this transaction";
+            rows.push(("online", said.to_owned()));
+        }
         rows
     }
 }

@@ -20,7 +20,7 @@ use lucid_core::{
 use lucid_pipeline::open::{ChunkError, ChunkOpener};
 use serde::Serialize;
 
-use super::{restore::Target, verify_anchor::AnchorReport};
+use super::{online::Online, restore::Target, verify_anchor::AnchorReport};
 use crate::{
     cli::OutputArg,
     failure::{Failure, Outcome},
@@ -39,6 +39,8 @@ pub struct Request {
     pub extract: Option<PathBuf>,
     /// What the verifier knows of the anchor.
     pub anchor: AnchorPins,
+    /// Who is asked whether TRON has the anchor.
+    pub online: Option<Online>,
 }
 
 /// What the file proves.
@@ -97,12 +99,26 @@ pub fn verify(request: &Request) -> Outcome<Report> {
     let evidence = Evidence::parse(&text).map_err(|e| named(&request.path, e.into()))?;
     let claims = evidence.verify_anchored(request.key.as_ref(), &request.anchor);
     let claims = claims.map_err(|e| named(&request.path, e.into()))?;
+    let anchor = anchor_report(&claims, request)?;
     let files = check_chunk_files(&evidence, &request.chunk_files)?;
     let extracted_bytes = match &request.extract {
         Some(path) => Some(extract(&evidence, &files, path)?),
         None => None,
     };
-    report(&evidence, &claims, &files, request.key.is_some(), extracted_bytes)
+    let report = report(&evidence, &claims, &files, request.key.is_some(), extracted_bytes)?;
+    Ok(Report { anchor, ..report })
+}
+
+/// What is said of the anchor, after a node of TRON was asked where one is to be.
+fn anchor_report(claims: &Claims, request: &Request) -> Outcome<Option<AnchorReport>> {
+    let report = claims.anchor.as_ref().map(AnchorReport::of);
+    let Some(online) = &request.online else { return Ok(report) };
+    let (Some(anchor), Some(report)) = (&claims.anchor, report) else {
+        let none = "the evidence has no TRON part that a TRON node could be asked about";
+        return Err(named(&request.path, Failure::check(none)));
+    };
+    online.check(anchor).map_err(|failure| named(&request.path, failure))?;
+    Ok(Some(report.borne_out()))
 }
 
 fn named(path: &Path, failure: Failure) -> Failure {
@@ -145,10 +161,10 @@ fn verify_tlog_proof(text: &str, request: &Request) -> Outcome<Report> {
     if request.extract.is_some() || !request.chunk_files.is_empty() {
         return Err(Failure::usage("a .tlog-proof speaks of no chunks: use a .lucid-proof"));
     }
-    if request.anchor != AnchorPins::default() {
+    if request.anchor != AnchorPins::default() || request.online.is_some() {
         return Err(Failure::usage(
-            "a .tlog-proof has no anchor: --anchor-address, --anchor-contract and --network need a \
-             .lucid-proof",
+            "a .tlog-proof has no anchor: --anchor-address, --anchor-contract, --network and --online \
+             need a .lucid-proof",
         ));
     }
     let entry = proof.extra().ok_or_else(|| {
@@ -284,7 +300,7 @@ fn report(
         entry,
         complete: claims.complete,
         chunks: chunks.collect(),
-        anchor: claims.anchor.as_ref().map(AnchorReport::of),
+        anchor: None,
         extracted_bytes,
     })
 }

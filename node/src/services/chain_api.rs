@@ -12,8 +12,8 @@ use lucid_api::{
     ports::{
         Anchor, AnchorPage, Anchors, Answer, Asker, BlockDetail, BlockId, BlockPage,
         CHAIN_PAGE_MAX, ChainApi, ChainEntry, ChainNode, ChainState, ENTRIES_MAX, EntryPage,
-        EntryQuery, Evm, LOOK_MAX, LogEntry, LoggedAnchor, Registration, TransactionDetail,
-        TransparencyLog, TxHash, Witness,
+        EntryQuery, Evm, LOOK_MAX, LogEntry, Registration, TransactionDetail, TransparencyLog,
+        TxHash, Witness,
     },
 };
 use lucid_core::{
@@ -50,21 +50,6 @@ impl LocalChainApi {
         services: Vec<String>,
     ) -> Self {
         Self { evm, log, witness, anchors, services }
-    }
-}
-
-fn on_tron(LoggedAnchor { index, entry }: LoggedAnchor) -> Anchor {
-    Anchor::Tron {
-        log_index: index,
-        at: entry.at,
-        network: entry.network,
-        log_size: entry.log_size,
-        log_root: entry.log_root,
-        form: entry.form.as_str().to_owned(),
-        contract: entry.contract.map(|contract| contract.to_string()),
-        tx_id: entry.tx_id.to_string(),
-        block_number: entry.block_number.0,
-        block_id: entry.block_id.to_string(),
     }
 }
 
@@ -195,7 +180,7 @@ impl ChainApi for LocalChainApi {
         let more = |count: usize| count == limit as usize;
         let is_full = more(registrations.len()) || more(logged.len());
         let mut anchors: Vec<_> = registrations.into_iter().map(registered).collect();
-        anchors.extend(logged.into_iter().map(on_tron));
+        anchors.extend(logged.into_iter().map(Anchor::from));
         anchors.sort_by_key(|anchor| Reverse(anchor.log_index()));
         let is_full = is_full || anchors.len() > limit as usize;
         anchors.truncate(limit as usize);

@@ -86,11 +86,18 @@ impl LocalMerkleBuilder {
     }
 
     /// The proof that an entry is in the log, at the first checkpoint that is anchored and has it; at the one
-    /// that `ledger` has where none is.
-    async fn in_log(&self, ledger: &LedgerProof) -> Answer<(TlogProof, Option<AnchorProof>)> {
+    /// that `ledger` has where none is, or that is not asked for.
+    async fn in_log(
+        &self,
+        ledger: &LedgerProof,
+        anchored: bool,
+    ) -> Answer<(TlogProof, Option<AnchorProof>)> {
         let proof =
             TlogProof::parse(&ledger.tlog_proof).map_err(|error| problem::internal(&error))?;
         let index = EntryIndex(proof.index());
+        if !anchored {
+            return Ok((proof, None));
+        }
         let record = match self.anchors.covering(index).await {
             Ok(kept) => kept.read().map_err(|error| problem::internal(&error))?,
             Err(problem) if problem.code == Code::NotFound => return Ok((proof, None)),
@@ -101,9 +108,11 @@ impl LocalMerkleBuilder {
         Ok((anchored.map_err(|error| problem::internal(&error))?, Some(record.proof().clone())))
     }
 
-    async fn facts(&self, session: SessionId, all: bool) -> Answer<Facts> {
+    async fn facts(&self, request: &ProofRequest) -> Answer<Facts> {
+        let (session, anchored) = (request.session_id, request.anchored);
+        let all = request.subject != Subject::Session;
         let ledger = self.sessions.ledger_proof(session).await?;
-        let (proof, anchor) = self.in_log(&ledger).await?;
+        let (proof, anchor) = self.in_log(&ledger, anchored).await?;
         let manifest_bytes = self.sessions.manifest(session).await?;
         let bytes = manifest_bytes.clone();
         let parse = move || Manifest::parse(&bytes).map_err(|error| problem::internal(&error));
@@ -190,8 +199,7 @@ impl MerkleBuilder for LocalMerkleBuilder {
             true => Some(self.with_content.acquire().await.map_err(|e| problem::internal(&e))?),
             false => None,
         };
-        let session = request.session_id;
-        let facts = self.facts(session, request.subject != Subject::Session).await?;
+        let facts = self.facts(&request).await?;
         let spoken = self.spoken(&request, &facts).await?;
         self.pool.run(move || evidence(facts, spoken)).await
     }

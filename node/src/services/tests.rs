@@ -151,7 +151,7 @@ impl Node {
         subject: Subject,
         attach: bool,
     ) -> Answer<Evidence> {
-        let request = ProofRequest { session_id, subject, disclose: false, attach };
+        let request = ProofRequest { session_id, subject, disclose: false, attach, anchored: true };
         let proof = self.merkle.prove(request).await?;
         let text = std::str::from_utf8(&proof.0).expect("text");
         let evidence = Evidence::parse(text).expect("evidence");

@@ -14,10 +14,15 @@ use lucid_api::{
     rest::Api,
 };
 use lucid_auth::{KeyRing, Service, ServiceOptions};
-use lucid_store::{AnchorFolder, Disk, FolderVault, Store, Witness, secrets};
+use lucid_store::{Disk, FolderVault, Store, Witness, secrets};
 use zeroize::Zeroizing;
 
-use super::{Running, accounts, late::Late, readiness::LocalReadiness};
+use super::{
+    Running, accounts,
+    late::Late,
+    outside::{anchors, sync},
+    readiness::LocalReadiness,
+};
 use crate::{
     config::{Config, ServiceName, WitnessAddress},
     context::{Context, now},
@@ -25,7 +30,7 @@ use crate::{
     output::notice,
     policy,
     services::{
-        anchors::{AnchorsOptions, LocalAnchors},
+        anchors::LocalAnchors,
         chain_api::LocalChainApi,
         chunker::{ChunkerOptions, LocalChunker},
         cpu::Pool,
@@ -38,7 +43,6 @@ use crate::{
         merkle_builder::LocalMerkleBuilder,
         orchestrator::{Orchestrator, OrchestratorOptions},
         sessions_data::LocalSessionsData,
-        sync::LocalSync,
         vm::{LocalVm, VmOptions},
     },
 };
@@ -49,10 +53,8 @@ pub(super) const STORE_THREADS: NonZeroUsize = NonZeroUsize::new(16).expect("it 
 /// The folder of the index of sessions.
 const INDEX: &str = "sessions-data";
 /// Threads for what is asked of it: a question reads a few pages.
-const INDEX_THREADS: NonZeroUsize = NonZeroUsize::new(4).expect("it is not 0");
+pub(super) const INDEX_THREADS: NonZeroUsize = NonZeroUsize::new(4).expect("it is not 0");
 
-/// An anchor that is due is noticed in this time.
-const LOOK_EVERY_MAX: Duration = Duration::from_millis(100);
 /// A witness answers in this time, or is asked again later.
 const WITNESS_TIME: Duration = Duration::from_secs(15);
 
@@ -210,24 +212,6 @@ pub(crate) fn index_of(context: &Context, store: Store) -> Outcome<LocalSessions
     Ok(LocalSessionsData::new(folder, log, sessions, Pool::new(INDEX_THREADS), look_every))
 }
 
-/// The sync of a store that nobody serves.
-///
-/// # Errors
-/// Where no database is configured.
-pub(crate) fn sync_of(context: &Context, store: Store) -> Outcome<LocalSync> {
-    let mongo = context.config.outside.mongo.clone().ok_or_else(|| {
-        Failure::usage(
-            "no database is configured: name a file with its address in LUCID_MONGO_URL_FILE",
-        )
-    })?;
-    let path = store.path().to_owned();
-    let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), String::new());
-    let (options, pool) = (orchestrator_options(context)?, Pool::new(INDEX_THREADS));
-    let sessions = Arc::new(Orchestrator::new(Arc::new(store), pool.clone(), options, metrics));
-    let log = Arc::clone(&sessions) as Arc<dyn TransparencyLog>;
-    Ok(LocalSync::new(&path, log, sessions, pool, mongo))
-}
-
 /// How sessions are minted and closed.
 pub(super) fn orchestrator_options(context: &Context) -> Outcome<OrchestratorOptions> {
     let services = &context.config.services;
@@ -293,27 +277,6 @@ pub(super) fn witness(
     Ok(Arc::new(LocalWitness::new(memory, Pool::new(STORE_THREADS), asking)))
 }
 
-/// What anchors `log`, with what it remembers in the folder `anchors` of `data`, and the task that does it.
-pub(super) fn anchors(
-    config: &Config,
-    data: &Path,
-    log: Arc<dyn TransparencyLog>,
-    ledger: Arc<dyn lucid_api::ports::Ledger>,
-    running: &Running,
-) -> Outcome<Arc<LocalAnchors>> {
-    let folder = AnchorFolder::of(data, &Disk::default());
-    let options = AnchorsOptions {
-        outside: config.outside.clone(),
-        look_every: config.services.block_time.min(LOOK_EVERY_MAX),
-        poll_every: None,
-    };
-    let pool = Pool::new(INDEX_THREADS);
-    let anchors = LocalAnchors::new(folder, log, ledger, pool, options);
-    let anchors = Arc::new(anchors.map_err(|error| Failure::usage(error.to_string()))?);
-    running.tasks.spawn(Arc::clone(&anchors).run(running.stop.clone()));
-    Ok(anchors)
-}
-
 /// The chain that `data` is the folder of, and the task that reads and makes its blocks.
 pub(super) fn vm(
     config: &Config,
@@ -361,13 +324,7 @@ pub(super) fn sessions_data(
 ) -> Arc<LocalSessionsData> {
     let (folder, look_every) = (data.join(INDEX), config.services.block_time);
     let pool = Pool::new(INDEX_THREADS);
-    let sync = config.outside.mongo.clone().map(|options| {
-        let (log, sessions) = (Arc::clone(&log), Arc::clone(&sessions));
-        Arc::new(LocalSync::new(data, log, sessions, Pool::new(INDEX_THREADS), options))
-    });
-    if let Some(sync) = sync.clone() {
-        running.tasks.spawn(sync.run(running.stop.clone()));
-    }
+    let sync = sync(config, data, Arc::clone(&log), Arc::clone(&sessions), running);
     let index = LocalSessionsData::new(folder, log, sessions, pool, look_every).with_sync(sync);
     let index = Arc::new(index);
     running.tasks.spawn(Arc::clone(&index).run(running.stop.clone()));

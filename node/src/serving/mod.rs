@@ -10,6 +10,7 @@ mod folders;
 mod late;
 mod local;
 mod one;
+mod outside;
 mod peers;
 mod process;
 mod readiness;
@@ -35,11 +36,14 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(crate) use self::local::{accounts_of, index_of, sync_of};
 use self::{
     late::{Joined, Late},
     local::{Local, gateway_options},
     peers::Peers,
+};
+pub(crate) use self::{
+    local::{accounts_of, index_of},
+    outside::sync_of,
 };
 use crate::{
     config::{LogFormat, ServiceConfig, ServiceName},

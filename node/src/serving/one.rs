@@ -18,10 +18,10 @@ use super::{
     folders::{open_folder, open_ledger, open_vault},
     late::{Joined, Late, Missing},
     local::{
-        STORE_THREADS, anchors, authentication, chain_api, check_reads, chunker_options,
-        gateway_options, governance, orchestrator_options, sessions_data, tell_overruled, vm,
-        witness,
+        STORE_THREADS, authentication, chain_api, check_reads, chunker_options, gateway_options,
+        governance, orchestrator_options, sessions_data, tell_overruled, vm, witness,
     },
+    outside::anchors,
     peers::Peers,
     readiness::{
         ChunkerReadiness, FolderReadiness, GovernanceReadiness, IndexReadiness, LedgerReadiness,

@@ -5,7 +5,8 @@ use alloy_sol_types::SolCall;
 use lucid_core::{
     Hash, Timestamp,
     tron::{
-        Address, BlockId, Body, Call, Contract, Creation, Reference, Sun, Transfer, message::Abi,
+        Address, BlockId, Body, Call, Contract, Creation, Header, Reference, Sun, Transfer,
+        message::Abi,
     },
 };
 
@@ -59,6 +60,24 @@ pub struct NewContract {
 }
 
 impl Terms {
+    /// What a transaction can be in a block for, by TRON's clock, after the newest block when it is made. It is
+    /// what wallets give theirs.
+    const LIFETIME_MS: u64 = 60_000;
+
+    /// Terms of now, with no energy: TRON's clock counts, for this machine's may be wrong.
+    #[must_use]
+    pub fn of_now(owner: Address, head: &Header, solid: &Header) -> Self {
+        let time = head.body().timestamp_ms;
+        let expires = time.saturating_add(Self::LIFETIME_MS);
+        Self {
+            owner,
+            reference: solid.id(),
+            at: Timestamp::from_unix_millis(time),
+            expires: Timestamp::from_unix_millis(expires),
+            fee_limit: Sun::ZERO,
+        }
+    }
+
     /// TRX to an account, with a memo or an empty one.
     #[must_use]
     pub fn transfer(&self, to: Address, amount: Sun, memo: &[u8]) -> Body {

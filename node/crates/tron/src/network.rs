@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, sync::Arc};
 
-use lucid_core::tron::{Address, BlockId};
+use lucid_core::tron::{Address, BlockId, anchor::Genesis};
 use reqwest::Url;
 
 /// A network: where it is asked, and what tells it from the others.
@@ -45,33 +45,20 @@ pub struct WrongNetwork {
     pub found: BlockId,
 }
 
-/// Name, TronGrid's address, first block, USDT. The chain ids that TRON's documentation gives (eth_chainId)
-/// are the last four bytes of the first blocks' ids. Shasta has several contracts called USDT.
-type Known = (&'static str, &'static str, &'static str, Option<&'static str>);
+/// First block, TronGrid's address, USDT. Shasta has several contracts called USDT.
+type Known = (Genesis, &'static str, Option<&'static str>);
 const KNOWN: [Known; 3] = [
-    (
-        "mainnet",
-        "https://api.trongrid.io",
-        "00000000000000001ebf88508a03865c71d452e25f4d51194196a1d22b6653dc",
-        Some("TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t"),
-    ),
-    (
-        "shasta",
-        "https://api.shasta.trongrid.io",
-        "0000000000000000de1aa88295e1fcf982742f773e0419c5a9c134c994a9059e",
-        None,
-    ),
-    (
-        "nile",
-        "https://nile.trongrid.io",
-        "0000000000000000d698d4192c56cb6be724a558448e2684802de4d6cd8690dc",
-        Some("TXYZopYRdj2D9XRtbG411XZZ3kM5VkAeBf"),
-    ),
+    (Genesis::MAINNET, "https://api.trongrid.io", Some("TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t")),
+    (Genesis::SHASTA, "https://api.shasta.trongrid.io", None),
+    (Genesis::NILE, "https://nile.trongrid.io", Some("TXYZopYRdj2D9XRtbG411XZZ3kM5VkAeBf")),
 ];
 
 impl Network {
     /// The names of the networks that are known.
-    pub const NAMES: [&str; 3] = [KNOWN[0].0, KNOWN[1].0, KNOWN[2].0];
+    #[must_use]
+    pub fn names() -> [&'static str; 3] {
+        KNOWN.map(|(genesis, ..)| genesis.name())
+    }
 
     /// A known network, asked at TronGrid; nothing for another name.
     ///
@@ -79,11 +66,12 @@ impl Network {
     /// Never: what is known here is tested to be well-formed.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let (name, url, genesis, usdt) = KNOWN.into_iter().find(|known| known.0 == name)?;
+        let known = KNOWN.into_iter().find(|(genesis, ..)| genesis.name() == name);
+        let (genesis, url, usdt) = known?;
         Some(Self {
-            name,
+            name: genesis.name(),
             endpoint: url.parse().expect("a constant that a test parses"),
-            genesis: Some(genesis.parse().expect("a constant that a test parses")),
+            genesis: Some(genesis.0),
             usdt: usdt.map(|usdt| usdt.parse().expect("a constant that a test parses")),
         })
     }
@@ -155,7 +143,7 @@ mod tests {
 
     #[test]
     fn known_networks_are_well_formed_and_differ() {
-        for name in Network::NAMES {
+        for name in Network::names() {
             let network = Network::named(name).unwrap();
             let genesis = network.genesis.unwrap();
             assert_eq!((network.name, genesis.number().0), (name, 0));

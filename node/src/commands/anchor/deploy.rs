@@ -63,7 +63,7 @@ impl Deploy {
         };
         let cap = Sun::new(self.fee_max.saturating_mul(Sun::PER_TRX));
         let ready = spend::ready(&online, cap, |terms| terms.create(new.clone()))?;
-        let created = ready.body.creates();
+        let created = ready.transaction.body().creates();
         let spending = match self.yes {
             true => ready.send(&online)?,
             false => ready.spending,

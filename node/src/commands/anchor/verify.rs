@@ -36,8 +36,6 @@ struct Checked {
     log_size: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     anchor: Option<AnchorReport>,
-    /// Whether a TRON node was asked, and has it.
-    online: bool,
     error: Option<String>,
 }
 
@@ -52,16 +50,22 @@ impl Verify {
         let sizes = store.anchored_sizes()?;
         let mut anchors = Vec::with_capacity(sizes.len());
         for &log_size in &sizes {
-            let checked = check(&store, log_size)?.and_then(|claims| {
-                let asked = online.as_ref().map_or(Ok(()), |online| online.check(&claims));
-                asked.map(|()| claims).map_err(|error| error.to_string())
-            });
-            let (anchor, error) = match checked {
-                Ok(claims) => (Some(AnchorReport::of(&claims)), None),
-                Err(error) => (None, Some(error)),
+            let checked = check(&store, log_size)?;
+            let asked = match (&checked, &online) {
+                (Ok(claims), Some(online)) => online.check(claims),
+                _ => Ok(()),
             };
-            let is_asked = online.is_some() && error.is_none();
-            anchors.push(Checked { log_size, anchor, online: is_asked, error });
+            let (anchor, error) = match (checked, asked) {
+                // Whoever cannot be asked says nothing of any of them.
+                (Ok(_), Err(failure)) if failure.class != Class::Check => return Err(failure),
+                (Ok(_), Err(failure)) => (None, Some(format!("{:#}", failure.error))),
+                (Ok(claims), Ok(())) if online.is_some() => {
+                    (Some(AnchorReport::of(&claims).borne_out()), None)
+                }
+                (Ok(claims), Ok(())) => (Some(AnchorReport::of(&claims)), None),
+                (Err(error), _) => (None, Some(error)),
+            };
+            anchors.push(Checked { log_size, anchor, error });
         }
         let without_proof = without_proof(&store, &sizes)?;
         let sound = anchors.iter().all(|anchor| anchor.error.is_none());
@@ -115,12 +119,12 @@ fn without_proof(store: &Store, kept: &[u64]) -> Outcome<Vec<u64>> {
 fn text(report: &Report) -> String {
     let Report { anchors, without_proof } = report;
     let mut lines = String::new();
-    for Checked { log_size, anchor, online, error } in anchors {
+    for Checked { log_size, anchor, error } in anchors {
         let of = counted(*log_size, "entry");
         let line = match (anchor, error) {
             (_, Some(error)) => format!("{of}: DOES NOT HOLD: {error}\n"),
             (Some(anchor), None) => {
-                let asked = if *online { ", which TRON has" } else { "" };
+                let asked = if anchor.is_borne_out() { ", which TRON has" } else { "" };
                 format!("{of}: {}{asked}\n", anchor.in_short())
             }
             (None, None) => format!("{of}\n"),

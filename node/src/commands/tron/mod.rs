@@ -3,10 +3,11 @@
 pub mod spend;
 mod usdt;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use clap::Subcommand;
 use lucid_core::tron::{Address, Sun};
+use lucid_tron::Key;
 use serde::Serialize;
 
 use super::online::Online;
@@ -53,12 +54,12 @@ impl Tron {
     }
 }
 
-/// The account of the configured key.
+/// The configured key.
 ///
 /// # Errors
 /// Where there is none.
-pub fn account(online: &Online) -> Outcome<Address> {
-    online.config().key.as_ref().map(|key| key.address()).ok_or_else(|| {
+pub fn key(online: &Online) -> Outcome<Arc<Key>> {
+    online.config().key.clone().ok_or_else(|| {
         Failure::usage(
             "no key is configured: name a file with a TRON account's private key in \
              LUCID_TRON_PRIVATE_KEY_FILE",
@@ -68,7 +69,7 @@ pub fn account(online: &Online) -> Outcome<Address> {
 
 fn balance(context: &Context) -> Outcome<ExitCode> {
     let online = Online::new(context)?;
-    let address = account(&online)?;
+    let address = key(&online)?.address();
     let asked = online.ask(async |tron| {
         tokio::try_join!(tron.account(address), tron.resources(address), tron.parameters())
     });

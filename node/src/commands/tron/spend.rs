@@ -1,16 +1,10 @@
 //! Spending: what a transaction costs is shown first, and nothing is sent without a word.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use lucid_core::{
-    Timestamp,
-    tron::{Address, Body, Contract, Sun, TransactionId},
-};
+use lucid_core::tron::{Address, Body, Contract, Sun, Transaction, TransactionId};
 use lucid_tron::{
-    Asked, Key, Next, Terms, Tron,
+    Asked, Next, Terms, Tron,
     fees::{self, Cost},
 };
 use serde::Serialize;
@@ -21,8 +15,6 @@ use crate::{
     output::notice,
 };
 
-/// It can be in a block for so long after the newest block.
-const LIFETIME_MS: u64 = 60_000;
 /// How often it is looked for.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
 /// Longer than it can take to be in a solid block, or in none.
@@ -59,9 +51,8 @@ pub struct Spending {
 pub struct Ready {
     /// What it costs.
     pub spending: Spending,
-    /// What it says.
-    pub body: Body,
-    key: Arc<Key>,
+    /// What is sent.
+    pub transaction: Transaction,
 }
 
 /// Makes a transaction ready: `make` gives its body under terms, whose fee limit is at most `cap`.
@@ -69,10 +60,8 @@ pub struct Ready {
 /// # Errors
 /// Where no key is configured, the account has too little, or it would cost more; the TRON node's.
 pub fn ready(online: &Online, cap: Sun, make: impl Fn(&Terms) -> Body) -> Outcome<Ready> {
-    let owner = super::account(online)?;
-    let Some(key) = online.config().key.clone() else {
-        return Err(Failure::usage("no key is configured"));
-    };
+    let key = super::key(online)?;
+    let owner = key.address();
     let network = online.config().network.clone();
     let prepared = online.ask(async |tron| prepare(tron, &network, owner, cap, &make).await);
     let (body, cost, balance) = prepared?;
@@ -90,7 +79,7 @@ pub fn ready(online: &Online, cap: Sun, make: impl Fn(&Terms) -> Body) -> Outcom
         block_number: None,
         paid_sun: None,
     };
-    Ok(Ready { spending, body, key })
+    Ok(Ready { spending, transaction })
 }
 
 async fn prepare(
@@ -111,15 +100,7 @@ async fn prepare(
         tron.account(owner)
     );
     let (head, solid, parameters, resources, account) = asked.map_err(io)?;
-    let time = head.body().timestamp_ms;
-    let terms = Terms {
-        owner,
-        reference: solid.id(),
-        at: Timestamp::from_unix_millis(time),
-        expires: Timestamp::from_unix_millis(time + LIFETIME_MS),
-        fee_limit: Sun::ZERO,
-    };
-    let body = make(&terms);
+    let body = make(&Terms::of_now(owner, &head, &solid));
     let asked = match &body.contract {
         Contract::Transfer(_) => None,
         Contract::Call(call) => Some(Asked::from(call)),
@@ -151,11 +132,9 @@ impl Ready {
                 self.spending.account
             )));
         }
-        let transaction =
-            self.key.sign(&self.body).map_err(|error| Failure::check(error.to_string()))?;
-        let id = transaction.id();
-        notice(&format!("sending transaction {id}"));
-        let said = online.ask(async |tron| tron.broadcast(&transaction).await);
+        let id = self.transaction.id();
+        notice(&format!("sending transaction {id}; in a minute or so its block is solid"));
+        let said = online.ask(async |tron| tron.broadcast(&self.transaction).await);
         match said {
             Ok(said) => match said.code.next() {
                 Next::Wait | Next::LookUp | Next::Unknown => {}

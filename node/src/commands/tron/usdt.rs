@@ -61,7 +61,7 @@ impl TransferUsdt {
         let token = self.token.or(online.config().network.usdt).ok_or_else(|| {
             Failure::usage("this network has no USDT that is known here: give --token ADDRESS")
         })?;
-        let owner = super::account(&online)?;
+        let owner = super::key(&online)?.address();
         let (decimals, symbol, has) = facts(&online, token, owner)?;
         let amount = units(&self.amount, decimals).ok_or_else(|| {
             Failure::usage(format!(

@@ -76,7 +76,7 @@ fn network(text: &str) -> Result<Option<String>, String> {
     if text == CUSTOM || Network::named(text).is_some() {
         return Ok(Some(text.to_owned()));
     }
-    Err(format!("is {text:?}: it is {} or {CUSTOM}", Network::NAMES.join(", ")))
+    Err(format!("is {text:?}: it is {} or {CUSTOM}", Network::names().join(", ")))
 }
 
 /// Errors do not repeat it.

@@ -89,7 +89,8 @@ impl LocalAnchors {
                     resend_after: RESEND_AFTER,
                     pauses: Pauses::default(),
                 };
-                let log = Arc::new(AnchoredLog { log, ledger: ledger.clone() });
+                let of_log = pool.clone();
+                let log = Arc::new(AnchoredLog { log, ledger: ledger.clone(), pool: of_log });
                 let memory = Arc::new(AnchorMemory { folder: folder.clone(), pool: pool.clone() });
                 let clock = Arc::new(now);
                 Some(anchoring::Anchoring::new(client, log, memory, options, clock))
@@ -162,8 +163,13 @@ impl Anchors for LocalAnchors {
             let why = self.idle().await?.error.unwrap_or_default();
             return Err(Problem::new(Code::Conflict, format!("nothing is anchored: {why}")));
         };
+        let progress = anchoring.progress();
+        if progress.job.is_none() && progress.unanchored.entries == 0 {
+            let nothing = "the log has nothing new since the last anchor";
+            return Err(Problem::new(Code::Conflict, nothing));
+        }
         anchoring.anchor_now();
-        Ok(self.told(anchoring.progress()))
+        Ok(self.told(progress))
     }
 
     async fn covering(&self, index: EntryIndex) -> Answer<KeptAnchor> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use lucid_api::{
     Code, Problem,
-    ports::{ENTRIES_MAX, Ledger, TransparencyLog},
+    ports::{ENTRIES_MAX, Ledger, LogEntry, TransparencyLog},
 };
 use lucid_core::{
     EntryIndex, Parameters,
@@ -19,12 +19,14 @@ use lucid_tron::anchoring::{
     state::State,
 };
 
-use crate::services::{cpu::Pool, problem::of_store};
+use crate::services::cpu::Pool;
 
 /// The log that is anchored.
 pub(super) struct AnchoredLog {
     pub(super) log: Arc<dyn TransparencyLog>,
     pub(super) ledger: Arc<dyn Ledger>,
+    /// Reads entries: a page of them can be long.
+    pub(super) pool: Pool,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the form that `map_err` calls for")]
@@ -41,14 +43,12 @@ impl Log for AnchoredLog {
 
     async fn entries(&self, from: EntryIndex) -> Result<Vec<(EntryIndex, Entry)>, Unavailable> {
         let page = self.log.entries(from, ENTRIES_MAX).await.map_err(unavailable)?;
-        page.into_iter()
-            .map(|entry| {
-                let parsed = Entry::parse(entry.entry.as_bytes()).map_err(|error| {
-                    Unavailable(format!("entry {} of the log: {error}", entry.index))
-                })?;
-                Ok((EntryIndex(entry.index), parsed))
-            })
-            .collect()
+        let parse = move |LogEntry { index, entry }| match Entry::parse(entry.as_bytes()) {
+            Ok(parsed) => Ok((EntryIndex(index), parsed)),
+            Err(error) => Err(Unavailable(format!("entry {index} of the log: {error}"))),
+        };
+        let parse = move || Ok(page.into_iter().map(parse).collect());
+        self.pool.run(parse).await.map_err(unavailable)?
     }
 
     async fn anchored_size(&self) -> Result<u64, Unavailable> {
@@ -93,8 +93,10 @@ impl AnchorMemory {
         work: impl FnOnce(&AnchorFolder) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Unavailable> {
         let folder = self.folder.clone();
-        let done = self.pool.run(move || work(&folder).map_err(of_store)).await;
-        done.map_err(|problem| Unavailable(format!("the folder of anchors: {}", problem.detail)))
+        // The pool's own errors are problems; the folder's pass through it.
+        let done = self.pool.run(move || Ok(work(&folder))).await;
+        let done = done.map_err(|problem| Unavailable(problem.detail))?;
+        done.map_err(|error| Unavailable(error.to_string()))
     }
 }
 
@@ -105,7 +107,12 @@ impl Memory for AnchorMemory {
             let file = folder.state();
             match file.load()? {
                 None => Ok(State::default()),
-                Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| file.damaged(error)),
+                Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
+                    file.damaged(format!(
+                        "{error}; move it aside, and the anchor begins again: where its transaction was sent \
+                         already, a second one is made and paid"
+                    ))
+                }),
             }
         })
         .await

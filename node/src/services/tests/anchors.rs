@@ -4,10 +4,10 @@ use std::{num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
 
 use lucid_api::{
     Code,
-    internal::{self, RemoteAnchors},
+    internal::{self, RemoteAnchors, RemoteMerkleBuilder},
     ports::{
-        Anchors, Ledger, ListOrder, ListSessions, ProofRequest, SessionState, Subject,
-        TransparencyLog,
+        Anchors, Encryptor, Ledger, ListOrder, ListSessions, MerkleBuilder, ProofRequest,
+        SessionState, Sessions, Subject, TransparencyLog,
     },
 };
 use lucid_core::{
@@ -28,6 +28,7 @@ use super::{
     super::{
         anchors::{AnchorsOptions, LocalAnchors},
         cpu::Pool,
+        merkle_builder::LocalMerkleBuilder,
     },
     Node, Reach, code, sample,
     servers::{Servers, Task},
@@ -85,7 +86,30 @@ struct Anchoring {
     task: Task,
 }
 
+/// What proofs are made of.
+type Proved = (Arc<dyn Sessions>, Arc<dyn Encryptor>, Arc<dyn TransparencyLog>, Arc<dyn Ledger>);
+
 impl Node {
+    /// What proves, and what answers about the anchors in a folder.
+    pub(super) async fn proving(
+        (sessions, encryptor, log, ledger): Proved,
+        (folder, pool): (&Path, Pool),
+        reach: Reach,
+        servers: &Servers,
+    ) -> (Arc<dyn MerkleBuilder>, Arc<dyn Anchors>) {
+        let anchors = idle(folder, log.clone(), ledger);
+        let anchors = reached(anchors, reach, servers).await;
+        let local = LocalMerkleBuilder::new(sessions, encryptor, log, anchors.clone(), pool);
+        let merkle: Arc<dyn MerkleBuilder> = match reach {
+            Reach::Local => Arc::new(local),
+            Reach::Http => {
+                let router = internal::merkle_builder(Arc::new(local));
+                Arc::new(RemoteMerkleBuilder(servers.serve("merkle-builder", router).await))
+            }
+        };
+        (merkle, anchors)
+    }
+
     async fn anchoring(&self, outside: OutsideConfig) -> Anchoring {
         let data = self.folder.path();
         let local = local(data, self.log.clone(), self.ledger.clone(), outside);
@@ -93,6 +117,11 @@ impl Node {
         let task = tokio::spawn(Arc::clone(&local).run(stop.clone()));
         let port = reached(local, self.reach, &self.servers).await;
         Anchoring { port, task: Task { stop, task } }
+    }
+
+    async fn evidence(&self, request: ProofRequest) -> Evidence {
+        let proof = self.merkle.prove(request).await.unwrap().0;
+        Evidence::parse(std::str::from_utf8(&proof).unwrap()).unwrap()
     }
 
     async fn state(&self, session: SessionId) -> SessionState {
@@ -158,9 +187,9 @@ async fn an_anchor_makes_sessions_anchored(reach: Reach, with_contract: bool) {
     let kept = node.anchors.covering(EntryIndex(entry)).await.unwrap().read().unwrap();
     assert_eq!(kept.checkpoint().size, anchor.entry.log_size);
     let subject = Subject::Chunk { chunk: lucid_core::ChunkIndex(1) };
-    let request = ProofRequest { session_id: first, subject, disclose: true, attach: true };
-    let proof = node.merkle.prove(request).await.unwrap().0;
-    let evidence = Evidence::parse(std::str::from_utf8(&proof).unwrap()).unwrap();
+    let request =
+        ProofRequest { session_id: first, subject, disclose: true, attach: true, anchored: true };
+    let evidence = node.evidence(request.clone()).await;
     let found = evidence.anchor.as_ref().expect("the evidence has its anchor");
     let pins = AnchorPins {
         address: Some(Key::parse(KEY).unwrap().address()),
@@ -169,18 +198,17 @@ async fn an_anchor_makes_sessions_anchored(reach: Reach, with_contract: bool) {
     };
     let claims = found.verify(kept.checkpoint(), &pins).unwrap();
     assert_eq!(claims.transaction, anchor.entry.tx_id);
+    let without = node.evidence(ProofRequest { anchored: false, ..request.clone() }).await;
+    assert!(without.anchor.is_none() && without.proof.index() == evidence.proof.index());
+    let nothing_new = code(anchoring.port.anchor_now().await);
+    assert_eq!(nothing_new, Code::Conflict, "but the anchor itself");
 
     // One that comes later is not anchored, and its evidence has none yet.
     let third = node.sealed(b"later").await.session_id;
     assert_eq!(node.state(third).await, SessionState::Sealed);
-    let request = ProofRequest {
-        session_id: third,
-        subject: Subject::Session,
-        disclose: false,
-        attach: false,
-    };
-    let proof = node.merkle.prove(request).await.unwrap().0;
-    assert!(Evidence::parse(std::str::from_utf8(&proof).unwrap()).unwrap().anchor.is_none());
+    let (session_id, subject) = (third, Subject::Session);
+    let request = ProofRequest { session_id, subject, disclose: false, attach: false, ..request };
+    assert!(node.evidence(request).await.anchor.is_none());
 
     // Killed and begun again, it goes on where it was.
     anchoring.task.kill().await;

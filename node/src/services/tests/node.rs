@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use lucid_api::{
     internal::{
         self, RemoteBlockLog, RemoteChainApi, RemoteChainCalls, RemoteChunker, RemoteEncryptor,
-        RemoteEvm, RemoteGovernance, RemoteLog, RemoteMerkleBuilder, RemoteSessions,
-        RemoteSessionsData, RemoteWitness, ServiceKey,
+        RemoteEvm, RemoteGovernance, RemoteLog, RemoteSessions, RemoteSessionsData, RemoteWitness,
+        ServiceKey,
     },
     metrics::Metrics,
     ports::{
@@ -36,12 +36,10 @@ use super::{
             LocalWitness,
             asking::{Asked, Asking, AskingOptions, Reach as Reaching},
         },
-        merkle_builder::LocalMerkleBuilder,
         orchestrator::{Orchestrator, OrchestratorOptions},
         sessions_data::LocalSessionsData,
         vm::{LocalVm, VmOptions},
     },
-    anchors,
     servers::{Servers, Task},
 };
 use crate::{context::now, ports::PipelineCiphers};
@@ -103,9 +101,6 @@ impl Vm {
         self.task.kill().await;
     }
 }
-
-/// What proofs are made of.
-type Proved = (Arc<dyn Sessions>, Arc<dyn Encryptor>, Arc<dyn TransparencyLog>, Arc<dyn Ledger>);
 
 /// An index of sessions, and its end.
 pub(super) struct Index {
@@ -229,26 +224,6 @@ impl Node {
             servers,
             _stop: stop.drop_guard(),
         }
-    }
-
-    /// What proves, and what answers about the anchors in a folder.
-    async fn proving(
-        (sessions, encryptor, log, ledger): Proved,
-        (folder, pool): (&std::path::Path, Pool),
-        reach: Reach,
-        servers: &Servers,
-    ) -> (Arc<dyn MerkleBuilder>, Arc<dyn Anchors>) {
-        let anchors = anchors::idle(folder, log.clone(), ledger);
-        let anchors = anchors::reached(anchors, reach, servers).await;
-        let local = LocalMerkleBuilder::new(sessions, encryptor, log, anchors.clone(), pool);
-        let merkle: Arc<dyn MerkleBuilder> = match reach {
-            Reach::Local => Arc::new(local),
-            Reach::Http => {
-                let router = internal::merkle_builder(Arc::new(local));
-                Arc::new(RemoteMerkleBuilder(servers.serve("merkle-builder", router).await))
-            }
-        };
-        (merkle, anchors)
     }
 
     /// A chain in the folder `name`, reached as the others are; its blocks go into the log through `blocks`.

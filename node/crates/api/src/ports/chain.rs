@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Answer, Asker, BlockDetail, BlockId, BlockPage, ChainState, TransactionDetail, TxHash,
+    Answer, Asker, BlockDetail, BlockId, BlockPage, ChainState, LoggedAnchor, TransactionDetail,
+    TxHash,
 };
 
 /// Blocks, registrations or entries in one answer.
@@ -106,6 +107,23 @@ impl Anchor {
         match self {
             Self::Registration { registration, .. } => registration.log_index,
             Self::Tron { log_index, .. } => *log_index,
+        }
+    }
+}
+
+impl From<LoggedAnchor> for Anchor {
+    fn from(LoggedAnchor { index, entry }: LoggedAnchor) -> Self {
+        Self::Tron {
+            log_index: index,
+            at: entry.at,
+            network: entry.network,
+            log_size: entry.log_size,
+            log_root: entry.log_root,
+            form: entry.form.as_str().to_owned(),
+            contract: entry.contract.map(|contract| contract.to_string()),
+            tx_id: entry.tx_id.to_string(),
+            block_number: entry.block_number.0,
+            block_id: entry.block_id.to_string(),
         }
     }
 }

@@ -46,6 +46,8 @@ pub struct ProofRequest {
     pub disclose: bool,
     /// Put their sealed bytes in.
     pub attach: bool,
+    /// Put in where the log is anchored on TRON, if it is; else it is the newest witnessed checkpoint's proof.
+    pub anchored: bool,
 }
 
 /// An evidence file.

@@ -11,13 +11,13 @@ use super::{
     Api,
     accounts::page_limit,
     extract::{Asking, Id, Params, Segment},
-    guard::OpenChain,
+    guard::{Entries, OpenChain},
     openapi::{ChainLooking, ChainReading},
 };
 use crate::{
     Code, Problem,
     ports::{
-        AnchorPage, BlockDetail, BlockId, BlockPage, ChainEntry, ChainNode, EntryQuery,
+        Anchor, AnchorPage, BlockDetail, BlockId, BlockPage, ChainEntry, ChainNode, EntryQuery,
         Registration, TransactionDetail, TxHash,
     },
 };
@@ -221,17 +221,25 @@ pub(super) async fn session(
     Ok(Json(chain.registration(id).await?))
 }
 
-/// What anchors sessions to a chain, the newest first: registrations on the node's own. `before` is an index
-/// of the log: that of an anchor's entry.
+/// What anchors sessions to a chain, the newest first: their registrations on the node's own, where it has one,
+/// and the log's checkpoints on TRON. `before` is an index of the log: that of an anchor's entry.
 #[utoipa::path(get, operation_id = "anchors", path = "/api/v1/anchors", tag = "chain",
     params(Backwards),
     responses((status = 200, description = "Anchors.", body = AnchorPage), ChainLooking))]
 pub(super) async fn anchors(
-    OpenChain(chain): OpenChain,
+    _: Entries,
+    State(api): State<Api>,
     Asking(asker): Asking,
     Params(Backwards { before, limit }): Params<Backwards>,
 ) -> Result<Json<AnchorPage>, Problem> {
-    Ok(Json(chain.anchors(asker, before, page_limit(limit)?).await?))
+    let limit = page_limit(limit)?;
+    if let Some(chain) = &api.chain {
+        return Ok(Json(chain.anchors(asker, before, limit).await?));
+    }
+    let logged = api.anchors.logged(before, limit).await?;
+    let is_full = logged.len() == limit as usize;
+    let next = logged.last().map(|last| last.index).filter(|_| is_full);
+    Ok(Json(AnchorPage { anchors: logged.into_iter().map(Anchor::from).collect(), next }))
 }
 
 /// The node: the keys it signs with, how its chain began, and what it is made of.

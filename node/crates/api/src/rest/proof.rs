@@ -35,6 +35,8 @@ pub(super) struct ProofParams {
     disclose: Option<bool>,
     /// Put their sealed bytes in, so that the file stands on its own.
     attach: Option<bool>,
+    /// False leaves out where the log is anchored on TRON, and uses the newest witnessed checkpoint.
+    anchor: Option<bool>,
 }
 
 /// An evidence file about a sealed session. Check it with: lucid-node verify FILE
@@ -47,7 +49,7 @@ pub(super) async fn proof(
     Id(id): Id,
     Params(params): Params<ProofParams>,
 ) -> Result<Response, Problem> {
-    let ProofParams { chunk, segment, range, disclose, attach } = params;
+    let ProofParams { chunk, segment, range, disclose, attach, anchor } = params;
     let invalid = |detail| Err(Problem::new(Code::InvalidRequest, detail));
     let (disclose, attach) = (disclose.unwrap_or(false), attach.unwrap_or(false));
     let (chunk, segment) = (chunk.map(ChunkIndex), segment.map(SegmentIndex));
@@ -68,7 +70,8 @@ pub(super) async fn proof(
     if reads || attach || segment.is_some() {
         guard::is_kept(&session)?;
     }
-    let request = ProofRequest { session_id: id, subject, disclose, attach };
+    let anchored = anchor.unwrap_or(true);
+    let request = ProofRequest { session_id: id, subject, disclose, attach, anchored };
     let proof = api.merkle_builder.prove(request).await.inspect_err(|problem| {
         if problem.code == Code::Damaged {
             api.metrics.proof_failure();

@@ -81,7 +81,7 @@ pub enum EvidenceFinding {
     },
     /// The TRON part does not hold.
     #[error("the anchor does not hold: {0}")]
-    Anchor(#[from] AnchorFinding),
+    Anchor(AnchorFinding),
     /// Something was asked of an anchor that is not there.
     #[error(
         "the evidence has no TRON part, so nothing can be said of who anchored it, by which contract, or \
@@ -176,7 +176,9 @@ impl Evidence {
         let chunks = self.chunks.iter().map(check).collect::<Result<_, _>>()?;
         let complete = manifest.as_ref().map(|manifest| manifest.complete);
         let anchor = match &self.anchor {
-            Some(anchor) => Some(anchor.verify(&checkpoint, pins)?),
+            Some(anchor) => {
+                Some(anchor.verify(&checkpoint, pins).map_err(EvidenceFinding::Anchor)?)
+            }
             None if *pins == AnchorPins::default() => None,
             None => return Err(EvidenceFinding::NoAnchor),
         };

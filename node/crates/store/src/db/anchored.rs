@@ -6,27 +6,17 @@ use lucid_core::{
 };
 
 use super::{Database, Source};
-use crate::error::{StoreError, damaged};
+use crate::error::StoreError;
 
 impl Database {
-    /// The newest anchor that the trees name, read from the log; the error says what is wrong with the
-    /// trees.
+    /// The newest anchor, as [`newest`](Self::newest) has it.
     pub(super) fn newest_anchor(
         &self,
         log: &dyn Source,
     ) -> Result<Result<Option<AnchorTron>, String>, StoreError> {
-        let Some((key, _)) = self.sled(self.anchors.last())? else { return Ok(Ok(None)) };
-        let index = self.place(&key, "anchors")?;
-        let none = format!("it has entry {index} as an anchor, which it is not");
-        if index.0 >= log.size() {
-            return Ok(Err(none));
-        }
-        let bytes = log.entry(index)?;
-        let entry = Entry::parse(&bytes)
-            .map_err(|error| damaged(log.path(), format!("entry {index}: {error}")))?;
-        Ok(match entry {
-            Entry::AnchorTron(anchor) => Ok(Some(anchor)),
-            _ => Err(none),
+        self.newest(log, (&self.anchors, "anchors", "an anchor"), |entry| match entry {
+            Entry::AnchorTron(anchor) => Some(anchor),
+            _ => None,
         })
     }
 

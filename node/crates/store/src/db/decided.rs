@@ -37,24 +37,35 @@ impl Due {
 }
 
 impl Database {
-    /// The newest change of parameters that the trees name, read from the log; the error says what is
-    /// wrong with the trees.
-    pub(super) fn newest_parameters(
+    /// What the last place in `tree` is of, read from the log; `pick` gives nothing of an entry of another
+    /// kind. The error says what is wrong with the tree, which is of `what` by name.
+    pub(super) fn newest<T>(
         &self,
         log: &dyn Source,
-    ) -> Result<Result<Option<ParametersChanged>, String>, StoreError> {
-        let Some((key, _)) = self.sled(self.parameters.last())? else { return Ok(Ok(None)) };
-        let index = self.place(&key, "parameters")?;
-        let none = format!("it has entry {index} as a change of parameters, which it is not");
+        (tree, name, what): (&sled::Tree, &str, &str),
+        pick: impl FnOnce(Entry) -> Option<T>,
+    ) -> Result<Result<Option<T>, String>, StoreError> {
+        let Some((key, _)) = self.sled(tree.last())? else { return Ok(Ok(None)) };
+        let index = self.place(&key, name)?;
+        let none = format!("it has entry {index} as {what}, which it is not");
         if index.0 >= log.size() {
             return Ok(Err(none));
         }
         let bytes = log.entry(index)?;
         let entry = Entry::parse(&bytes)
             .map_err(|error| damaged(log.path(), format!("entry {index}: {error}")))?;
-        Ok(match entry {
-            Entry::ParametersChanged(changed) => Ok(Some(changed)),
-            _ => Err(none),
+        Ok(pick(entry).map(Some).ok_or(none))
+    }
+
+    /// The newest change of parameters, as [`newest`](Self::newest) has it.
+    pub(super) fn newest_parameters(
+        &self,
+        log: &dyn Source,
+    ) -> Result<Result<Option<ParametersChanged>, String>, StoreError> {
+        let tree = (&self.parameters, "parameters", "a change of parameters");
+        self.newest(log, tree, |entry| match entry {
+            Entry::ParametersChanged(changed) => Some(changed),
+            _ => None,
         })
     }
 

@@ -18,10 +18,6 @@ use crate::{
     fees::{self, ChainParameters},
 };
 
-/// A transaction can be in a block for so long, by TRON's clock, after the newest block when it is built. It
-/// is what wallets give theirs.
-const LIFETIME_MS: u64 = 60_000;
-
 /// Who signs, where, how, and what it may cost.
 pub(super) struct Order<'a> {
     pub(super) key: &'a Key,
@@ -55,11 +51,7 @@ impl Order<'_> {
         let (head, solid, parameters, resources, account) = asked?;
         let note = SignedNote::parse(&job.checkpoint)?;
         let checkpoint = Checkpoint::parse_body(note.text())?;
-        // TRON's clock counts: this machine's may be wrong.
-        let time = head.body().timestamp_ms;
-        let at = Timestamp::from_unix_millis(time);
-        let expires = Timestamp::from_unix_millis(time + LIFETIME_MS);
-        let terms = Terms { owner, reference: solid.id(), at, expires, fee_limit: Sun::ZERO };
+        let terms = Terms::of_now(owner, &head, &solid);
         let (body, energy) = self.body(tron, &terms, &checkpoint, &parameters).await?;
         let cost = fees::cost(&body, energy, false, &parameters, &resources);
         let moved = match &body.contract {
@@ -80,7 +72,7 @@ impl Order<'_> {
             tx_id: transaction.id(),
             target: Target { genesis: self.genesis, from: owner, contract: self.contract },
             built_at: now,
-            expires_at: expires,
+            expires_at: terms.expires,
             fee_max,
             sends: 0,
         })

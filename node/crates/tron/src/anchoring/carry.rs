@@ -258,7 +258,7 @@ impl Carrier {
         let id = attempt.tx_id;
         tracing::warn!(%id, "the configured network is another one now: the anchor begins again there");
         self.take_up(state, Event::Elsewhere).await?;
-        Err(Hindrance::Expired(id))
+        Err(Hindrance::Elsewhere(id))
     }
 
     async fn genesis(&mut self) -> Result<Genesis, Hindrance> {

@@ -9,6 +9,8 @@ use lucid_core::{EntryIndex, Timestamp, entry::Entry};
 /// What the log has since the last anchor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Unanchored {
+    /// Entries of every kind but anchors.
+    pub entries: u64,
     /// Sealed sessions and destroyed ones.
     pub sessions: u64,
     /// When the first of them was sealed or destroyed.
@@ -39,6 +41,7 @@ impl Unanchored {
             return;
         }
         self.until = index.0 + 1;
+        self.entries += u64::from(!matches!(entry, Entry::AnchorTron(_)));
         if matches!(entry, Entry::SessionSealed(_) | Entry::SessionErased(_)) {
             self.sessions += 1;
             self.since = self.since.or(Some(entry.at()));
@@ -112,6 +115,6 @@ mod tests {
             Entry::UserChanged(UserChanged { at: at(1), by, kind, revoked: false, role, user, v });
         let mut unanchored = Unanchored::after(0);
         unanchored.take(EntryIndex(0), &entry);
-        assert_eq!((unanchored.sessions, unanchored.until), (0, 1));
+        assert_eq!((unanchored.sessions, unanchored.entries, unanchored.until), (0, 1, 1));
     }
 }

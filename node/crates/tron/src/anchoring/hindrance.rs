@@ -95,6 +95,11 @@ pub enum Hindrance {
     /// A transaction did not come into a block.
     #[error("transaction {0} expired before a block had it: another one is built")]
     Expired(TransactionId),
+    /// A transaction is on another network than the one that is configured now.
+    #[error(
+        "transaction {0} is on the network that was configured before: another one is built on this one"
+    )]
+    Elsewhere(TransactionId),
     /// The node that was asked does not have the block yet that another one told of.
     #[error("the block of transaction {0} is not there yet")]
     NoBlock(TransactionId),
@@ -144,6 +149,7 @@ impl Hindrance {
             | Self::NotNow { .. }
             | Self::Outdated { .. }
             | Self::NoBlock(_)
+            | Self::Elsewhere(_)
             | Self::Expired(_) => soon.pause(failures, random),
             _ => later.pause(failures, random),
         }

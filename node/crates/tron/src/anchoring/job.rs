@@ -240,8 +240,12 @@ impl Job {
             (Stage::Seen { attempt, .. }, Event::InNoBlock(_)) => {
                 Stage::Sent { attempt, absences: 0 }
             }
+            // What proves it there cannot be had from here, even where it is solid.
             (
-                Stage::Built(attempt) | Stage::Sent { attempt, .. } | Stage::Seen { attempt, .. },
+                Stage::Built(attempt)
+                | Stage::Sent { attempt, .. }
+                | Stage::Seen { attempt, .. }
+                | Stage::Solid { attempt, .. },
                 Event::Elsewhere,
             ) => self.end(&attempt, Ending::Elsewhere),
             (stage, _) => stage,

@@ -15,7 +15,7 @@ use super::{
     carry::{AnchoringOptions, Carrier},
     due::{Rhythm, Unanchored},
     hindrance::Hindrance,
-    job::Job,
+    job::{Job, Stage},
     ports::{Clock, Log, Memory, Unavailable},
     state::State,
 };
@@ -101,8 +101,8 @@ impl Anchoring {
         unpoisoned(&self.progress).clone()
     }
 
-    /// Makes an anchor due now, where the log has anything that is not anchored; what hinders is tried again
-    /// at once.
+    /// Makes an anchor due now, where the log has anything but anchors that is not anchored; what hinders is
+    /// tried again at once.
     pub fn anchor_now(&self) {
         *unpoisoned(&self.wanted) = true;
         self.wake.notify_one();
@@ -114,7 +114,9 @@ impl Anchoring {
         loop {
             let pause = match self.turn(&mut parts).await {
                 Ok(pause) => {
-                    parts.failures = 0;
+                    if parts.has_got_somewhere() {
+                        parts.failures = 0;
+                    }
                     self.tell(&parts, None);
                     pause
                 }
@@ -183,16 +185,26 @@ impl Anchoring {
 }
 
 impl Parts {
-    /// Takes up what the log has since it was looked at last.
+    /// Whether what hindered is over: a transaction that is built may be refused as the one before was.
+    fn has_got_somewhere(&self) -> bool {
+        let stage = self.state.as_ref().and_then(|state| state.job.as_ref()).map(|job| &job.stage);
+        matches!(stage, None | Some(Stage::Seen { .. } | Stage::Solid { .. }))
+    }
+
+    /// Takes up what the log has since it was looked at last. What is asked of it changes by its entries alone, so
+    /// nothing more is asked while it does not grow.
     async fn follow(&mut self) -> Result<(), Unavailable> {
         let log = Arc::clone(&self.carrier.log);
+        let size = log.head().await?.size;
+        if self.rhythm.is_some() && size == self.unanchored.until {
+            return Ok(());
+        }
         self.rhythm = Some(log.rhythm().await?);
         let anchored_size = log.anchored_size().await?;
         if anchored_size != self.anchored_size {
             self.anchored_size = anchored_size;
             self.unanchored = Unanchored::after(anchored_size);
         }
-        let size = log.head().await?.size;
         while self.unanchored.until < size {
             let page = log.entries(EntryIndex(self.unanchored.until)).await?;
             if page.is_empty() {
@@ -225,9 +237,11 @@ impl Parts {
         let due_at = self.rhythm.and_then(|rhythm| self.unanchored.due_at(rhythm, now));
         let due_at = due_at.filter(|at| *at <= now).or(is_wanted.then_some(now));
         let Some(due_at) = due_at else { return Ok(None) };
+        if self.unanchored.entries == 0 {
+            return Ok(None);
+        }
         let head = self.carrier.log.head().await?;
-        let is_more = head.size > self.anchored_size;
-        Ok(is_more.then(|| Job::due(head.checkpoint, head.size, head.root, due_at)))
+        Ok(Some(Job::due(head.checkpoint, head.size, head.root, due_at)))
     }
 
     /// Says so where this machine's clock is wrong. Anchors go by TRON's, but times in the log go by this one.

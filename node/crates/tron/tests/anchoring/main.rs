@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod faults;
+mod online;
 mod world;
 
 use std::time::Duration;
@@ -47,7 +48,10 @@ async fn it_waits_for_its_time_and_no_longer_when_somebody_asks() {
     assert!(waits.job.is_none() && waits.due_at.unwrap() > world::now());
     node.anchor_now();
     world.anchored(&node, 1).await;
-    // Nothing is left to anchor but the anchor itself: asking again makes one of that, and no more.
+    // Nothing is left to anchor but the anchor itself, which is no reason for another.
+    node.anchor_now();
+    assert!(tokio::time::timeout(Duration::from_millis(300), node.run()).await.is_err());
+    assert!(node.progress().job.is_none() && world.included() == 1);
     for _ in 0..2 {
         world.disk.session_ends();
     }

@@ -310,11 +310,16 @@ impl World {
         }
     }
 
-    /// A process of the node.
-    pub(crate) fn node(&self) -> Anchoring {
+    /// A client of the network.
+    pub(crate) fn client(&self) -> Client {
         let time = Duration::from_millis(400);
         let asking = ClientOptions { connect_time: time, answer_time: time, ..Default::default() };
-        let client = Client::new(self.options.network.endpoint.clone(), asking).unwrap();
+        Client::new(self.options.network.endpoint.clone(), asking).unwrap()
+    }
+
+    /// A process of the node.
+    pub(crate) fn node(&self) -> Anchoring {
+        let client = self.client();
         let disk = Arc::clone(&self.disk);
         let tron = Arc::new(Killing { client, disk: disk.clone() });
         Anchoring::new(tron, disk.clone(), disk, self.options.clone(), Arc::new(now))

@@ -29,10 +29,10 @@ pub enum RecordError {
     TooLong,
     /// The checkpoint is none, or not this log's.
     #[error("its checkpoint: {0}")]
-    Checkpoint(#[from] NoteError),
+    Checkpoint(NoteError),
     /// What it says does not hold.
     #[error("it does not hold: {0}")]
-    Anchor(#[from] AnchorFinding),
+    Anchor(AnchorFinding),
 }
 
 /// A checkpoint of this log as a signed note, and the proof of where it is in TRON's blocks.
@@ -82,8 +82,8 @@ impl AnchorRecord {
     /// # Errors
     /// [`RecordError::Checkpoint`] where the text is no signed checkpoint, [`RecordError::TooLong`].
     pub fn new(checkpoint: &str, proof: AnchorProof) -> Result<Self, RecordError> {
-        let note = SignedNote::parse(checkpoint)?;
-        let checkpoint = Checkpoint::parse_body(note.text())?;
+        let note = SignedNote::parse(checkpoint).map_err(RecordError::Checkpoint)?;
+        let checkpoint = Checkpoint::parse_body(note.text()).map_err(RecordError::Checkpoint)?;
         let record = Self { note, checkpoint, proof };
         if record.to_bytes().len() > Self::BYTES_MAX {
             return Err(RecordError::TooLong);
@@ -174,8 +174,9 @@ impl AnchorRecord {
         log: &VerifierKey,
         pins: &AnchorPins,
     ) -> Result<(Checkpoint, AnchorClaims), RecordError> {
-        let checkpoint = Checkpoint::verify(&self.note.to_string(), log)?;
-        let claims = self.proof.verify(&checkpoint, pins)?;
+        let checkpoint =
+            Checkpoint::verify(&self.note.to_string(), log).map_err(RecordError::Checkpoint)?;
+        let claims = self.proof.verify(&checkpoint, pins).map_err(RecordError::Anchor)?;
         Ok((checkpoint, claims))
     }
 }

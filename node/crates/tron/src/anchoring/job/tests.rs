@@ -72,10 +72,12 @@ fn an_anchor_goes_from_due_to_solid() {
         Event::InNoBlock(at(9999)),
         Event::InBlock(BlockNumber(8)),
         solid(Some("late")),
-        Event::Elsewhere,
     ] {
         assert!(!job.apply(event.clone()), "{event:?}");
     }
+    // But it cannot be proved by a server of another network.
+    assert!(job.apply(Event::Elsewhere));
+    assert_eq!(step(&job), "build");
 }
 
 /// Another transaction may be built where, and only where, nobody can have the one before.

@@ -1,0 +1,59 @@
+//! What is measured when somebody asks.
+
+/// What a service measures when it is asked; `None` is not its to say.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Measured {
+    /// Uploads under way.
+    pub uploads: Option<u64>,
+    /// Jobs that wait for a turn to compute.
+    pub queue: Option<u64>,
+    /// Room on the data folder's disk, bytes.
+    pub free_bytes: Option<u64>,
+    /// Sessions that are open.
+    pub open_sessions: Option<u64>,
+    /// Entries of the log.
+    pub log_entries: Option<u64>,
+    /// Entries that the database's trees do not have yet.
+    pub lag_entries: Option<u64>,
+    /// Blocks of the node's chain, the first not counted.
+    pub chain_blocks: Option<u64>,
+    /// Entries of the log that the index of sessions has not taken up yet.
+    pub index_lag_entries: Option<u64>,
+    /// Sealed sessions whose chunks the index of sessions has not taken up yet.
+    pub index_unread_sessions: Option<u64>,
+    /// Entries of the log that MongoDB does not have yet.
+    pub sync_lag_entries: Option<u64>,
+    /// How long ago the oldest of them that is being sent was made, seconds.
+    pub sync_lag_seconds: Option<u64>,
+    /// Documents that were sent to MongoDB since the start.
+    pub sync_documents: Option<u64>,
+    /// Times that MongoDB could not be written to since the start.
+    pub sync_faults: Option<u64>,
+    /// Entries under the last checkpoint that was anchored on TRON.
+    pub anchored_entries: Option<u64>,
+    /// Sealed and destroyed sessions since then.
+    pub unanchored_sessions: Option<u64>,
+    /// What the last 24 hours' anchors cost, sun.
+    pub anchor_spent_sun: Option<u64>,
+    /// Entries of the log that no block stands for yet.
+    pub chain_lag_entries: Option<u64>,
+    /// How long the oldest of them waits, seconds.
+    pub chain_lag_seconds: Option<f64>,
+    /// Proposals that something can still come of.
+    pub open_proposals: Option<u64>,
+    /// The process itself.
+    pub process: Option<Process>,
+}
+
+/// What the operating system says about the process.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Process {
+    /// When it began, seconds since 1970.
+    pub started_seconds: f64,
+    /// Processor time it has had.
+    pub cpu_seconds: f64,
+    /// Memory it has in use.
+    pub resident_bytes: u64,
+    /// Files, sockets and the like that it has open.
+    pub open_files: u64,
+}
