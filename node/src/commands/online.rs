@@ -25,10 +25,10 @@ pub struct Online {
 }
 
 impl Online {
-    /// The node that is configured.
+    /// The node that is configured, once it has said that it is of the network that is.
     ///
     /// # Errors
-    /// Where none is; where no client of it can be made.
+    /// Where none is; where no client of it can be made, it cannot be asked, or is of another network.
     pub fn new(context: &Context) -> Outcome<Self> {
         let config = context.config.outside.tron.clone().ok_or_else(|| {
             Failure::usage(
@@ -41,7 +41,12 @@ impl Online {
         let client = client.map_err(|error| Failure::usage(error.to_string()))?;
         let anchors = lucid_chain::contracts::anchors_artefact();
         let anchors_code = anchors.map_err(|error| Failure::check(error.to_string()))?.init_code;
-        Ok(Self { runtime: remote::runtime()?, tron: Arc::new(client), config, anchors_code })
+        let (runtime, tron) = (remote::runtime()?, Arc::new(client));
+        let genesis = runtime.block_on(tron.genesis());
+        let genesis = genesis.map_err(|error| Failure::io(error.to_string()))?;
+        let checked = config.network.check(genesis);
+        checked.map_err(|error| Failure::usage(error.to_string()))?;
+        Ok(Self { runtime, tron, config, anchors_code })
     }
 
     /// The network, and how the node acts on it.

@@ -62,12 +62,11 @@ pub struct Ready {
 pub fn ready(online: &Online, cap: Sun, make: impl Fn(&Terms) -> Body) -> Outcome<Ready> {
     let key = super::key(online)?;
     let owner = key.address();
-    let network = online.config().network.clone();
-    let prepared = online.ask(async |tron| prepare(tron, &network, owner, cap, &make).await);
+    let prepared = online.ask(async |tron| prepare(tron, owner, cap, &make).await);
     let (body, cost, balance) = prepared?;
     let transaction = key.sign(&body).map_err(|error| Failure::check(error.to_string()))?;
     let spending = Spending {
-        network: network.name,
+        network: online.config().network.name,
         account: owner,
         balance_sun: balance.get(),
         bandwidth: cost.bandwidth,
@@ -84,14 +83,11 @@ pub fn ready(online: &Online, cap: Sun, make: impl Fn(&Terms) -> Body) -> Outcom
 
 async fn prepare(
     tron: &dyn Tron,
-    network: &lucid_tron::Network,
     owner: Address,
     cap: Sun,
     make: &impl Fn(&Terms) -> Body,
 ) -> Outcome<(Body, Cost, Sun)> {
     let io = |error: lucid_tron::ClientError| Failure::io(error.to_string());
-    let genesis = tron.genesis().await.map_err(io)?;
-    network.check(genesis).map_err(|error| Failure::usage(error.to_string()))?;
     let asked = tokio::try_join!(
         tron.head(),
         tron.solid_head(),
