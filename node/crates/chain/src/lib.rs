@@ -58,7 +58,7 @@ pub use error::{ChainError, Commitment};
 pub use pool::{Limits, Pool};
 pub use read::{
     ALTERNATIVES_MAX, At, BlockPlace, CALL_GAS_MAX, Call, CallError, Called, Included,
-    LOG_BLOCKS_MAX, LOG_BYTES_MAX, LOGS_MAX, LogEntry, LogFilter, Paths, Places, RegistrationPlace,
-    Revert, TRACE_BYTES_MAX, Tracer,
+    LOG_BLOCKS_MAX, LOG_BYTES_MAX, LOGS_MAX, LogEntry, LogFilter, LogPart, LogPlace, Paths, Places,
+    RegistrationPlace, Revert, TRACE_BYTES_MAX, Tracer,
 };
 pub use tx::{SignError, Signer, Transaction, TxError, Unsigned};

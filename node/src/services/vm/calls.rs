@@ -13,7 +13,7 @@ use lucid_api::{
 };
 use lucid_chain::{
     At, BlockNumber, CALL_GAS_MAX, Call, CallError, Chain, ChainError, Head, Header,
-    LOG_BLOCKS_MAX, LogEntry, LogFilter,
+    LOG_BLOCKS_MAX, LogEntry, LogFilter, LogPlace,
     alloy_primitives::{Address, Bytes},
     contracts::governance::refusal,
 };
@@ -94,16 +94,32 @@ impl Running {
         let found = loop {
             match self.chain.logs(BlockNumber(filter.from), BlockNumber(to), &wanted) {
                 Ok(found) => break found,
-                // Fewer blocks, then. One alone holds less than what is too much.
+                // Fewer blocks, then; of one that has more alone, all.
                 Err(
                     ChainError::TooManyLogs { number, .. } | ChainError::LogsTooLong { number, .. },
                 ) if number.0 > filter.from => to = number.0 - 1,
+                Err(ChainError::TooManyLogs { .. } | ChainError::LogsTooLong { .. }) => {
+                    to = filter.from;
+                    break self.logs_of(BlockNumber(to), &wanted)?;
+                }
                 Err(error) => return Err(of_chain(&error)),
             }
         };
         let logs = self.timed(found)?;
         let (hash, header) = header(&self.chain, to)?;
         Ok(LogsPage { logs, until: Some(place_of(hash, &header)), more: to < last })
+    }
+
+    /// All logs of a block, whose gas bounds them.
+    fn logs_of(&self, number: BlockNumber, wanted: &LogFilter) -> Answer<Vec<LogEntry>> {
+        let (mut found, mut next) = (Vec::new(), Some(LogPlace::first_of(number)));
+        while let Some(place) = next {
+            let part = self.chain.logs_part(place, number, wanted);
+            let part = part.map_err(|error| of_chain(&error))?;
+            found.extend(part.logs);
+            next = part.next;
+        }
+        Ok(found)
     }
 
     /// Logs with the times of their blocks.

@@ -11,7 +11,7 @@ use super::{
     params::{Fields, Params, Read, Tag, one_or_many},
     write,
 };
-use crate::{BlockNumber, LogEntry, LogFilter};
+use crate::{BlockNumber, LogEntry, LogFilter, LogPlace};
 
 /// Which logs, and where.
 pub(super) struct LogQuery {
@@ -106,7 +106,7 @@ impl Rpc {
         let head = self.chain.head().header.number;
         // Its bounds are seen by asking once.
         self.chain.logs(head, head, &filter)?;
-        self.install(Kind::Logs { filter, from, to, next: head.next() })
+        self.install(Kind::Logs { filter, from, to, next: LogPlace::first_of(head.next()) })
     }
 
     pub(super) fn new_block_filter(&self, params: Params) -> Result<Answer, RpcError> {
