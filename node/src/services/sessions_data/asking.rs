@@ -90,22 +90,26 @@ impl SessionsData for LocalSessionsData {
             ListOrder::Newest => Order::NewestFirst,
             ListOrder::Oldest => Order::OldestFirst,
         };
-        let filter = CatalogueFilter { owner, state, from, until, order };
+        let filter = CatalogueFilter { owner: owner.clone(), state, from, until, order };
         let catalogue = self.fresh().await?;
         let list = move |of: &Catalogue| of.list(&filter, after, count(limit));
         let rows = self.ask(catalogue, list).await?;
+        self.hold_rows(&rows, owner.as_ref()).await?;
         Ok(rows.into_iter().map(session).collect())
     }
 
     async fn search(&self, search: Search) -> Answer<Found> {
         let catalogue = self.fresh().await?;
         let complete = self.chunks_read().await;
+        let whose = search.owner.clone();
         let found = self.ask(catalogue, move |of| {
             let Search { hash, owner, after, limit } = search;
             let after = after.map(|after| stored_match(&after));
             of.search(&hash, owner.as_ref(), after.as_ref(), count(limit))
         });
-        let matches = found.await?.iter().map(api_match).collect();
+        let found = found.await?;
+        self.hold_matches(&found, whose.as_ref()).await?;
+        let matches = found.iter().map(api_match).collect();
         Ok(Found { matches, complete })
     }
 
