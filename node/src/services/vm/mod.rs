@@ -15,13 +15,20 @@
 //!   the log's order. Where that cannot be, no block is made;
 //! - an append whose outcome is not known is looked for in the log before another block is made.
 //!
+//! - no block is made of a row that does not follow from the newest header: where one was altered, the database
+//!   is made anew from the log;
+//! - of others' transactions no more goes into the log than `allowance` has, and nothing while its disk is
+//!   nearly full.
+//!
 //! A crash loses transactions that wait for a block, and nothing else. What is asked of contracts, and the
 //! node's own calls of the governor, are in `calls`; those that wait, in `own`, and those of others, which
-//! come by JSON-RPC, in `waiting`.
+//! come by JSON-RPC, in `waiting`. When a block is dated is in `clock`.
 
+mod allowance;
 mod asked;
 mod beginning;
 mod calls;
+mod clock;
 mod error;
 mod making;
 mod own;
@@ -31,8 +38,11 @@ mod waiting;
 use std::{
     num::NonZeroUsize,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-    time::Duration,
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -55,7 +65,7 @@ use lucid_store::{Disk, Projection, StoreError, secrets};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use self::{error::VmError, own::OwnCalls, waiting::PoolHost};
+use self::{allowance::Allowance, error::VmError, own::OwnCalls, waiting::PoolHost};
 use super::{cpu::Pool, problem};
 use crate::context::now;
 
@@ -100,6 +110,16 @@ struct Parts {
     waiting: Mutex<Waiting>,
     /// The node's own calls, beside registrations.
     own: OwnCalls,
+    /// What of others' may still go into the log.
+    allowance: Mutex<Allowance>,
+    /// Whether the log's disk had room for others' when it was looked at last.
+    has_room: AtomicBool,
+    /// The database has what the chain did not make: it is to be made anew.
+    is_altered: AtomicBool,
+    /// Why blocks wait for the clock, where they do.
+    held_back: Mutex<Option<String>>,
+    /// When the process had it.
+    began: Instant,
     wake: Notify,
     /// How far in the log all that was sealed is registered; nothing before that is known.
     looked: Mutex<Option<u64>>,
@@ -155,6 +175,11 @@ impl LocalVm {
             pool: Pool::new(NonZeroUsize::MIN),
             waiting: Mutex::new(Waiting::new(Default::default())),
             own: OwnCalls::default(),
+            allowance: Mutex::new(Allowance::new(Instant::now())),
+            has_room: AtomicBool::new(true),
+            is_altered: AtomicBool::new(false),
+            held_back: Mutex::default(),
+            began: Instant::now(),
             wake: Notify::new(),
             looked: Mutex::default(),
             state: Mutex::new(State::Away("the chain is being read from the log".to_owned())),
@@ -172,6 +197,9 @@ impl LocalVm {
                 break;
             };
             let why = error.to_string();
+            if error.is_altered() {
+                parts.is_altered.store(true, Ordering::Relaxed);
+            }
             match error.is_absence() {
                 true => tracing::info!(why, "the chain waits for another service"),
                 false => tracing::error!(why, "the chain does not go on; it is looked at again"),
@@ -206,7 +234,27 @@ impl LocalVm {
         question: impl FnOnce(&Running, Address) -> Answer<T> + Send + 'static,
     ) -> Answer<T> {
         let (running, account) = (self.parts.running()?, self.parts.signer.address());
-        self.pool.run(move || question(&running, account)).await
+        let answer = self.pool.run(move || question(&running, account)).await;
+        // It is about the database, or about what is in it.
+        answer.map_err(|problem| match problem.code {
+            Code::Damaged => self.parts.altered(),
+            _ => problem,
+        })
+    }
+
+    /// Holds what was answered of blocks against the log: each is there with this hash, where the database says.
+    async fn held(&self, blocks: &[(u64, Hash)]) -> Answer<()> {
+        for &(number, hash) in blocks {
+            let place = self.ask(move |running, _| running.place(number)).await?;
+            let entry = self.parts.log.entries(EntryIndex(place), 1).await?.into_iter().next();
+            let entry = entry.and_then(|entry| Entry::parse(entry.entry.as_bytes()).ok());
+            if !matches!(entry, Some(Entry::EvmBlock(block)) if block.hash == hash) {
+                let place = EntryIndex(place);
+                tracing::error!(number, %hash, %place, "a block of the chain's database is not in the log");
+                return Err(self.parts.altered());
+            }
+        }
+        Ok(())
     }
 
     /// How many entries the log has that no block stands for, and how many seconds the oldest of them waits.
@@ -223,13 +271,20 @@ impl LocalVm {
         Some((entries, Duration::from_millis(millis).as_secs_f64()))
     }
 
-    /// Why the chain is not there, where it is not.
+    /// Why the chain is not there, or makes no blocks, where that is so.
     #[must_use]
     pub fn away(&self) -> Option<String> {
         match &*self.parts.lock() {
             State::Away(why) => Some(why.clone()),
-            State::There(_) => None,
+            State::There(_) => self.parts.held_back().clone(),
         }
+    }
+
+    /// What is to be known of a chain that is there: that its newest block is of a time to come.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let running = self.parts.running().ok()?;
+        clock::ahead(now(), running.chain.head().header.time)
     }
 }
 
@@ -255,9 +310,7 @@ impl Parts {
         if let Err(error) = self.create_contracts(&running).await {
             return error;
         }
-        if let Err(error) = self.tell_what_counts(&running).await {
-            return error;
-        }
+        self.tell_what_counts(&running).await;
         let head = running.chain.head().header;
         tracing::info!(number = head.number.0, log_size = head.log_size, "the chain is there");
         self.set(State::There(Arc::clone(&running)));
@@ -266,6 +319,14 @@ impl Parts {
             Ok(never) => match never {},
             Err(error) => error,
         }
+    }
+
+    /// Has the database made anew, in which somebody altered something; what to say to who met it.
+    fn altered(&self) -> Problem {
+        self.is_altered.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+        let detail = "the chain's database is damaged, and is made anew from the log: try again";
+        Problem::new(Code::Unavailable, detail)
     }
 
     fn contracts(&self) -> Contracts {
@@ -289,6 +350,16 @@ impl Parts {
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         // A panic in it leaves it whole between two operations, or the process ends.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn allowance(&self) -> MutexGuard<'_, Allowance> {
+        // A panic in it leaves numbers that are not larger than they may be.
+        self.allowance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held_back(&self) -> MutexGuard<'_, Option<String>> {
+        // It is assigned whole.
+        self.held_back.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn looked(&self) -> MutexGuard<'_, Option<u64>> {
@@ -350,18 +421,31 @@ impl Evm for LocalVm {
     }
 
     async fn block(&self, block: BlockId) -> Answer<BlockDetail> {
-        self.ask(move |running, _| running.block(block)).await
+        let block = self.ask(move |running, _| running.block(block)).await?;
+        self.held(&[(block.block.header.number.0, block.block.hash)]).await?;
+        Ok(block)
     }
 
     async fn transaction(&self, hash: TxHash) -> Answer<TransactionDetail> {
-        self.ask(move |running, _| running.transaction(hash)).await
+        let transaction = self.ask(move |running, _| running.transaction(hash)).await?;
+        self.held(&[(transaction.block_number, transaction.block_hash)]).await?;
+        Ok(transaction)
     }
 
     async fn registration(&self, session: SessionId) -> Answer<Option<Registration>> {
-        self.ask(move |running, _| running.registration(session)).await
+        let registration = self.ask(move |running, _| running.registration(session)).await?;
+        let blocks = registration.iter().map(|of| (of.block_number, of.block_hash));
+        self.held(&blocks.collect::<Vec<_>>()).await?;
+        Ok(registration)
     }
 
     async fn registrations(&self, before: Option<u64>, limit: u32) -> Answer<Vec<Registration>> {
-        self.ask(move |running, _| running.registrations(before, limit)).await
+        let registrations =
+            self.ask(move |running, _| running.registrations(before, limit)).await?;
+        let blocks = registrations.iter().map(|of| (of.block_number, of.block_hash));
+        let mut blocks: Vec<_> = blocks.collect();
+        blocks.dedup();
+        self.held(&blocks).await?;
+        Ok(registrations)
     }
 }
