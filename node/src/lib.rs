@@ -8,6 +8,7 @@
 //! into what is printed or logged; every failure ends in one of the exit codes of [`failure`].
 
 pub mod cli;
+mod clock;
 pub mod commands;
 pub mod config;
 pub mod context;

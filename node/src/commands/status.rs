@@ -137,7 +137,11 @@ fn text(status: &Status) -> String {
         rows.push(("up", format!("{hours} h {minutes:02} min, since {at}")));
     }
     for Check { name, ok, detail } in checks {
-        let found = if *ok { "ok".to_owned() } else { format!("FAIL: {detail}") };
+        let found = match (ok, detail.is_empty()) {
+            (true, true) => "ok".to_owned(),
+            (true, false) => format!("ok, but {detail}"),
+            (false, _) => format!("FAIL: {detail}"),
+        };
         rows.push((name, found));
     }
     let counts = [

@@ -4,6 +4,7 @@
 mod anchors;
 mod chain_api;
 mod governance;
+mod hostile;
 mod log;
 mod node;
 mod parameters;
@@ -36,6 +37,11 @@ use self::{
         proposals_are_made_and_shown_and_survive_a_restart,
         the_nodes_account_speaks_to_the_governor_for_governance_alone,
         what_could_not_be_carried_out_is_not_proposed, what_is_in_force_and_who_decides_is_said,
+    },
+    hostile::{
+        a_disk_that_is_nearly_full_is_the_nodes_own, a_full_pool_keeps_no_member_from_voting,
+        altered_rows_are_not_believed, an_index_that_differs_from_the_log_is_not_believed,
+        no_decision_ends_the_chain_or_its_own_carrying_out, the_nodes_account_is_the_nodes,
     },
     log::{the_log_is_read_and_proved, witnesses_say_what_they_saw},
     node::{CHUNK, Node, Reach},
@@ -107,6 +113,12 @@ suite! {
     chunks_that_cannot_be_read_keep_nothing_else_from_being_found
     the_index_goes_on_after_a_crash_and_without_its_folder
     an_index_of_another_log_or_a_damaged_one_is_made_anew
+    a_full_pool_keeps_no_member_from_voting
+    the_nodes_account_is_the_nodes
+    a_disk_that_is_nearly_full_is_the_nodes_own
+    altered_rows_are_not_believed
+    an_index_that_differs_from_the_log_is_not_believed
+    no_decision_ends_the_chain_or_its_own_carrying_out
 }
 
 fn new(length: Option<u64>) -> NewSession {

@@ -63,7 +63,8 @@ fn governance_check(governance: &LocalGovernance) -> Check {
 /// Whether the chain is there.
 fn chain_check(vm: &LocalVm) -> Check {
     match vm.away() {
-        None => Check::ok("chain"),
+        // It is told, and no reason to take the node for one that cannot work.
+        None => Check { detail: vm.warning().unwrap_or_default(), ..Check::ok("chain") },
         Some(why) => Check::failed("chain", why),
     }
 }

@@ -173,7 +173,7 @@ pub enum ChainError {
     /// A log query has more results than one answers.
     #[error(
         "more than {logs_max} logs match up to block {number}: ask for a range that ends before it, or for \
-         fewer addresses and topics"
+         fewer addresses and topics; a filter (eth_newFilter) tells all of a block's in parts"
     )]
     TooManyLogs {
         /// What is allowed.
@@ -184,7 +184,7 @@ pub enum ChainError {
     /// A log query's results are too long together.
     #[error(
         "the logs that match up to block {number} hold more than {bytes_max} bytes: ask for a range that ends \
-         before it, or for fewer addresses and topics"
+         before it, or for fewer addresses and topics; a filter (eth_newFilter) tells all of a block's in parts"
     )]
     LogsTooLong {
         /// What is allowed: bytes of data.

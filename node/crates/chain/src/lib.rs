@@ -51,14 +51,19 @@ mod vectors;
 pub use alloy_primitives;
 /// Traces' types, in the form that geth's clients read.
 pub use alloy_rpc_types_trace;
+/// An account as the state's trie has it.
+pub use alloy_trie::TrieAccount as Account;
 
 pub use block::{Block, BlockNumber, ChainId, Genesis, Header, LogPosition, Receipt, bloom_of};
 pub use chain::{Chain, HISTORY_BLOCKS, Head, Proposal};
 pub use error::{ChainError, Commitment};
-pub use pool::{Limits, Pool};
+pub use pool::{
+    Intake, Limits, Pool, RESERVED_BYTES_MAX, RESERVED_OF_ACCOUNT, RESERVED_OF_ACCOUNT_BYTES,
+    UNREADY_MILLIS_MAX, WAITING_MILLIS_MAX,
+};
 pub use read::{
     ALTERNATIVES_MAX, At, BlockPlace, CALL_GAS_MAX, Call, CallError, Called, Included,
-    LOG_BLOCKS_MAX, LOG_BYTES_MAX, LOGS_MAX, LogEntry, LogFilter, Paths, Patience, Places,
-    RegistrationPlace, Revert, TRACE_BYTES_MAX, Tracer,
+    LOG_BLOCKS_MAX, LOG_BYTES_MAX, LOGS_MAX, LogEntry, LogFilter, LogPart, LogPlace, Paths,
+    Patience, Places, RegistrationPlace, Revert, TRACE_BYTES_MAX, Tracer,
 };
 pub use tx::{SignError, Signer, Transaction, TxError, Unsigned};

@@ -66,9 +66,14 @@ impl<D: DatabaseRef<Error = ChainError>> Machine<D> {
         Ok((result, Self { evm: evm.ctx.build_mainnet() }))
     }
 
-    /// What all executed transactions changed.
-    pub(crate) fn into_changes(self) -> Changes {
-        self.evm.ctx.journaled_state.database.into_changes()
+    /// The state that it began with, and what all executed transactions changed.
+    pub(crate) fn into_parts(self) -> (D, Changes) {
+        self.evm.ctx.journaled_state.database.into_parts()
+    }
+
+    /// The state that it began with.
+    pub(crate) fn base(&self) -> &D {
+        self.evm.ctx.journaled_state.database.base()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Reading and writing rows of the tree: long texts in pieces, and numbers.
 
-use alloy_primitives::{B256, U256};
+use alloy_primitives::{B256, U256, keccak256};
 use alloy_rlp::Decodable;
 use alloy_trie::TrieAccount;
 use lucid_core::Hash;
@@ -71,12 +71,13 @@ pub(crate) fn place(bytes: &[u8]) -> Result<(BlockNumber, u32), ChainError> {
     Ok((number(block)?, u32::from_be_bytes(index)))
 }
 
-/// The code whose hash is `hash`, which must be there.
+/// The code whose hash is `hash`, which must be there. The hash is computed anew.
 pub(crate) fn code(tree: &Tree, hash: B256) -> Result<Vec<u8>, ChainError> {
     let code = long(tree, &keys::code(hash))?;
-    match code.is_empty() {
-        true => Err(damaged(format!("the code {hash} is missing"))),
-        false => Ok(code),
+    match keccak256(&code) == hash {
+        true => Ok(code),
+        false if code.is_empty() => Err(damaged(format!("the code {hash} is missing"))),
+        false => Err(damaged(format!("the code {hash} has another hash"))),
     }
 }
 

@@ -1,16 +1,13 @@
 //! The machine: processor, memory, clock.
 
-use std::{
-    fs,
-    process::{Command, Stdio},
-};
+use std::fs;
 
 use lucid_core::{Timestamp, chunk::Suite, counted};
 use lucid_hal::cpu;
 use lucid_pipeline::aead::{self, Implementation};
 
 use super::Line;
-use crate::{config::Config, output::human_bytes};
+use crate::{clock::clock_is_kept, config::Config, output::human_bytes};
 
 /// What the pipeline needs besides its chunks.
 const PIPELINE_BYTES: u64 = 32 << 20;
@@ -114,17 +111,13 @@ pub(super) fn clock(now: Timestamp, last_entry: Option<Timestamp>) -> Line {
 
 /// Whether something keeps the clock right, where systemd knows.
 pub(super) fn clock_source() -> Option<Line> {
-    let arguments = ["show", "--property=NTPSynchronized", "--value"];
-    let output = Command::new("timedatectl").args(arguments).stdin(Stdio::null()).output();
-    let output = output.ok().filter(|output| output.status.success())?;
-    match output.stdout.trim_ascii() {
-        b"yes" => Some(Line::ok("clock source", "the clock is kept right over the network")),
-        b"no" => {
+    Some(match clock_is_kept()? {
+        true => Line::ok("clock source", "the clock is kept right over the network"),
+        false => {
             let remedy = "timedatectl set-ntp true, or give the machine a clock of its own";
-            Some(Line::warn("clock source", "nothing keeps the clock right", remedy))
+            Line::warn("clock source", "nothing keeps the clock right", remedy)
         }
-        _ => None,
-    }
+    })
 }
 
 #[cfg(test)]

@@ -88,6 +88,10 @@ impl<'a> Member<'a> {
 
     pub(super) fn act(&self, id: Hash, deed: &Deed<'_>) -> Outcome<Acted> {
         let proposed = known(id, &self.node.proposal(id)?)?;
+        let furthers = matches!(deed, Deed::Vote(Support::For, _) | Deed::Queue | Deed::Execute);
+        if let Some(why) = proposed.ends_decisions(&self.contracts()?).filter(|_| furthers) {
+            return Err(Failure::usage(format!("nothing was sent for this proposal: {why}")));
+        }
         let input = match deed {
             Deed::Vote(support, reason) => {
                 let support = match support {
@@ -182,7 +186,7 @@ fn known(id: Hash, told: &Proposal) -> Outcome<Proposed> {
         let data = hex::decode(&call.data).map_err(|_| nonsense("a call's data"))?;
         Ok(ProposedCall { target: read_address(&call.target)?, value, data: data.into() })
     });
-    let proposed = Proposed { calls: calls.collect::<Outcome<_>>()?, text: told.text.clone() };
+    let proposed = Proposed::of(calls.collect::<Outcome<_>>()?, told.text.as_bytes());
     match proposed.id().0.0 == id.0 {
         true => Ok(proposed),
         false => Err(Failure::check(format!(

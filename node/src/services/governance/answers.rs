@@ -161,13 +161,14 @@ impl Governance for LocalGovernance {
             let detail = format!("reason is a text of at most {REASON_BYTES_MAX} bytes");
             return Err(Problem::new(Code::InvalidRequest, detail));
         }
+        let for_it = support == Support::For;
         let support = match support {
             Support::For => governance::Support::For,
             Support::Against => governance::Support::Against,
             Support::Abstain => governance::Support::Abstain,
         };
         let vote = |_: &Proposed| governance::vote(id_of(hash), support, &reason);
-        self.step(hash, Step::Vote, vote).await
+        self.step(hash, Step::Vote { for_it }, vote).await
     }
 
     async fn queue(&self, hash: Hash) -> Answer<Acted> {

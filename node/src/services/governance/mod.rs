@@ -288,6 +288,7 @@ impl LocalGovernance {
         step: Step,
         input: impl FnOnce(&Proposed) -> Bytes,
     ) -> Answer<Acted> {
+        let furthers = matches!(step, Step::Vote { for_it: true } | Step::Queue | Step::Execute);
         let place = self.follow().await?;
         let record = self.record(id_of(hash))?;
         let (id, contracts) = (record.id, &place.contracts);
@@ -300,11 +301,11 @@ impl LocalGovernance {
         let vote = Vote::read(contracts, as_many(vote)?);
         let vote = vote.map_err(|error| problem::internal(&error))?;
         is_time(step, &record, &standing, vote, place.account, viewed.at)?;
-        // A vote needs no more than the id.
-        let proposed = match step {
-            Step::Vote => Proposed { calls: Vec::new(), text: String::new() },
-            _ => self.proposed(&place, &record).await?,
-        };
+        let proposed = self.proposed(&place, &record).await?;
+        if let Some(why) = proposed.ends_decisions(contracts).filter(|_| furthers) {
+            let detail = format!("this node does nothing for this proposal: {why}");
+            return Err(Problem::new(Code::Conflict, detail));
+        }
         self.act(&place, id, input(&proposed)).await
     }
 }

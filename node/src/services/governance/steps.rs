@@ -15,7 +15,10 @@ use super::{
 /// What is done to a proposal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    Vote,
+    Vote {
+        /// Whether it is a vote for it.
+        for_it: bool,
+    },
     Queue,
     Execute,
     Cancel,
@@ -36,15 +39,17 @@ pub(super) fn is_time(
     let refuse = |detail: String| Err(Problem::new(Code::Conflict, detail));
     let (opens, ends) = (time(record.snapshot + 1), time(standing.deadline + 1));
     match (step, state) {
-        (Step::Vote, Pending) => refuse(format!("the vote on this proposal opens at {opens}")),
-        (Step::Vote, Active) if vote.cast => {
+        (Step::Vote { .. }, Pending) => {
+            refuse(format!("the vote on this proposal opens at {opens}"))
+        }
+        (Step::Vote { .. }, Active) if vote.cast => {
             refuse("this node has voted on this proposal already: a vote is final".to_owned())
         }
-        (Step::Vote, Active) if vote.eligible == Some(false) => refuse(
+        (Step::Vote { .. }, Active) if vote.eligible == Some(false) => refuse(
             "this node was no member when the vote on this proposal began, and has none".to_owned(),
         ),
-        (Step::Vote, Active) | (Step::Queue, Succeeded) => Ok(()),
-        (Step::Vote, _) => {
+        (Step::Vote { .. }, Active) | (Step::Queue, Succeeded) => Ok(()),
+        (Step::Vote { .. }, _) => {
             refuse(format!("the vote on this proposal is over: it is {state}; it ended at {ends}"))
         }
         (Step::Queue, Pending | Active) => {
@@ -141,7 +146,7 @@ mod tests {
             (Expired, Some("is over"), Some("is expired"), Some("is expired"), Some(opens)),
             (Executed, Some("is over"), Some("is executed"), Some("is executed"), Some(opens)),
         ] {
-            check(Step::Vote, state, free, ETA, vote);
+            check(Step::Vote { for_it: true }, state, free, ETA, vote);
             check(Step::Queue, state, free, ETA, queue);
             check(Step::Execute, state, free, ETA, execute);
             check(Step::Cancel, state, free, ETA, cancel);
@@ -149,8 +154,14 @@ mod tests {
         let eta = "1970-01-01T00:08:20.000Z";
         check(Step::Execute, Queued, free, ETA - 1, Some(eta));
         let cast = Vote { cast: true, eligible: Some(true) };
-        check(Step::Vote, Active, cast, 150, Some("voted on this proposal already"));
+        check(
+            Step::Vote { for_it: true },
+            Active,
+            cast,
+            150,
+            Some("voted on this proposal already"),
+        );
         let none = Vote { cast: false, eligible: Some(false) };
-        check(Step::Vote, Active, none, 150, Some("was no member"));
+        check(Step::Vote { for_it: true }, Active, none, 150, Some("was no member"));
     }
 }

@@ -15,6 +15,7 @@ use lucid_core::{
     EntryIndex, Hash,
     entry::{Entry, EvmBlock},
 };
+use lucid_store::StoreError;
 
 use super::{Orchestrator, Parts};
 use crate::services::problem::{internal, of_store};
@@ -123,5 +124,16 @@ impl Parts {
 impl BlockLog for Orchestrator {
     async fn append_block(&self, entries: Vec<String>) -> Answer<u64> {
         self.run(move |parts| parts.append_block(&entries)).await
+    }
+
+    async fn room(&self) -> Answer<()> {
+        self.run(|parts| match parts.store.check_room() {
+            // It is asked again and again: who asks says it once.
+            Err(error @ StoreError::DiskFull { .. }) => {
+                Err(Problem::new(Code::DiskFull, error.to_string()))
+            }
+            other => other.map_err(of_store),
+        })
+        .await
     }
 }

@@ -91,11 +91,12 @@ impl SessionsData for LocalSessionsData {
             ListOrder::Newest => Order::NewestFirst,
             ListOrder::Oldest => Order::OldestFirst,
         };
-        let filter = CatalogueFilter { owner, state, anchored, from, until, order };
+        let filter = CatalogueFilter { owner: owner.clone(), state, anchored, from, until, order };
         let catalogue = self.fresh().await?;
         let list =
             move |of: &Catalogue| Ok((of.list(&filter, after, count(limit))?, of.anchored_size()));
         let (rows, anchored_size) = self.ask(catalogue, list).await?;
+        self.hold_rows(&rows, owner.as_ref()).await?;
         Ok(rows.into_iter().map(|row| session(row, anchored_size)).collect())
     }
 
@@ -106,12 +107,15 @@ impl SessionsData for LocalSessionsData {
     async fn search(&self, search: Search) -> Answer<Found> {
         let catalogue = self.fresh().await?;
         let complete = self.chunks_read().await;
+        let whose = search.owner.clone();
         let found = self.ask(catalogue, move |of| {
             let Search { hash, owner, after, limit } = search;
             let after = after.map(|after| stored_match(&after));
             of.search(&hash, owner.as_ref(), after.as_ref(), count(limit))
         });
-        let matches = found.await?.iter().map(api_match).collect();
+        let found = found.await?;
+        self.hold_matches(&found, whose.as_ref()).await?;
+        let matches = found.iter().map(api_match).collect();
         Ok(Found { matches, complete })
     }
 

@@ -8,6 +8,7 @@
 //! Invariants:
 //! - nothing waits for it but who asks it: recording and sealing do not know that it is there;
 //! - an answer takes in the log as it was when it was asked for, or says that it cannot;
+//! - of a session no more is answered than its entries in the log say (`held`);
 //! - what it is made of was compared: entries with the log's root, a session's chunks with its `merkle_root`;
 //! - a catalogue that cannot be trusted is moved aside and made anew, without the node being restarted.
 //!
@@ -16,6 +17,7 @@
 mod asking;
 mod chunks;
 mod following;
+mod held;
 
 use std::{
     num::NonZeroUsize,

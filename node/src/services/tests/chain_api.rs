@@ -18,7 +18,11 @@ use lucid_core::{
 };
 use serde_json::{Value, json};
 
-use super::{Node, Reach, asker, code, node::Vm};
+use super::{
+    Node, Reach, asker, code,
+    hostile::{other, with_others},
+    node::Vm,
+};
 
 /// What takes longer hangs.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -213,7 +217,7 @@ pub(super) async fn entries_are_found_by_kind_and_session(reach: Reach) {
     vm.stop().await;
 }
 
-/// Sends a transaction of the node's own account, and waits until it is in a block.
+/// Sends a transaction, and waits until it is in a block.
 async fn send(vm: &Vm, signer: &Signer, to: &str, input: Bytes) -> TransactionDetail {
     let origin = vm.chain.node().await.unwrap().origin;
     let call = |method: &str, params: Value| {
@@ -245,7 +249,7 @@ async fn send(vm: &Vm, signer: &Signer, to: &str, input: Bytes) -> TransactionDe
 
 pub(super) async fn the_node_says_who_it_is_and_why_a_transaction_failed(reach: Reach) {
     let node = Node::new(reach).await;
-    let vm = node.vm("vm", node.blocks.clone()).await;
+    let vm = with_others(&node, 1, node.blocks.clone()).await;
     let head = vm.registered(0).await;
     let about = vm.chain.node().await.unwrap();
     let key = node.log.head().await.unwrap().key;
@@ -259,14 +263,10 @@ pub(super) async fn the_node_says_who_it_is_and_why_a_transaction_failed(reach: 
     assert_eq!(about.features, ["chain", "witness"], "it witnesses a log, and none is asked");
     assert_eq!(about.services, ["one", "two"]);
 
-    let file = node.folder.path().join("vm/secrets/evm.key");
-    let key = std::fs::read_to_string(file).unwrap();
-    let signer = Signer::new(&hex::decode(key.trim()).unwrap().try_into().unwrap()).unwrap();
-    assert_eq!(signer.address().to_checksum(None), head.account);
     // `set(bytes32,uint256)`, which is for the timelock alone.
     let selector = &keccak256("set(bytes32,uint256)")[..4];
     let set: Bytes = [selector, &[0; 64]].concat().into();
-    let failed = send(&vm, &signer, &about.origin.contracts.parameters, set).await;
+    let failed = send(&vm, &other(0), &about.origin.contracts.parameters, set).await;
     assert!(!failed.success && failed.logs.is_empty());
     let why = failed.failure.as_deref().unwrap_or_default();
     assert!(why.starts_with("only a decision changes this"), "{why}");

@@ -268,6 +268,10 @@ impl BlockLog for Tampering {
         let texts = entries.iter().map(|it| String::from_utf8(it.to_bytes().unwrap()).unwrap());
         self.log.append_block(texts.collect()).await
     }
+
+    async fn room(&self) -> Answer<()> {
+        self.log.room().await
+    }
 }
 
 pub(super) async fn blocks_and_what_the_log_says_of_parameters_must_agree(reach: Reach) {

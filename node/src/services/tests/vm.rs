@@ -129,6 +129,10 @@ impl BlockLog for Unreliable {
             _ => self.log.append_block(entries).await,
         }
     }
+
+    async fn room(&self) -> Answer<()> {
+        self.log.room().await
+    }
 }
 
 pub(super) async fn an_append_whose_end_is_not_known_is_not_made_twice(reach: Reach) {

@@ -85,6 +85,11 @@ impl Running {
         })
     }
 
+    /// Where a block's header is in the log.
+    pub(super) fn place(&self, number: u64) -> Answer<u64> {
+        Ok(self.places.block(BlockNumber(number)).map_err(of_chain)?.log_index)
+    }
+
     pub(super) fn blocks(&self, before: Option<u64>, limit: u32) -> Answer<BlockPage> {
         let Head { header, .. } = self.chain.head();
         let end = before.unwrap_or(u64::MAX).min(header.number.0 + 1);
@@ -103,6 +108,7 @@ impl Running {
             }
         };
         let block = self.summary(number)?;
+        self.chain.check_block(number).map_err(of_chain)?;
         let body = self.chain.block(number).map_err(of_chain)?.body;
         let receipts = self.chain.receipts(number).map_err(of_chain)?;
         let mut before = 0;
@@ -187,7 +193,10 @@ impl Running {
 
     pub(super) fn registration(&self, session: SessionId) -> Answer<Option<Registration>> {
         match self.places.session(session).map_err(of_chain)? {
-            Some(place) => self.registration_at(place, |found| found.session == session).map(Some),
+            Some(place) => {
+                self.chain.check_block(place.0).map_err(of_chain)?;
+                self.registration_at(place, |found| found.session == session).map(Some)
+            }
             None => Ok(None),
         }
     }
@@ -199,6 +208,9 @@ impl Running {
     ) -> Answer<Vec<Registration>> {
         let limit = limit.min(CHAIN_PAGE_MAX) as usize;
         let places = self.places.before(before, limit).map_err(of_chain)?;
+        let mut blocks: Vec<_> = places.iter().map(|(number, _)| *number).collect();
+        blocks.dedup();
+        blocks.iter().try_for_each(|number| self.chain.check_block(*number)).map_err(of_chain)?;
         places.into_iter().map(|place| self.registration_at(place, |_| true)).collect()
     }
 

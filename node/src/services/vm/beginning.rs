@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lucid_chain::{
     Chain, ChainId, Genesis, HISTORY_BLOCKS,
     alloy_primitives::{Address, U256},
-    contracts::{Governance, GovernanceInForce},
+    contracts::{Governance, GovernanceInForce, governance::DURATION_MAX},
     logged::genesis_entries,
 };
 use lucid_core::Hash;
@@ -20,7 +20,7 @@ const COINS: u64 = 1_000_000_000;
 /// What every other node's account has: what it sends for a decision costs less than a thousandth of one.
 const COINS_OF_OTHERS: u64 = 1_000_000;
 
-fn wei(coins: u64) -> U256 {
+pub(super) fn wei(coins: u64) -> U256 {
     U256::from(coins) * U256::from(10).pow(U256::from(18))
 }
 
@@ -69,13 +69,16 @@ impl Parts {
     }
 
     /// Says, once at each start, which settings that are fixed when a chain begins are others in the
-    /// configuration: the chain's count.
-    pub(super) async fn tell_what_counts(
-        self: &Arc<Self>,
-        running: &Arc<Running>,
-    ) -> Result<(), VmError> {
+    /// configuration: the chain's count. The chain goes on without it where it cannot be told.
+    pub(super) async fn tell_what_counts(self: &Arc<Self>, running: &Arc<Running>) {
         let (parts, of) = (Arc::clone(self), Arc::clone(running));
-        let differing = self.work(move || parts.differing(&of)).await?;
+        let differing = match self.work(move || parts.differing(&of)).await {
+            Ok(differing) => differing,
+            Err(error) => {
+                tracing::warn!(%error, "whether the configuration is the chain's cannot be told");
+                return;
+            }
+        };
         if !differing.is_empty() {
             let settings = differing.join(", ");
             tracing::warn!(
@@ -83,7 +86,16 @@ impl Parts {
                 "these settings differ from what the chain has, and count only when a chain begins"
             );
         }
-        Ok(())
+        if running
+            .contracts
+            .governance(&running.chain)
+            .is_ok_and(|now| now.timelock_delay > DURATION_MAX)
+        {
+            tracing::warn!(
+                "the delay before a decision can be carried out is longer than {DURATION_MAX} s: no decision, not \
+                 even one to shorten it, may ever be carried out"
+            );
+        }
     }
 
     fn differing(&self, running: &Running) -> Result<Vec<String>, VmError> {

@@ -16,7 +16,7 @@ use lucid_api::{
 };
 use lucid_chain::{
     At, BlockNumber, CALL_GAS_MAX, Call, CallError, Chain, ChainError, Head, Header,
-    LOG_BLOCKS_MAX, LogEntry, LogFilter, Patience,
+    LOG_BLOCKS_MAX, LogEntry, LogFilter, LogPlace, Patience,
     alloy_primitives::{Address, Bytes},
     contracts::governance::refusal,
 };
@@ -103,10 +103,14 @@ impl Running {
             let (from, last) = (BlockNumber(filter.from), BlockNumber(to));
             match self.chain.logs_within(from, last, &wanted, patience) {
                 Ok(found) => break found,
-                // Fewer blocks, then. One alone holds less than what is too much.
+                // Fewer blocks, then; of one that has more alone, all.
                 Err(
                     ChainError::TooManyLogs { number, .. } | ChainError::LogsTooLong { number, .. },
                 ) if number.0 > filter.from => to = number.0 - 1,
+                Err(ChainError::TooManyLogs { .. } | ChainError::LogsTooLong { .. }) => {
+                    to = filter.from;
+                    break self.logs_of(BlockNumber(to), &wanted)?;
+                }
                 Err(ChainError::OutOfTime { number }) => {
                     // Half as much takes no more than the time that there was.
                     to = filter.from + number.0.saturating_sub(filter.from) / 2;
@@ -118,6 +122,18 @@ impl Running {
         let logs = self.timed(found)?;
         let (hash, header) = header(&self.chain, to)?;
         Ok(LogsPage { logs, until: Some(place_of(hash, &header)), more: to < last })
+    }
+
+    /// All logs of a block, whose gas bounds them.
+    fn logs_of(&self, number: BlockNumber, wanted: &LogFilter) -> Answer<Vec<LogEntry>> {
+        let (mut found, mut next) = (Vec::new(), Some(LogPlace::first_of(number)));
+        while let Some(place) = next {
+            let part = self.chain.logs_part(place, number, wanted, Patience::ENDLESS);
+            let part = part.map_err(|error| of_chain(&error))?;
+            found.extend(part.logs);
+            next = part.next;
+        }
+        Ok(found)
     }
 
     /// Logs with the times of their blocks.

@@ -19,12 +19,25 @@ pub(super) enum VmError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The database has what the chain did not make: a question met it.
+    #[error("the chain's database is not what the chain made of it, and is made anew from the log")]
+    Altered,
     /// What should not be.
     #[error("{0}")]
     Broken(String),
 }
 
 impl VmError {
+    /// Whether the database has what the chain did not make, so that it has to be made anew.
+    pub(super) fn is_altered(&self) -> bool {
+        let damaged = |error: &ChainError| matches!(error, ChainError::Damaged { .. });
+        match self {
+            Self::Chain(error) | Self::Call(CallError::Chain(error)) => damaged(error),
+            Self::Altered => true,
+            Self::Call(_) | Self::Port(_) | Self::Store(_) | Self::Broken(_) => false,
+        }
+    }
+
     /// Whether it is only that another service is not there, as at every start.
     pub(super) fn is_absence(&self) -> bool {
         matches!(self, Self::Port(Problem { code: Code::Unavailable | Code::ServiceTimeout, .. }))

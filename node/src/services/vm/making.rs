@@ -1,14 +1,18 @@
 //! Making blocks: registrations of what was sealed, then what the node itself has to say, then what waits in
 //! the pool.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{
+    convert::Infallible,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use lucid_api::{
     Code, Problem,
     ports::{Answer, ENTRIES_MAX, EvmWord, Transacted},
 };
 use lucid_chain::{
-    At, Call, CallError, ChainError, LogPosition, Proposal, TxError, Unsigned,
+    At, Call, CallError, ChainError, LogPosition, Proposal, Transaction, TxError, Unsigned,
     alloy_primitives::{Address, B256},
     contracts::{CREATIONS, REGISTRATIONS_MAX},
     logged::{block_entries, parameters_entry},
@@ -20,10 +24,12 @@ use lucid_core::{
 
 use super::{
     Parts, Running, VmError,
+    allowance::{LOOK_AGAIN, Offered},
     calls::refused,
+    clock,
     own::{Calls, Ended, OwnCall, Said, ended},
 };
-use crate::context::now;
+use crate::{clock::clock_is_kept, context::now};
 
 /// The database is flushed after so many blocks, and when nothing happens: what is not flushed costs a
 /// start the time of its execution.
@@ -56,8 +62,20 @@ impl Parts {
     ) -> Result<Infallible, VmError> {
         let mut looked = running.chain.head().header.log_size;
         let mut unflushed = 0;
+        let (mut looked_for_room, mut was_ahead) = (None, false);
         loop {
+            if self.is_altered.load(Ordering::Relaxed) {
+                return Err(VmError::Altered);
+            }
             *self.looked() = Some(looked);
+            self.look_for_room(&mut looked_for_room).await?;
+            let ahead = clock::ahead(now(), running.chain.head().header.time);
+            if let Some(why) = &ahead
+                && !was_ahead
+            {
+                tracing::warn!(why, "blocks are dated ahead of the clock");
+            }
+            was_ahead = ahead.is_some();
             let Made { made, more } = self.make_block(running, &mut looked).await?;
             unflushed += u32::from(made);
             if unflushed >= FLUSH_BLOCKS || (unflushed > 0 && !made) {
@@ -69,6 +87,48 @@ impl Parts {
                 self.wait().await;
             }
         }
+    }
+
+    /// Looks whether the log's disk has room for others' transactions: before each block that may have some, and
+    /// now and then.
+    async fn look_for_room(&self, looked: &mut Option<Instant>) -> Result<(), VmError> {
+        let waits = !self.waiting().is_empty();
+        if !waits && looked.is_some_and(|looked: Instant| looked.elapsed() < LOOK_AGAIN) {
+            return Ok(());
+        }
+        let has_room = match self.blocks.room().await {
+            Ok(()) => true,
+            Err(problem) if problem.code == Code::DiskFull => {
+                if self.has_room.load(Ordering::Relaxed) {
+                    tracing::warn!(why = problem.detail, "others' transactions are not taken");
+                }
+                false
+            }
+            Err(problem) => return Err(problem.into()),
+        };
+        *looked = Some(Instant::now());
+        if !self.has_room.swap(has_room, Ordering::Relaxed) && has_room {
+            tracing::info!("others' transactions are taken again");
+        }
+        Ok(())
+    }
+
+    /// Whether the next block waits for the clock to be set right.
+    async fn is_held_back(self: &Arc<Self>, running: &Arc<Running>) -> Result<bool, VmError> {
+        let header = running.chain.head().header;
+        let why = if header.number.0 > 0 && clock::is_gap(now(), header.time) {
+            let is_kept = self.work(|| Ok(clock_is_kept())).await?;
+            clock::held_back(now(), header.time, is_kept, self.began.elapsed())
+        } else {
+            None
+        };
+        let before = std::mem::replace(&mut *self.held_back(), why.clone());
+        match (&why, before) {
+            (Some(why), None) => tracing::warn!(why, "no block is made"),
+            (None, Some(_)) => tracing::info!("blocks are made again"),
+            _ => {}
+        }
+        Ok(why.is_some())
     }
 
     /// Waits until it may be worth making a block: a transaction came, and others that come with it; or
@@ -98,10 +158,15 @@ impl Parts {
         let (position, more, registered) = (news.position, news.more, news.sealed.len());
         let (parts, of) = (Arc::clone(self), Arc::clone(running));
         let next = self.work(move || parts.propose(&of, &news, nonce)).await?;
-        let Some(Next { proposal, parameters, calls }) = next else {
+        let Some(Next { proposal, parameters, calls, others }) = next else {
+            *self.held_back() = None;
             *looked = position.size;
             return Ok(Made { made: false, more });
         };
+        if self.is_held_back(running).await? {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            return Ok(Made { made: false, more: false });
+        }
         let mut entries = block_entries(&proposal.block, now());
         let header = &proposal.block.header;
         entries.extend(parameters.map(|parameters| parameters_entry(header, parameters, now())));
@@ -119,8 +184,9 @@ impl Parts {
             for (call, ended) in ended {
                 parts.own.end(call.ticket, parts.told(&of, &call, &ended));
             }
-            let nonce = |account: Address| Ok(of.chain.account(account, At::Latest)?.nonce);
-            Ok(parts.waiting().prune::<ChainError>(nonce)?)
+            parts.allowance().charge(others, Instant::now());
+            let account = |account: Address| of.chain.account(account, At::Latest);
+            Ok(parts.waiting().prune::<ChainError>(account)?)
         });
         applied.await?;
         *looked = position.size;
@@ -184,8 +250,9 @@ impl Parts {
             said.push((call, signed.hash()));
             candidates.push(signed);
         }
-        let of = |account: Address| Ok(running.chain.account(account, At::Latest)?.nonce);
-        candidates.extend(self.waiting().candidates::<ChainError>(of)?);
+        let others = self.of_others(running)?;
+        let (others, offered): (Vec<_>, Vec<_>) = others.into_iter().unzip();
+        candidates.extend(others);
         if candidates.is_empty() {
             return Ok(None);
         }
@@ -196,7 +263,23 @@ impl Parts {
             return Ok(None);
         }
         let parameters = running.contracts.parameters_after(&running.chain, &proposal.receipts)?;
-        Ok(Some(Next { proposal, parameters, calls }))
+        let is_in =
+            |offered: &Offered| !proposal.left_out.iter().any(|(tx, _)| tx.hash() == offered.hash);
+        let others = offered.into_iter().filter(is_in).collect();
+        Ok(Some(Next { proposal, parameters, calls, others }))
+    }
+
+    /// What waits in the pool and may be in the next block.
+    fn of_others(&self, running: &Running) -> Result<Vec<(Transaction, Offered)>, VmError> {
+        let of = |account: Address| Ok(running.chain.account(account, At::Latest)?.nonce);
+        let mut waiting = self.waiting();
+        waiting.expire(now());
+        if waiting.is_empty() || !self.has_room.load(Ordering::Relaxed) {
+            return Ok(Vec::new());
+        }
+        let candidates = waiting.candidates::<ChainError>(of)?;
+        let is_members = |hash| waiting.is_reserved(hash);
+        Ok(self.allowance().select(candidates, is_members, Instant::now()))
     }
 
     /// Which of the node's own calls are in a proposal. One that is left out for good is told so; others
@@ -308,6 +391,8 @@ struct Next {
     proposal: Proposal,
     parameters: Option<Parameters>,
     calls: Calls,
+    /// What of others is in it.
+    others: Vec<Offered>,
 }
 
 /// Holds what the log was told of parameters against what the state says.

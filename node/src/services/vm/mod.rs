@@ -13,15 +13,22 @@
 //!   state says: where that cannot be, no block is made or read;
 //! - every `session.sealed` entry before a block's `log_size` is registered in it or in one before it, in
 //!   the log's order. Where that cannot be, no block is made;
-//! - an append whose outcome is not known is looked for in the log before another block is made.
+//! - an append whose outcome is not known is looked for in the log before another block is made;
+//! - no block is made of a row that does not follow from the newest header: where one was altered, the database
+//!   is made anew from the log;
+//! - of others' transactions no more goes into the log than `allowance` has, and nothing while its disk is
+//!   nearly full.
 //!
-//! A crash loses transactions that wait for a block, and nothing else. What is asked of contracts, and the
-//! node's own calls of the governor, are in `calls`; those that wait, in `own`, and those of others, which
-//! come by JSON-RPC, in `waiting`.
+//! A crash loses transactions that wait for a block, and nothing else. What the service answers is in
+//! `answering`; what is asked of contracts, and the node's own calls of the governor, in `calls`; those that wait, in `own`, and those of others, which
+//! come by JSON-RPC, in `waiting`. When a block is dated is in `clock`.
 
+mod allowance;
+mod answering;
 mod asked;
 mod beginning;
 mod calls;
+mod clock;
 mod error;
 mod making;
 mod own;
@@ -31,32 +38,29 @@ mod waiting;
 use std::{
     num::NonZeroUsize,
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use lucid_api::{
     Code, Problem,
-    ports::{
-        Answer, Asker, BlockDetail, BlockId, BlockLog, BlockPage, ChainOrigin, ChainState, Evm,
-        Registration, TransactionDetail, TransparencyLog, TxHash,
-    },
+    ports::{Answer, BlockLog, TransparencyLog},
 };
 use lucid_chain::{
-    Chain, Patience, Places, Pool as Waiting, Signer,
-    alloy_primitives::Address,
+    Chain, Places, Pool as Waiting, Signer,
     contracts::{Contracts, Governance},
-    rpc::{self, ANSWER_MILLIS_MAX, Caller, Rpc},
+    rpc::Rpc,
 };
-use lucid_core::{EntryIndex, Hash, Parameters, SessionId, entry::Entry};
+use lucid_core::{EntryIndex, Hash, Parameters, entry::Entry};
 use lucid_store::{Disk, Projection, StoreError, secrets};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use self::{error::VmError, own::OwnCalls, waiting::PoolHost};
-use super::{cpu::Pool, problem, turns::Turns};
+use self::{allowance::Allowance, error::VmError, own::OwnCalls, waiting::PoolHost};
+use super::{cpu::Pool, turns::Turns};
 use crate::context::now;
 
 /// What the trees hold; another one is made anew from the log.
@@ -82,8 +86,6 @@ pub struct VmOptions {
 
 /// Questions that wait for `pool`.
 const READS_MAX: usize = 256;
-/// So long it is looked for why a transaction failed.
-const FAILURE_TIME: Duration = Duration::from_millis(ANSWER_MILLIS_MAX);
 
 /// blockchain-vm.
 pub struct LocalVm {
@@ -109,6 +111,16 @@ struct Parts {
     waiting: Mutex<Waiting>,
     /// The node's own calls, beside registrations.
     own: OwnCalls,
+    /// What of others' may still go into the log.
+    allowance: Mutex<Allowance>,
+    /// Whether the log's disk had room for others' when it was looked at last.
+    has_room: AtomicBool,
+    /// The database has what the chain did not make: it is to be made anew.
+    is_altered: AtomicBool,
+    /// Why blocks wait for the clock, where they do.
+    held_back: Mutex<Option<String>>,
+    /// When the process had it.
+    began: Instant,
     wake: Notify,
     /// How far in the log all that was sealed is registered; nothing before that is known.
     looked: Mutex<Option<u64>>,
@@ -164,6 +176,11 @@ impl LocalVm {
             pool: Pool::new(NonZeroUsize::MIN),
             waiting: Mutex::new(Waiting::new(Default::default())),
             own: OwnCalls::default(),
+            allowance: Mutex::new(Allowance::new(Instant::now())),
+            has_room: AtomicBool::new(true),
+            is_altered: AtomicBool::new(false),
+            held_back: Mutex::default(),
+            began: Instant::now(),
             wake: Notify::new(),
             looked: Mutex::default(),
             state: Mutex::new(State::Away("the chain is being read from the log".to_owned())),
@@ -183,6 +200,9 @@ impl LocalVm {
                 break;
             };
             let why = error.to_string();
+            if error.is_altered() {
+                parts.is_altered.store(true, Ordering::Relaxed);
+            }
             match error.is_absence() {
                 true => tracing::info!(why, "the chain waits for another service"),
                 false => tracing::error!(why, "the chain does not go on; it is looked at again"),
@@ -211,25 +231,6 @@ impl LocalVm {
         Some(running.chain.head().header.number.0)
     }
 
-    /// Asks the chain, where it is there, on a thread that may wait for the database.
-    async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Running, Address) -> Answer<T> + Send + 'static,
-    ) -> Answer<T> {
-        let (running, account) = (self.parts.running()?, self.parts.signer.address());
-        self.pool.run(move || question(&running, account)).await
-    }
-
-    /// [`ask`](Self::ask) in turn with others who do.
-    async fn read<T: Send + 'static>(
-        &self,
-        asker: &Asker,
-        question: impl FnOnce(&Running) -> Answer<T> + Send + 'static,
-    ) -> Answer<T> {
-        let running = self.parts.running()?;
-        self.reads.run(asker, move || question(&running)).await
-    }
-
     /// How many entries the log has that no block stands for, and how many seconds the oldest of them waits.
     /// Nothing where the log cannot be asked, or the chain was never there.
     pub async fn lag(&self) -> Option<(u64, f64)> {
@@ -244,13 +245,20 @@ impl LocalVm {
         Some((entries, Duration::from_millis(millis).as_secs_f64()))
     }
 
-    /// Why the chain is not there, where it is not.
+    /// Why the chain is not there, or makes no blocks, where that is so.
     #[must_use]
     pub fn away(&self) -> Option<String> {
         match &*self.parts.lock() {
             State::Away(why) => Some(why.clone()),
-            State::There(_) => None,
+            State::There(_) => self.parts.held_back().clone(),
         }
+    }
+
+    /// What is to be known of a chain that is there: that its newest block is of a time to come.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let running = self.parts.running().ok()?;
+        clock::ahead(now(), running.chain.head().header.time)
     }
 }
 
@@ -276,9 +284,7 @@ impl Parts {
         if let Err(error) = self.create_contracts(&running).await {
             return error;
         }
-        if let Err(error) = self.tell_what_counts(&running).await {
-            return error;
-        }
+        self.tell_what_counts(&running).await;
         let head = running.chain.head().header;
         tracing::info!(number = head.number.0, log_size = head.log_size, "the chain is there");
         self.set(State::There(Arc::clone(&running)));
@@ -287,6 +293,23 @@ impl Parts {
             Ok(never) => match never {},
             Err(error) => error,
         }
+    }
+
+    /// A problem as it is told: a damaged database is made anew.
+    fn seen(&self, problem: Problem) -> Problem {
+        match problem.code {
+            // It is about the database, or about what is in it.
+            Code::Damaged => self.altered(),
+            _ => problem,
+        }
+    }
+
+    /// Has the database made anew, in which somebody altered something; what to say to who met it.
+    fn altered(&self) -> Problem {
+        self.is_altered.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+        let detail = "the chain's database is damaged, and is made anew from the log: try again";
+        Problem::new(Code::Unavailable, detail)
     }
 
     fn contracts(&self) -> Contracts {
@@ -312,6 +335,16 @@ impl Parts {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn allowance(&self) -> MutexGuard<'_, Allowance> {
+        // A panic in it leaves numbers that are not larger than they may be.
+        self.allowance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held_back(&self) -> MutexGuard<'_, Option<String>> {
+        // It is assigned whole.
+        self.held_back.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn looked(&self) -> MutexGuard<'_, Option<u64>> {
         // It is assigned whole.
         self.looked.lock().unwrap_or_else(PoisonError::into_inner)
@@ -331,83 +364,5 @@ impl Parts {
     ) -> Result<T, VmError> {
         // The pool's own errors are problems; the work's pass through it.
         self.pool.run(move || Ok(work())).await?
-    }
-}
-
-#[async_trait]
-impl Evm for LocalVm {
-    async fn rpc(&self, asker: Asker, body: Bytes) -> Answer<Option<Bytes>> {
-        let running = self.parts.running()?;
-        let (is_light, caller) = (rpc::is_light(&body), Caller::named(asker.as_str()));
-        let job = move || {
-            let answer = running.rpc.answer_to(caller, &body);
-            // It may be waited for: no more is kept than it is long.
-            Ok(answer.map(|text| Bytes::from(text.into_boxed_slice())))
-        };
-        match is_light {
-            true => self.reads.run(&asker, job).await,
-            false => self.turns.run(&asker, job).await,
-        }
-    }
-
-    async fn chain(&self) -> Answer<ChainState> {
-        let running = self.parts.running()?;
-        let account = self.parts.signer.address();
-        self.pool
-            .run(move || {
-                let head = running.chain.head();
-                let sessions = running.contracts.session_count(&running.chain);
-                Ok(ChainState {
-                    chain_id: running.chain.chain_id().0,
-                    account: account.to_checksum(None),
-                    anchors: running.contracts.anchors.to_checksum(None),
-                    number: head.header.number.0,
-                    hash: head.hash,
-                    log_size: head.header.log_size,
-                    state_root: head.header.state_root,
-                    sessions: sessions.map_err(|error| problem::internal(&error))?,
-                })
-            })
-            .await
-    }
-
-    async fn origin(&self) -> Answer<ChainOrigin> {
-        self.ask(Running::origin).await
-    }
-
-    async fn blocks(&self, asker: Asker, before: Option<u64>, limit: u32) -> Answer<BlockPage> {
-        self.read(&asker, move |running| running.blocks(before, limit)).await
-    }
-
-    async fn block(&self, asker: Asker, block: BlockId) -> Answer<BlockDetail> {
-        self.read(&asker, move |running| running.block(block)).await
-    }
-
-    async fn transaction(&self, asker: Asker, hash: TxHash) -> Answer<TransactionDetail> {
-        let detail = self.read(&asker, move |running| running.transaction(hash)).await?;
-        if detail.success {
-            return Ok(detail);
-        }
-        let running = self.parts.running()?;
-        let job = move || {
-            let began = Instant::now();
-            let is_over = || began.elapsed() > FAILURE_TIME;
-            running.failure(hash, Patience::until(&is_over))
-        };
-        let failure = self.turns.run(&asker, job).await?;
-        Ok(TransactionDetail { failure, ..detail })
-    }
-
-    async fn registration(&self, session: SessionId) -> Answer<Option<Registration>> {
-        self.ask(move |running, _| running.registration(session)).await
-    }
-
-    async fn registrations(
-        &self,
-        asker: Asker,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Answer<Vec<Registration>> {
-        self.read(&asker, move |running| running.registrations(before, limit)).await
     }
 }

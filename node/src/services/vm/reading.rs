@@ -1,10 +1,10 @@
 //! Reading the chain from the log: what the database has not, or all of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use lucid_api::ports::{ENTRIES_MAX, LogEntry, LogHead};
 use lucid_chain::{
-    Block, Chain, ChainError, Genesis, HISTORY_BLOCKS, Places,
+    Block, BlockNumber, CallError, Chain, ChainError, Genesis, HISTORY_BLOCKS, Places,
     contracts::Contracts,
     logged::{ExpectedParameters, Gathering, Logged},
 };
@@ -44,6 +44,36 @@ struct Reader {
     expected: Option<ExpectedParameters>,
 }
 
+/// Why an entry is not taken.
+enum Wrong {
+    /// The log has what no chain can be read from.
+    Log(String),
+    /// The node failed to take it: its disk, its database, its machine. The log is not to blame.
+    Own(ChainError),
+}
+
+impl From<ChainError> for Wrong {
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::Database(_)
+            | ChainError::Damaged { .. }
+            | ChainError::Layout { .. }
+            | ChainError::Artefact { .. }
+            | ChainError::Machine { .. } => Self::Own(error),
+            error => Self::Log(error.to_string()),
+        }
+    }
+}
+
+impl From<CallError> for Wrong {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Chain(error) => error.into(),
+            error => Self::Log(error.to_string()),
+        }
+    }
+}
+
 impl Reader {
     /// Takes a page of entries.
     fn take(&mut self, page: Vec<LogEntry>) -> Result<(), VmError> {
@@ -58,19 +88,21 @@ impl Reader {
             let entry = Entry::parse(entry.as_bytes())
                 .map_err(|error| VmError::Broken(format!("entry {index} of the log: {error}")))?;
             let logged = self.gathering.take(entry).map_err(|error| at(error.to_string()))?;
-            self.take_logged(index, logged).map_err(at)?;
+            self.take_logged(index, logged).map_err(|wrong| match wrong {
+                Wrong::Log(why) => at(why),
+                Wrong::Own(error) => error.into(),
+            })?;
         }
         Ok(())
     }
 
     /// Takes what the entry at `index` completes, where it completes something.
-    fn take_logged(&mut self, index: u64, logged: Option<Logged>) -> Result<(), String> {
-        ExpectedParameters::hold(self.expected.take(), logged.as_ref())?;
-        let text = |error: ChainError| error.to_string();
+    fn take_logged(&mut self, index: u64, logged: Option<Logged>) -> Result<(), Wrong> {
+        ExpectedParameters::hold(self.expected.take(), logged.as_ref()).map_err(Wrong::Log)?;
         match logged {
             Some(Logged::Genesis { genesis, header }) => {
-                self.begin(&genesis, header.hash()).map_err(text)?;
-                self.places.put(header.number, index, &[]).map_err(text)
+                self.begin(&genesis, header.hash())?;
+                Ok(self.places.put(header.number, index, &[])?)
             }
             Some(Logged::Block(block)) => self.block(index, &block),
             Some(Logged::Parameters(_)) | None => Ok(()),
@@ -79,27 +111,26 @@ impl Reader {
 
     /// Takes a block: the next one is executed. One that the database has was held to what the log says of
     /// parameters when it was made or read; what it changed itself is looked at again.
-    fn block(&mut self, index: u64, block: &Block) -> Result<(), String> {
+    fn block(&mut self, index: u64, block: &Block) -> Result<(), Wrong> {
         let number = block.header.number;
-        let chain = self.chain.as_ref().ok_or("it is a block before the first")?;
+        let before_first = || Wrong::Log("it is a block before the first".to_owned());
+        let chain = self.chain.as_ref().ok_or_else(before_first)?;
         let contracts = Contracts::of(chain.genesis().coinbase);
         let head = chain.head();
-        let text = |error: ChainError| error.to_string();
         let is_new = number > head.header.number;
         let receipts = if is_new {
-            chain.replay(block).map_err(text)?.1
-        } else if chain.header(number).map_err(text)?.0 == block.header.hash() {
+            chain.replay(block)?.1
+        } else if chain.header(number)?.0 == block.header.hash() {
             self.head_seen |= number == head.header.number;
-            chain.receipts(number).map_err(text)?
+            chain.receipts(number)?
         } else {
             self.is_another = true;
             return Ok(());
         };
         // Of one that the database has, it may be what a crash left out.
-        self.places.put(number, index, &receipts).map_err(text)?;
+        self.places.put(number, index, &receipts)?;
         let head_of = is_new.then_some(chain);
-        self.expected = ExpectedParameters::behind(number, &receipts, &contracts, head_of)
-            .map_err(|error| error.to_string())?;
+        self.expected = ExpectedParameters::behind(number, &receipts, &contracts, head_of)?;
         Ok(())
     }
 
@@ -126,11 +157,17 @@ impl Parts {
     /// The chain as the log has it; one is begun where there is none in it.
     pub(super) async fn read(self: &Arc<Self>) -> Result<Chain, VmError> {
         let tree = self.database.tree("evm")?;
+        let is_altered = self.is_altered.swap(false, Ordering::Relaxed);
         let known = {
             let tree = tree.clone();
             self.work(move || Ok(Chain::reopen(tree, HISTORY_BLOCKS))).await?
         };
         let known = match known {
+            Ok(_) if is_altered => {
+                let why =
+                    "it is not what the chain made of it: somebody altered it, or the disk did";
+                self.give_up(&tree, why.to_owned()).await?
+            }
             Ok(chain) => chain,
             Err(error) => self.give_up(&tree, error.to_string()).await?,
         };
@@ -194,6 +231,9 @@ impl Parts {
     /// entries.
     async fn is_of_log(&self, chain: &Chain, size: u64) -> Result<bool, VmError> {
         let header = chain.head().header;
+        if !self.is_genesis_of_log(chain, size).await? {
+            return Ok(false);
+        }
         match header.log_size {
             0 => Ok(true),
             entries if entries > size => Ok(false),
@@ -202,6 +242,20 @@ impl Parts {
                 Ok(proof.from_root == header.log_root)
             }
         }
+    }
+
+    /// Whether the log has, where the database says, the beginning that `chain` has.
+    async fn is_genesis_of_log(&self, chain: &Chain, size: u64) -> Result<bool, VmError> {
+        let places = self.places()?;
+        let first = self.work(move || Ok(places.block(BlockNumber(0)))).await?;
+        let Ok(first) = first else { return Ok(false) };
+        if first.log_index >= size {
+            return Ok(false);
+        }
+        let entry = self.log.entries(EntryIndex(first.log_index), 1).await?.into_iter().next();
+        let entry = entry.and_then(|entry| Entry::parse(entry.entry.as_bytes()).ok());
+        let Some(Entry::EvmBlock(block)) = entry else { return Ok(false) };
+        Ok(block.header.number.0 == 0 && block.header.parent == chain.genesis().hash())
     }
 
     /// Empties a database that cannot be gone on from: it is made anew from the log.

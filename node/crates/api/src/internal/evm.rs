@@ -21,6 +21,11 @@ const RPC_TIME: Duration = Duration::from_secs(30);
 
 /// The called end of who writes the log.
 pub fn block_log(port: Arc<dyn BlockLog>) -> Router {
+    let for_room = Arc::clone(&port);
+    let room = move |body: Bytes| {
+        let port = Arc::clone(&for_room);
+        async move { method(body, |()| async move { port.room().await }).await }
+    };
     let append = move |body: Bytes| {
         let port = Arc::clone(&port);
         async move {
@@ -30,6 +35,7 @@ pub fn block_log(port: Arc<dyn BlockLog>) -> Router {
     };
     Router::new()
         .route("/internal/v1/evm/append_block", post(append))
+        .route("/internal/v1/evm/room", post(room))
         .layer(DefaultBodyLimit::max(BLOCK_BYTES_MAX))
 }
 
@@ -95,6 +101,10 @@ pub struct RemoteBlockLog(pub Caller);
 impl BlockLog for RemoteBlockLog {
     async fn append_block(&self, entries: Vec<String>) -> Answer<u64> {
         self.0.call("evm/append_block", &entries).await
+    }
+
+    async fn room(&self) -> Answer<()> {
+        self.0.call("evm/room", &()).await
     }
 }
 

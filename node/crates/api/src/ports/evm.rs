@@ -25,6 +25,12 @@ pub trait BlockLog: Send + Sync {
     /// `invalid_request` where they are no block's, `conflict` where the block does not follow, with nothing
     /// written; the log's.
     async fn append_block(&self, entries: Vec<String>) -> Answer<u64>;
+
+    /// Whether the log's disk has room for what is not the node's own.
+    ///
+    /// # Errors
+    /// `disk_full` where less is free than is kept back for the ledger.
+    async fn room(&self) -> Answer<()>;
 }
 
 /// How the chain is.

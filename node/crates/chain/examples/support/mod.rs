@@ -13,7 +13,7 @@ use std::{
 };
 
 use lucid_chain::{
-    At, Chain, ChainError, Genesis, Limits, LogPosition, Pool, Transaction, TxError,
+    At, Chain, ChainError, Genesis, Intake, Limits, LogPosition, Pool, Transaction, TxError,
     alloy_primitives::{Address, B256},
     rpc::Host,
 };
@@ -43,7 +43,7 @@ impl Alone {
     fn take(&self, tx: Transaction) -> Result<Result<(), TxError>, ChainError> {
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         let account = self.chain.account(tx.sender(), At::Latest)?;
-        if let Err(error) = pool.add(tx, account) {
+        if let Err(error) = pool.add(tx, account, Intake { at: now(), reserved: false }) {
             return Ok(Err(error));
         }
         let nonce = |sender| Ok(self.chain.account(sender, At::Latest)?.nonce);
@@ -55,7 +55,7 @@ impl Alone {
         if !proposal.block.body.is_empty() {
             self.chain.apply(proposal)?;
         }
-        pool.prune::<ChainError>(nonce)?;
+        pool.prune::<ChainError>(|sender| self.chain.account(sender, At::Latest))?;
         Ok(Ok(()))
     }
 }

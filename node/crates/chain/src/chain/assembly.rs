@@ -14,13 +14,13 @@ use crate::{
     machine::{Failure, Machine, refusal},
     rows,
     rules::{BLOCK_BYTES_MAX, BLOCK_GAS_MAX, BLOCK_TRANSACTIONS_MAX},
-    state::{Staged, View},
+    state::{Remembering, Staged},
 };
 
 /// The block after the head, so far.
 pub(super) struct Assembly<'a> {
     chain: &'a Chain,
-    machine: Machine<View<'a>>,
+    machine: Machine<Remembering<'a>>,
     transactions: Vec<Transaction>,
     bytes: usize,
     receipts: Vec<Receipt>,
@@ -38,8 +38,8 @@ impl<'a> Assembly<'a> {
     /// Begins the block after `head`, which the caller holds.
     pub(super) fn begin(chain: &'a Chain, head: &Head, time: lucid_core::Timestamp) -> Self {
         let block = chain.block_after(head.header.number.next(), time, head.hash);
-        let machine =
-            Machine::new(chain.state.after(head.header.number), chain.config.clone(), block);
+        let state = Remembering::new(chain.state.after(head.header.number));
+        let machine = Machine::new(state, chain.config.clone(), block);
         Self {
             chain,
             machine,
@@ -84,16 +84,23 @@ impl<'a> Assembly<'a> {
         Ok(Ok(()))
     }
 
-    /// Ends the block: its header, and the rows that make it the head.
+    /// Holds what was read so far against what `head`, which it began with, commits to.
+    pub(super) fn hold(&self, head: &Head) -> Result<(), ChainError> {
+        self.machine.base().hold(&self.chain.state, head)
+    }
+
+    /// Ends the block: its header, and the rows that make it the head. All that it read is what `head` commits
+    /// to, or there is no block.
     pub(super) fn finish(
         self,
         head: &Head,
         time: lucid_core::Timestamp,
         log: LogPosition,
     ) -> Result<Assembled, ChainError> {
+        self.hold(head)?;
         let number = head.header.number.next();
         let root = alloy_primitives::B256::from(head.header.state_root.0);
-        let mut staged = self.chain.state.stage(Some(number), root, self.machine.into_changes())?;
+        let mut staged = self.chain.state.stage(Some(number), root, self.machine.into_parts().1)?;
         let body: Vec<Bytes> = self.transactions.iter().map(|tx| tx.raw().clone()).collect();
         let header = Header {
             gas_used: self.gas_used,

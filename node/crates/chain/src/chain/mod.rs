@@ -10,6 +10,7 @@
 //!   state of a whole block; it is behind the log or with it, never ahead;
 //! - nothing depends on a clock, on a random number or on the order of a map: two nodes that replay the
 //!   same blocks have the same bytes in every row;
+//! - no block is made of a row that does not follow from what the head's header commits to;
 //! - what one question sees is the state of one block, and no question keeps the next block waiting.
 //!
 //! Nothing here is synced: the blocks are in the log, and after a crash the newest are replayed.

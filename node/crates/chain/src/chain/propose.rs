@@ -33,7 +33,8 @@ impl Chain {
     /// caller's to say.
     ///
     /// # Errors
-    /// [`ChainError::Malformed`] where the log is shorter than at the head, and the database's.
+    /// [`ChainError::Malformed`] where the log is shorter than at the head, [`ChainError::Damaged`] where what was
+    /// read is not what the head commits to, and the database's.
     pub fn propose(
         &self,
         time: Timestamp,
@@ -69,8 +70,8 @@ impl Chain {
     ///
     /// # Errors
     /// [`ChainError::NotNext`], [`ChainError::TimeBackwards`], [`ChainError::Malformed`],
-    /// [`ChainError::Transaction`] and [`ChainError::Mismatch`], which name block and field; the chain is
-    /// unchanged then. After an error of the database the chain must be opened anew.
+    /// [`ChainError::Transaction`] and [`ChainError::Mismatch`], which name block and field, and
+    /// [`ChainError::Damaged`] where the database is not what the head commits to; the chain is unchanged then. After an error of the database the chain must be opened anew.
     pub fn replay(&self, block: &Block) -> Result<(Head, Vec<Receipt>), ChainError> {
         let Assembled { block, receipts, staged } = {
             let head = self.read();
@@ -99,7 +100,11 @@ impl Chain {
         for (index, raw) in (0_u32..).zip(&block.body) {
             let refused = |error| ChainError::Transaction { number, index, error: Box::new(error) };
             let tx = Transaction::decode(raw, self.chain_id()).map_err(refused)?;
-            assembly.push(tx)?.map_err(|(_, error)| refused(error))?;
+            if let Err((_, error)) = assembly.push(tx)? {
+                // Over rows that somebody altered anything can be refused.
+                assembly.hold(head)?;
+                return Err(refused(error));
+            }
         }
         let done = assembly.finish(head, header.time, log)?;
         let found = &done.block.header;

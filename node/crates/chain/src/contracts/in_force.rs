@@ -20,7 +20,7 @@ pub struct GovernanceInForce {
     pub vote_extension: u64,
     /// Per cent of the nodes.
     pub quorum_percent: u64,
-    /// From a decision to when it can be carried out.
+    /// From a decision to when it can be carried out; 2^53 - 1 where it is more, for the timelock takes any.
     pub timelock_delay: u64,
 }
 
@@ -40,10 +40,7 @@ impl Contracts {
                 governor,
                 ask(chain, governor, &Governor::quorumNumeratorCall {})?,
             )?,
-            timelock_delay: small(
-                self.timelock,
-                ask(chain, self.timelock, &Timelock::getMinDelayCall {})?,
-            )?,
+            timelock_delay: held(ask(chain, self.timelock, &Timelock::getMinDelayCall {})?),
         })
     }
 
@@ -54,6 +51,11 @@ impl Contracts {
     pub fn is_node(&self, chain: &Chain, account: Address) -> Result<bool, CallError> {
         ask(chain, self.nodes, &Members::isNodeCall { account })
     }
+}
+
+/// A number that its contract does not bound: what is larger than JSON has exactly is held at that.
+pub(super) fn held(value: U256) -> u64 {
+    u64::try_from(value).unwrap_or(u64::MAX).min(lucid_core::json::INTEGER_MAX)
 }
 
 fn small(contract: Address, value: U256) -> Result<u64, CallError> {

@@ -43,6 +43,32 @@ pub struct LogEntry {
     pub log: Log,
 }
 
+/// Where a log is, or would be: places are in the order of the logs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct LogPlace {
+    /// The block's number.
+    pub number: BlockNumber,
+    /// The log's place in the block, from 0.
+    pub log_index: u64,
+}
+
+impl LogPlace {
+    /// Where a block's logs begin.
+    #[must_use]
+    pub fn first_of(number: BlockNumber) -> Self {
+        Self { number, log_index: 0 }
+    }
+}
+
+/// As many logs as are told at once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogPart {
+    /// The logs.
+    pub logs: Vec<LogEntry>,
+    /// Where the next one is; nothing where these are all.
+    pub next: Option<LogPlace>,
+}
+
 impl LogFilter {
     /// Whether a log is one of these.
     #[must_use]
@@ -137,6 +163,73 @@ impl Chain {
         filter: &LogFilter,
         patience: Patience<'_>,
     ) -> Result<Vec<LogEntry>, ChainError> {
+        let (head, to) = self.log_range(from, to, filter)?;
+        let (sought, mut found, mut bytes) = (Sought::by(filter), Vec::new(), 0);
+        for row in self.tree.range(keys::bloom(from)..=keys::bloom(to)) {
+            let (number, bloom) = bloom_row(&row?)?;
+            patience.check(number)?;
+            let before = found.len();
+            if sought.may_be_in(&bloom) {
+                self.logs_of(&head, number, filter, &mut found)?;
+            }
+            if found.len() > LOGS_MAX {
+                return Err(ChainError::TooManyLogs { logs_max: LOGS_MAX, number });
+            }
+            bytes += found[before..].iter().map(|entry| entry.log.data.data.len()).sum::<usize>();
+            if bytes > LOG_BYTES_MAX {
+                return Err(ChainError::LogsTooLong { bytes_max: LOG_BYTES_MAX, number });
+            }
+        }
+        Ok(found)
+    }
+
+    /// The logs that match `filter` from `from` to the end of block `to`, in order: as many as one answer and the
+    /// time hold, and at least one where there is any. So a block with more of them than that is told in parts.
+    ///
+    /// # Errors
+    /// As [`logs_within`](Self::logs_within), but for too many and too long ones, and for the time only where
+    /// it was over before the first block.
+    pub fn logs_part(
+        &self,
+        from: LogPlace,
+        to: BlockNumber,
+        filter: &LogFilter,
+        patience: Patience<'_>,
+    ) -> Result<LogPart, ChainError> {
+        let (head, to) = self.log_range(from.number, to, filter)?;
+        let (sought, mut logs, mut bytes) = (Sought::by(filter), Vec::new(), 0);
+        for row in self.tree.range(keys::bloom(from.number)..=keys::bloom(to)) {
+            let (number, bloom) = bloom_row(&row?)?;
+            if let Err(over) = patience.check(number) {
+                let next = Some(LogPlace::first_of(number));
+                return if number > from.number { Ok(LogPart { logs, next }) } else { Err(over) };
+            }
+            let mut found = Vec::new();
+            if sought.may_be_in(&bloom) {
+                self.logs_of(&head, number, filter, &mut found)?;
+            }
+            for entry in found {
+                let place = LogPlace { number, log_index: entry.log_index };
+                if place < from {
+                    continue;
+                }
+                bytes += entry.log.data.data.len();
+                if logs.len() >= LOGS_MAX || (bytes > LOG_BYTES_MAX && !logs.is_empty()) {
+                    return Ok(LogPart { logs, next: Some(place) });
+                }
+                logs.push(entry);
+            }
+        }
+        Ok(LogPart { logs, next: None })
+    }
+
+    /// Checks a query; gives the head, and the last block that is looked at.
+    fn log_range(
+        &self,
+        from: BlockNumber,
+        to: BlockNumber,
+        filter: &LogFilter,
+    ) -> Result<(Head, BlockNumber), ChainError> {
         filter.check()?;
         if from > to {
             return Err(ChainError::RangeBackwards { from, to });
@@ -149,31 +242,10 @@ impl Chain {
         }
         let to = to.min(last);
         let blocks = to.0 - from.0 + 1;
-        if blocks > LOG_BLOCKS_MAX {
-            return Err(ChainError::RangeTooWide { blocks, blocks_max: LOG_BLOCKS_MAX });
+        match blocks > LOG_BLOCKS_MAX {
+            true => Err(ChainError::RangeTooWide { blocks, blocks_max: LOG_BLOCKS_MAX }),
+            false => Ok((head, to)),
         }
-        let (sought, mut found, mut bytes) = (Sought::by(filter), Vec::new(), 0);
-        for row in self.tree.range(keys::bloom(from)..=keys::bloom(to)) {
-            let (key, bloom) = row?;
-            let number = rows::number(key.get(1..).unwrap_or_default())?;
-            patience.check(number)?;
-            let before = found.len();
-            let bloom: &[u8; 256] = bloom
-                .as_ref()
-                .try_into()
-                .map_err(|_| damaged(format!("the bloom of block {number}")))?;
-            if sought.may_be_in(bloom) {
-                self.logs_of(&head, number, filter, &mut found)?;
-            }
-            if found.len() > LOGS_MAX {
-                return Err(ChainError::TooManyLogs { logs_max: LOGS_MAX, number });
-            }
-            bytes += found[before..].iter().map(|entry| entry.log.data.data.len()).sum::<usize>();
-            if bytes > LOG_BYTES_MAX {
-                return Err(ChainError::LogsTooLong { bytes_max: LOG_BYTES_MAX, number });
-            }
-        }
-        Ok(found)
     }
 
     fn logs_of(
@@ -208,4 +280,13 @@ impl Chain {
         }
         Ok(())
     }
+}
+
+/// Whose bloom a row is, and the bloom.
+fn bloom_row(
+    (key, bloom): &(sled::IVec, sled::IVec),
+) -> Result<(BlockNumber, [u8; 256]), ChainError> {
+    let number = rows::number(key.get(1..).unwrap_or_default())?;
+    let bloom = bloom.as_ref().try_into();
+    Ok((number, bloom.map_err(|_| damaged(format!("the bloom of block {number}")))?))
 }

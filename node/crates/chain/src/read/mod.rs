@@ -16,7 +16,10 @@ use lucid_core::Timestamp;
 pub use self::{
     blocks::Included,
     call::{CALL_GAS_MAX, Call, CallError, Called},
-    logs::{ALTERNATIVES_MAX, LOG_BLOCKS_MAX, LOG_BYTES_MAX, LOGS_MAX, LogEntry, LogFilter},
+    logs::{
+        ALTERNATIVES_MAX, LOG_BLOCKS_MAX, LOG_BYTES_MAX, LOGS_MAX, LogEntry, LogFilter, LogPart,
+        LogPlace,
+    },
     paths::Paths,
     patience::Patience,
     places::{BlockPlace, Places, RegistrationPlace},

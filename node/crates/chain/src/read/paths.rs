@@ -24,15 +24,7 @@ impl Chain {
     /// [`ChainError::NoSuchBlock`], [`ChainError::Damaged`] where the block has no such transaction or is not
     /// what its header says, and the database's.
     pub fn paths(&self, number: BlockNumber, index: u32) -> Result<Paths, ChainError> {
-        let (_, header) = self.header(number)?;
-        let (body, receipts) = (self.body_of(number)?, self.receipts_of(number)?);
-        let transactions: Vec<_> = body.iter().map(|raw| merkle::leaf_hash(raw)).collect();
-        let texts: Vec<_> = receipts.iter().map(crate::Receipt::consensus_bytes).collect();
-        let outcomes: Vec<_> = texts.iter().map(|text| merkle::leaf_hash(text)).collect();
-        let roots = (merkle::root(&transactions), merkle::root(&outcomes));
-        if roots != (header.tx_root, header.receipts_root) {
-            return Err(damaged(format!("the transactions or receipts of block {number}")));
-        }
+        let Leaves { transactions, outcomes, texts } = self.leaves(number)?;
         let missing = |_| damaged(format!("block {number} has no transaction {index}"));
         let path = |leaves: &[Hash]| merkle::inclusion_proof(leaves, index.into()).map_err(missing);
         Ok(Paths {
@@ -42,6 +34,36 @@ impl Chain {
             receipt_bytes: texts.into_iter().nth(index as usize).unwrap_or_default(),
         })
     }
+
+    /// Whether the transactions and receipts that the database has of a block are those in its header.
+    ///
+    /// # Errors
+    /// [`ChainError::NoSuchBlock`], [`ChainError::Damaged`] where they are not, and the database's.
+    pub fn check_block(&self, number: BlockNumber) -> Result<(), ChainError> {
+        self.leaves(number).map(|_| ())
+    }
+
+    fn leaves(&self, number: BlockNumber) -> Result<Leaves, ChainError> {
+        let (_, header) = self.header(number)?;
+        let (body, receipts) = (self.body_of(number)?, self.receipts_of(number)?);
+        let transactions: Vec<_> = body.iter().map(|raw| merkle::leaf_hash(raw)).collect();
+        let texts: Vec<_> = receipts.iter().map(crate::Receipt::consensus_bytes).collect();
+        let outcomes: Vec<_> = texts.iter().map(|text| merkle::leaf_hash(text)).collect();
+        let roots = (merkle::root(&transactions), merkle::root(&outcomes));
+        match roots == (header.tx_root, header.receipts_root) {
+            true => Ok(Leaves { transactions, outcomes, texts }),
+            false => Err(damaged(format!("the transactions or receipts of block {number}"))),
+        }
+    }
+}
+
+/// What a block's roots are over.
+struct Leaves {
+    /// Hashes of its transactions' leaves, and of its receipts'.
+    transactions: Vec<Hash>,
+    outcomes: Vec<Hash>,
+    /// The receipts' bytes.
+    texts: Vec<Vec<u8>>,
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use alloy_primitives::{B256, keccak256};
 use lucid_core::Timestamp;
 
 use super::{caller::Caller, error::RpcError, forms::word, params::Tag};
-use crate::{BlockNumber, Chain, ChainError, LOG_BLOCKS_MAX, LogEntry, LogFilter, Patience};
+use crate::{BlockNumber, Chain, LOG_BLOCKS_MAX, LogEntry, LogFilter, LogPlace, Patience};
 
 /// Filters at once: with the largest that there can be, 40 MB.
 pub(super) const FILTERS_MAX: usize = 256;
@@ -37,8 +37,9 @@ pub(super) enum Kind {
         filter: LogFilter,
         from: Option<Tag>,
         to: Option<Tag>,
-        /// The first block whose logs were not told.
-        next: BlockNumber,
+        /// Where the first log that was not told is, or will be: in the middle of a block, where that has more
+        /// than are told at once.
+        next: LogPlace,
     },
     /// Transactions that came into the pool.
     Transactions {
@@ -191,7 +192,7 @@ impl Filters {
                     Some(Tag::Latest | Tag::Pending) | None => None,
                 };
                 let to = number(to).unwrap_or(BlockNumber(u64::MAX));
-                *next = (*next).max(number(from).unwrap_or_default());
+                *next = (*next).max(LogPlace::first_of(number(from).unwrap_or_default()));
                 logs(filter, to, next, chain, patience).map(Changes::Logs)
             }
             Kind::Transactions { next } => {
@@ -266,29 +267,16 @@ fn blocks(next: &mut BlockNumber, chain: &Chain) -> Result<Vec<B256>, RpcError> 
     Ok(hashes)
 }
 
+/// As many logs as are told at once; the rest when it is asked again.
 fn logs(
     filter: &LogFilter,
     to: BlockNumber,
-    next: &mut BlockNumber,
+    next: &mut LogPlace,
     chain: &Chain,
     patience: Patience<'_>,
 ) -> Result<Vec<LogEntry>, RpcError> {
-    let Some(mut last) = last(*next, to, chain) else { return Ok(Vec::new()) };
-    let logs = match chain.logs_within(*next, last, filter, patience) {
-        // What is before the block at which there were too many is told first.
-        Err(ChainError::TooManyLogs { number, .. } | ChainError::LogsTooLong { number, .. })
-            if number > *next =>
-        {
-            last = BlockNumber(number.0 - 1);
-            chain.logs(*next, last, filter)
-        }
-        // Half as much takes no more than the time that there was.
-        Err(ChainError::OutOfTime { number }) if number > *next => {
-            last = BlockNumber(next.0 + (number.0 - next.0) / 2);
-            chain.logs(*next, last, filter)
-        }
-        other => other,
-    }?;
-    *next = last.next();
-    Ok(logs)
+    let Some(last) = last(next.number, to, chain) else { return Ok(Vec::new()) };
+    let part = chain.logs_part(*next, last, filter, patience)?;
+    *next = part.next.unwrap_or(LogPlace::first_of(last.next()));
+    Ok(part.logs)
 }

@@ -12,7 +12,7 @@ use super::{
     params::{Fields, Params, Read, Tag, one_or_many},
     write,
 };
-use crate::{BlockNumber, LogEntry, LogFilter, Patience};
+use crate::{BlockNumber, LogEntry, LogFilter, LogPlace, Patience};
 
 /// Which logs, and where.
 pub(super) struct LogQuery {
@@ -120,7 +120,8 @@ impl Rpc {
         let head = self.chain.head().header.number;
         // Its bounds are seen by asking once.
         self.chain.logs(head, head, &filter)?;
-        self.install(Kind::Logs { filter, from, to, next: head.next() }, caller)
+        let next = LogPlace::first_of(head.next());
+        self.install(Kind::Logs { filter, from, to, next }, caller)
     }
 
     pub(super) fn new_block_filter(&self, params: Params) -> Result<Answer, RpcError> {

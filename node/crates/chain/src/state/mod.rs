@@ -1,8 +1,8 @@
 //! The state of the virtual machine: accounts, slots and code, in sled.
 //!
 //! This module owns what the state is at the head and was at recent blocks, how a block's changes are
-//! laid over it while the block is executed ([`Overlay`]), and what is written for them ([`Staged`]). It
-//! leaves to `chain` when that is done, and who may read meanwhile.
+//! laid over it while the block is executed ([`Overlay`]), what is written for them ([`Staged`]), and that no
+//! block is made of what the chain did not make ([`Remembering`]). It leaves to `chain` when that is done, and who may read meanwhile.
 //!
 //! Invariants:
 //! - what is in memory here is what the tree has: the batch of a block and the caches change together,
@@ -15,6 +15,7 @@
 
 mod cache;
 mod overlay;
+mod seen;
 mod stage;
 mod view;
 
@@ -28,6 +29,7 @@ use sled::Tree;
 use self::cache::Cache;
 pub(crate) use self::{
     overlay::{AccountChange, Changes, Overlay},
+    seen::Remembering,
     stage::Staged,
     view::View,
 };

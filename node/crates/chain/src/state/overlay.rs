@@ -45,9 +45,14 @@ impl<D> Overlay<D> {
         Self { base, changes: Changes::default() }
     }
 
-    /// What was changed.
-    pub(crate) fn into_changes(self) -> Changes {
-        self.changes
+    /// What it lies over, and what was changed.
+    pub(crate) fn into_parts(self) -> (D, Changes) {
+        (self.base, self.changes)
+    }
+
+    /// What it lies over.
+    pub(crate) fn base(&self) -> &D {
+        &self.base
     }
 
     fn take(&mut self, address: Address, account: Account) {

@@ -200,7 +200,7 @@ fn put_nodes(
     }
 }
 
-struct AccountNodes<'a>(&'a Tree);
+pub(super) struct AccountNodes<'a>(pub(super) &'a Tree);
 
 impl Nodes for AccountNodes<'_> {
     fn node(&self, path: &Nibbles) -> Result<Option<Vec<u8>>, ChainError> {
@@ -212,9 +212,9 @@ impl Nodes for AccountNodes<'_> {
     }
 }
 
-struct StorageNodes<'a> {
-    tree: &'a Tree,
-    address: Address,
+pub(super) struct StorageNodes<'a> {
+    pub(super) tree: &'a Tree,
+    pub(super) address: Address,
 }
 
 impl Nodes for StorageNodes<'_> {

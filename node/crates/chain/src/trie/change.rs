@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::B256;
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, nodes::RlpNode};
 
 use super::{
     Nodes, Updated,
-    node::{Link, Node, encode_branch, encode_extension, encode_leaf},
+    node::{Link, Node, encode_branch, encode_extension, encode_leaf, stored},
     root_of,
 };
 use crate::error::ChainError;
@@ -165,18 +165,7 @@ impl<'a> Trie<'a> {
             Link::Loaded(node) => return Ok(*node),
             Link::Stored(link) => link,
         };
-        let damaged = |what: &str| ChainError::Damaged {
-            what: format!("{}, node at path {path:?}: {what}", self.nodes.name()),
-        };
-        let rlp = self.nodes.node(&path)?.ok_or_else(|| damaged("missing"))?;
-        let same = match link.as_hash() {
-            Some(hash) => keccak256(&rlp) == hash,
-            None => rlp == link.as_slice(),
-        };
-        if !same {
-            return Err(damaged("not the one that its parent names"));
-        }
-        let node = Node::decode(&rlp).ok_or_else(|| damaged("no node"))?;
+        let node = stored(self.nodes, &link, &path)?;
         self.read.insert(path);
         Ok(node)
     }

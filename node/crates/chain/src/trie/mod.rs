@@ -1,7 +1,8 @@
 //! Ethereum's Merkle-Patricia trie (Yellow Paper, appendix D), kept by path and updated in place.
 //!
 //! This module owns how a trie changes: given the old root and what to put and to remove, it reads the
-//! nodes on the way, and answers the new root and the nodes to write. It leaves to `state` where nodes
+//! nodes on the way, and answers the new root and the nodes to write; and whether values that were read
+//! elsewhere are what a trie has ([`hold`]). It leaves to `state` where nodes
 //! are kept ([`Nodes`]) and when the changes become true.
 //!
 //! A node is kept under its *path*, the nibbles from the root, not under its hash: the head's tries are
@@ -16,6 +17,7 @@
 //! for ever, or two equal subtrees lose theirs together, and each has a lock of its own around it.
 
 mod change;
+mod hold;
 mod node;
 #[cfg(test)]
 mod tests;
@@ -23,7 +25,7 @@ mod tests;
 use alloy_primitives::{B256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 
-pub(crate) use self::change::Trie;
+pub(crate) use self::{change::Trie, hold::hold};
 use crate::error::ChainError;
 
 /// Where the nodes of one trie are read from, by path.

@@ -1,10 +1,14 @@
 //! A node in memory, between its RLP and its RLP.
 
+use alloy_primitives::keccak256;
 use alloy_rlp::{Decodable, Encodable};
 use alloy_trie::{
     Nibbles, TrieMask,
     nodes::{BranchNode, ExtensionNodeRef, LeafNodeRef, RlpNode, TrieNode},
 };
+
+use super::Nodes;
+use crate::ChainError;
 
 /// What a parent knows of a child.
 pub(super) enum Link {
@@ -49,6 +53,26 @@ impl Node {
             }
         }
     }
+}
+
+/// The node of `nodes` at `path`, if it is the one that its parent's `link` names.
+pub(super) fn stored(
+    nodes: &dyn Nodes,
+    link: &RlpNode,
+    path: &Nibbles,
+) -> Result<Node, ChainError> {
+    let damaged = |what: &str| ChainError::Damaged {
+        what: format!("{}, node at path {path:?}: {what}", nodes.name()),
+    };
+    let rlp = nodes.node(path)?.ok_or_else(|| damaged("missing"))?;
+    let same = match link.as_hash() {
+        Some(hash) => keccak256(&rlp) == hash,
+        None => rlp == link.as_slice(),
+    };
+    if !same {
+        return Err(damaged("not the one that its parent names"));
+    }
+    Node::decode(&rlp).ok_or_else(|| damaged("no node"))
 }
 
 /// The RLP of a leaf.

@@ -111,3 +111,38 @@ fn a_node_that_is_not_the_one_named_is_an_error() {
     let error = update(&kept, kept.root(), [(keccak256(slot(1)), None)]).unwrap_err();
     assert!(error.to_string().contains("missing"), "{error}");
 }
+
+proptest! {
+    /// Exactly what is in it holds: present and absent keys together, and none that differs.
+    #[test]
+    fn values_are_held_to_what_the_trie_has(
+        values in prop::collection::btree_map(0_u64..60, 1_u64..4, 0..25),
+        asked in prop::collection::btree_set(0_u64..80, 1..20),
+        wrong in any::<prop::sample::Index>(),
+        other in 0_u64..5,
+    ) {
+        let mut kept = Kept::default();
+        kept.apply(&values.iter().map(|(key, value)| (slot(*key), U256::from(*value))).collect());
+        let row = |key: u64, value: u64| {
+            (keccak256(slot(key)), (value > 0).then(|| alloy_rlp::encode(U256::from(value))))
+        };
+        let value = |key: &u64| values.get(key).copied().unwrap_or_default();
+        let rows = || asked.iter().map(|key| row(*key, value(key))).collect::<Vec<_>>();
+        hold(&kept, kept.root(), rows()).unwrap();
+        let (mut altered, place) = (rows(), wrong.index(asked.len()));
+        let key = *asked.iter().nth(place).unwrap();
+        altered[place] = row(key, other);
+        prop_assert_eq!(hold(&kept, kept.root(), altered).is_ok(), other == value(&key));
+    }
+}
+
+#[test]
+fn values_are_not_held_to_a_node_that_is_not_the_one_named() {
+    let mut kept = Kept::default();
+    kept.apply(&(0..50).map(|number| (slot(number), U256::from(number + 1))).collect());
+    let row = || [(keccak256(slot(1)), Some(alloy_rlp::encode(U256::from(2))))];
+    hold(&kept, kept.root(), row()).unwrap();
+    *kept.nodes.get_mut(&Vec::new()).unwrap().last_mut().unwrap() ^= 1;
+    let error = hold(&kept, kept.root(), row()).unwrap_err();
+    assert!(error.to_string().contains("not the one that its parent names"), "{error}");
+}

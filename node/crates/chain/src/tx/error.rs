@@ -162,6 +162,20 @@ pub enum TxError {
     /// The pool is full, and nothing in it pays less.
     #[error("txpool is full: pay a higher priority fee, or send it again later")]
     PoolFull,
+    /// It is of the node's own account, which the node itself signs for.
+    #[error(
+        "sender is the node itself: of its account {sender} a plain transfer of coins is taken, one at a time, that \
+         leaves it {kept} wei; ask the node for the rest (lucid-node governance, without --evm-key)"
+    )]
+    NodeAccount {
+        /// The account.
+        sender: Address,
+        /// What it must keep, wei: registrations are paid of it.
+        kept: U256,
+    },
+    /// The disk is needed for the ledger.
+    #[error("the node's disk is nearly full: it takes no transactions until there is room again")]
+    DiskFull,
     /// The block has no room for it: it stays in the pool.
     #[error("the block is full")]
     BlockFull,

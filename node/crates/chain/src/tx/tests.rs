@@ -6,7 +6,11 @@ use alloy_eips::eip2930::AccessListItem;
 use alloy_primitives::{Signature, hex, keccak256};
 
 use super::*;
-use crate::{Pool, pool::Limits, testing::*};
+use crate::{
+    Pool,
+    pool::{Intake, Limits},
+    testing::*,
+};
 
 /// An EIP-1559 transaction that holds; each row changes one thing.
 fn good() -> TxEip1559 {
@@ -229,14 +233,15 @@ fn a_transaction_is_held_against_its_account() {
 #[test]
 fn the_pool_says_what_clients_know() {
     let mut pool = Pool::new(Limits::default());
+    let now = Intake { at: lucid_core::Timestamp::from_unix_millis(START), reserved: false };
     let account = TrieAccount { balance: U256::MAX >> 1, ..TrieAccount::default() };
     let tx = decode(&raw(good())).unwrap();
-    pool.add(tx.clone(), account).unwrap();
-    let error = pool.add(tx.clone(), account).unwrap_err();
+    pool.add(tx.clone(), account, now).unwrap();
+    let error = pool.add(tx.clone(), account, now).unwrap_err();
     assert_eq!(error, TxError::AlreadyKnown { hash: tx.hash() });
     assert!(error.to_string().starts_with("already known"));
     let other = decode(&raw(TxEip1559 { value: U256::ZERO, ..good() })).unwrap();
-    let error = pool.add(other, account).unwrap_err();
+    let error = pool.add(other, account, now).unwrap_err();
     assert_eq!(error, TxError::Underpriced { needed_fee: 2_200_000_000, needed_tip: 2 });
     assert!(error.to_string().starts_with("replacement transaction underpriced"));
 }

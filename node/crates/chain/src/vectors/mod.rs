@@ -179,7 +179,7 @@ impl Bench {
             }
             (Err(failure), _) => return Err(format!("{post:?}: {failure:?}")),
         };
-        let changes = machine.into_changes();
+        let changes = machine.into_parts().1;
         let root = self.state.stage(Some(BlockNumber(1)), self.root, changes).unwrap().root;
         if root != post.hash {
             return Err(format!("{:?}: root {root}, and {} was expected", post.indexes, post.hash));

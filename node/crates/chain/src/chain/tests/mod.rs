@@ -1,3 +1,4 @@
+mod altered;
 mod crash;
 mod life;
 mod property;

@@ -1,7 +1,7 @@
 //! What the contracts log about decisions.
 
-use alloy_primitives::{Address, B256, Log, U256};
-use alloy_sol_types::SolEvent;
+use alloy_primitives::{Address, B256, Bytes, Log, U256};
+use alloy_sol_types::{SolEvent, SolType, sol_data};
 use lucid_core::Hash;
 
 use super::{
@@ -121,6 +121,7 @@ fn of_governor(log: &Log, topic: B256) -> Read {
     Ok(Some(match topic {
         Governor::ProposalCreated::SIGNATURE_HASH => {
             let event = Governor::ProposalCreated::decode_log(log)?.data;
+            let text = last_text(&log.data.data)?;
             let same = event.targets.len() == event.values.len()
                 && event.targets.len() == event.calldatas.len();
             if !same {
@@ -132,7 +133,7 @@ fn of_governor(log: &Log, topic: B256) -> Read {
                 id: event.proposalId.into(),
                 proposer: event.proposer,
                 snapshot: whole(event.voteStart)?,
-                proposed: Proposed { calls: calls.collect(), text: event.description },
+                proposed: Proposed::of(calls.collect(), &text),
             }
         }
         Governor::VoteCast::SIGNATURE_HASH => {
@@ -157,6 +158,23 @@ fn of_governor(log: &Log, topic: B256) -> Read {
         }
         _ => return Ok(None),
     }))
+}
+
+/// The bytes of a `ProposalCreated`'s last field, its text, which may be no UTF-8: read as `bytes`, whose
+/// encoding is that of a `string`.
+fn last_text(data: &Bytes) -> Result<Bytes, Malformed> {
+    type Fields = (
+        sol_data::Uint<256>,
+        sol_data::Address,
+        sol_data::Array<sol_data::Address>,
+        sol_data::Array<sol_data::Uint<256>>,
+        sol_data::Array<sol_data::Bytes>,
+        sol_data::Array<sol_data::Bytes>,
+        sol_data::Uint<256>,
+        sol_data::Uint<256>,
+        sol_data::Bytes,
+    );
+    Ok(Fields::abi_decode_params(data)?.8)
 }
 
 fn of_timelock(log: &Log, topic: B256) -> Read {

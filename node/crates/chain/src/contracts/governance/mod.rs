@@ -171,8 +171,10 @@ pub struct ProposedCall {
 pub struct Proposed {
     /// What it calls.
     pub calls: Vec<ProposedCall>,
-    /// Its text.
+    /// Its text. The contracts take any bytes for one: what of them is no UTF-8 is shown as U+FFFD.
     pub text: String,
+    /// Keccak-256 of the text's bytes as they are, by which the contracts know it.
+    text_hash: B256,
 }
 
 impl Proposed {
@@ -184,7 +186,14 @@ impl Proposed {
             true => format!("# {title}"),
             false => format!("# {title}\n\n{description}"),
         };
-        Self { calls, text }
+        Self::of(calls, text.as_bytes())
+    }
+
+    /// The proposal that makes these calls, with a text that has these bytes.
+    #[must_use]
+    pub fn of(calls: Vec<ProposedCall>, text: &[u8]) -> Self {
+        let text_hash = keccak256(text);
+        Self { calls, text: String::from_utf8_lossy(text).into_owned(), text_hash }
     }
 
     /// Its title: the first line, without the mark of a heading.
@@ -240,6 +249,25 @@ impl Proposed {
         encoded(&abi::Governor::cancelCall { targets, values, calldatas, descriptionHash: text })
     }
 
+    /// Why carrying it out would end all decisions, where it would: the timelock takes any delay, and after one
+    /// that is longer than [`DURATION_MAX`] no decision, not even one to shorten it, comes to be carried out.
+    #[must_use]
+    pub fn ends_decisions(&self, contracts: &Contracts) -> Option<String> {
+        self.calls.iter().find_map(|call| {
+            let selector = abi::Timelock::updateDelayCall::SELECTOR;
+            let arguments = call.data.strip_prefix(&selector)?;
+            // As the contract reads it: whatever follows the first word is nothing to it.
+            let delay = U256::from_be_bytes(*arguments.first_chunk::<32>()?);
+            let too_long = call.target == contracts.timelock && delay > U256::from(DURATION_MAX);
+            too_long.then(|| {
+                format!(
+                    "it sets the delay before a decision can be carried out to {delay} s; with more than \
+                     {DURATION_MAX} s no decision, not even one to shorten it, would be carried out any more"
+                )
+            })
+        })
+    }
+
     /// The id of its operation in the timelock: Keccak-256 over
     /// `abi.encode(targets, values, calldatas, 0, bytes20(governor) ^ keccak256(text))`.
     #[must_use]
@@ -250,7 +278,7 @@ impl Proposed {
     }
 
     fn text_hash(&self) -> B256 {
-        keccak256(self.text.as_bytes())
+        self.text_hash
     }
 
     fn parts(&self) -> (Vec<Address>, Vec<U256>, Vec<Bytes>) {

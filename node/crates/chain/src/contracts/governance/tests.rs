@@ -229,6 +229,67 @@ fn every_action_does_what_its_words_say() {
 }
 
 #[test]
+fn a_delay_beyond_every_bound_is_told_and_survived() {
+    let mut net = Net::new();
+    let call = |net: &Net, delay: U256, more: &[u8]| {
+        let selector = abi::Timelock::updateDelayCall::SELECTOR;
+        let data = [selector.as_slice(), &delay.to_be_bytes::<32>(), more].concat();
+        ProposedCall { target: net.contracts.timelock, value: U256::ZERO, data: data.into() }
+    };
+    let longest = U256::from(DURATION_MAX);
+    let too_long = longest + U256::from(1);
+    for (delay, more, ends) in [
+        (longest, vec![], false),
+        (too_long, vec![], true),
+        (too_long, vec![0; 32], true),
+        (U256::MAX, vec![1], true),
+    ] {
+        let calls = vec![chunk_bytes(MIB).call(&net.contracts).unwrap(), call(&net, delay, &more)];
+        let told = Proposed::new("Longer", "", calls).ends_decisions(&net.contracts);
+        assert_eq!(told.is_some(), ends, "{delay} {more:?}");
+    }
+    let elsewhere = ProposedCall { target: net.contracts.nodes, ..call(&net, too_long, &[]) };
+    assert_eq!(Proposed::new("T", "", vec![elsewhere]).ends_decisions(&net.contracts), None);
+    // One that members made with other tools all the same: everything is still answered.
+    let proposed = Proposed::new("Longer", "", vec![call(&net, U256::from(1_u128 << 64), &[])]);
+    net.decide(&proposed);
+    let most = lucid_core::json::INTEGER_MAX;
+    assert_eq!(net.rules().timelock_delay, most);
+    assert_eq!(net.contracts.governance(&net.chain).unwrap().timelock_delay, most);
+}
+
+#[test]
+fn a_text_that_is_no_utf_8_is_carried_out_too() {
+    let mut net = Net::new();
+    let text = b"# t\xff\xfe\n\nbody";
+    let call = chunk_bytes(MIB).call(&net.contracts).unwrap();
+    let proposed = Proposed::of(vec![call.clone()], text);
+    // What encodes texts here takes UTF-8 alone: as bytes they are encoded the same.
+    let arguments =
+        (vec![call.target], vec![U256::ZERO], vec![call.data], Bytes::from_static(text));
+    let selector = abi::Governor::proposeCall::SELECTOR;
+    let input = [selector.as_slice(), &arguments.abi_encode_params()].concat();
+    let members: Vec<_> = (0..2).map(testing::signer).collect();
+    let events = net.call(&members[0], input.into()).unwrap();
+    let [Event::Proposed { id, proposed: read, .. }] = events.as_slice() else {
+        panic!("{events:?}")
+    };
+    assert_eq!((*id, read), (proposed.id(), &proposed));
+    assert_eq!((read.id(), read.title()), (*id, "t\u{fffd}\u{fffd}"));
+    let read = read.clone();
+    net.now += (DELAY + 1) * 1000;
+    for member in &members {
+        net.call(member, vote(read.id(), Support::For, "")).unwrap();
+    }
+    net.now += (PERIOD + 10) * 1000;
+    net.call(&members[0], read.queue()).unwrap();
+    net.now += TIMELOCK * 1000;
+    let done = net.call(&members[0], read.execute()).unwrap();
+    assert!(done.contains(&Event::Executed(read.id())), "{done:?}");
+    assert!(done.contains(&Event::OperationDone(read.operation(&net.contracts))), "{done:?}");
+}
+
+#[test]
 fn a_proposal_is_canceled_by_its_proposer_before_its_vote() {
     let mut net = Net::new();
     let members: Vec<_> = (0..2).map(testing::signer).collect();
@@ -281,7 +342,7 @@ fn titles_and_ids_are_read_back() {
         ("", "", ""),
         ("## Two\nWhy.", "Two", "Why."),
     ] {
-        let proposed = Proposed { calls: Vec::new(), text: text.to_owned() };
+        let proposed = Proposed::of(Vec::new(), text.as_bytes());
         assert_eq!((proposed.title(), proposed.description()), (title, description));
     }
     let proposed = Proposed::new("Title", "", Vec::new());

@@ -9,7 +9,7 @@ use lucid_core::Hash;
 
 use super::{
     super::abi::{Governor, Members, Registry, Timelock},
-    super::{Contracts, Unit},
+    super::{Contracts, Unit, in_force::held},
     ProposalId, ProposalState,
     action::key_text,
     encoded,
@@ -105,7 +105,7 @@ pub struct Rules {
     pub vote_extension: u64,
     /// Per cent of the members that must vote for or abstain.
     pub quorum_percent: u64,
-    /// From a decision to when it can be carried out.
+    /// From a decision to when it can be carried out; 2^53 - 1 where it is more, for the timelock takes any.
     pub timelock_delay: u64,
     /// How many members there are.
     pub member_count: u64,
@@ -233,6 +233,8 @@ impl Rules {
         let (extension, unreadable) = of(governor, 2)?;
         let extension =
             decoded::<Governor::lateQuorumVoteExtensionCall>(extension, unreadable)?.to();
+        let (delay, unreadable) = of(timelock, 4)?;
+        let timelock_delay = held(decoded::<Timelock::getMinDelayCall>(delay, unreadable)?);
         let (page, unreadable) = of(nodes, 6)?;
         let page = decoded::<Members::nodesCall>(page, unreadable)?.into_iter();
         let members = page
@@ -245,7 +247,7 @@ impl Rules {
             voting_period: number::<Governor::votingPeriodCall>(of(governor, 1)?)?,
             vote_extension: extension,
             quorum_percent: number::<Governor::quorumNumeratorCall>(of(governor, 3)?)?,
-            timelock_delay: number::<Timelock::getMinDelayCall>(of(timelock, 4)?)?,
+            timelock_delay,
             member_count: number::<Members::nodeCountCall>(of(nodes, 5)?)?,
             members: members.collect(),
             parameters: all

@@ -31,7 +31,8 @@ struct TestHost {
 impl Host for TestHost {
     fn submit(&self, tx: Transaction) -> Result<(), TxError> {
         let account = self.chain.account(tx.sender(), crate::At::Latest).unwrap();
-        self.pool.lock().unwrap().add(tx, account).map(|_| ())
+        let intake = crate::Intake { at: self.now(), reserved: false };
+        self.pool.lock().unwrap().add(tx, account, intake).map(|_| ())
     }
 
     fn waiting(&self, hash: B256) -> Option<Transaction> {
@@ -75,10 +76,11 @@ impl Node {
     /// Makes a block of what waits.
     fn mine(&self) {
         let mut pool = self.host.pool.lock().unwrap();
-        let nonce = |sender| Ok(self.chain.account(sender, crate::At::Latest)?.nonce);
-        let candidates = pool.candidates::<crate::ChainError>(nonce).unwrap();
-        testing::block(&self.chain, candidates);
-        pool.prune::<crate::ChainError>(nonce).unwrap();
+        let account = |sender| self.chain.account(sender, crate::At::Latest);
+        let candidates =
+            pool.candidates(|sender| Ok::<_, crate::ChainError>(account(sender)?.nonce));
+        testing::block(&self.chain, candidates.unwrap());
+        pool.prune(account).unwrap();
     }
 
     fn wait(&self, millis: u64) {
