@@ -1,5 +1,7 @@
 //! `sync`: what the log says, in MongoDB too.
 
+mod read_back;
+
 use std::{
     process::ExitCode,
     sync::{Mutex, PoisonError},
@@ -29,6 +31,8 @@ pub enum SyncCommand {
     Verify(Compare),
     /// The same, and put right what is missing or altered; what is right, and what other nodes have, stays as it is
     Rebuild(Compare),
+    /// Make log, manifests and indexes anew in a data folder that has its secrets and no log; say what is gone
+    ReadBack(read_back::ReadBackArgs),
 }
 
 /// Arguments of `sync verify` and `sync rebuild`.
@@ -78,6 +82,7 @@ impl SyncCommand {
             }
             Self::Verify(Compare {}) => compare(context, false),
             Self::Rebuild(Compare {}) => compare(context, true),
+            Self::ReadBack(args) => args.run(context),
         }
     }
 }

@@ -19,6 +19,7 @@ mod hostile;
 mod ledger;
 mod life;
 mod operating;
+mod read_back;
 mod refusals;
 mod resume;
 mod search;

@@ -132,9 +132,30 @@ impl DataFolder {
     /// [`StoreError::OtherFolder`], [`StoreError::NewerFormat`], [`StoreError::InUse`], the operating
     /// system's.
     pub fn create(path: &Path, kind: FolderKind, disk: &Disk) -> Result<Self, StoreError> {
+        Self::make(path, kind, disk, &[])
+    }
+
+    /// [`DataFolder::create`] where the folder may have `secrets` already, that somebody put there from a backup.
+    ///
+    /// # Errors
+    /// As there.
+    pub(crate) fn create_around_secrets(
+        path: &Path,
+        kind: FolderKind,
+        disk: &Disk,
+    ) -> Result<Self, StoreError> {
+        Self::make(path, kind, disk, &["secrets"])
+    }
+
+    fn make(
+        path: &Path,
+        kind: FolderKind,
+        disk: &Disk,
+        brought: &[&str],
+    ) -> Result<Self, StoreError> {
         match read_format(path, kind)? {
             Mark::Ours => (),
-            Mark::None if is_vacant(path)? => {
+            Mark::None if is_vacant(path, brought)? => {
                 fs::create_dir_all(parent(path)).doing("create", parent(path))?;
                 disk.make_folder(path).doing("create", path)?;
             }
@@ -251,8 +272,9 @@ fn missing(error: &io::Error) -> bool {
 }
 
 /// Whether a data folder may be made here: nothing is there, or an empty folder, or one whose making
-/// was interrupted before its mark was written. A file system's own `lost+found` does not count.
-fn is_vacant(path: &Path) -> Result<bool, StoreError> {
+/// was interrupted before its mark was written, or nothing but what is `brought`. A file system's own
+/// `lost+found` does not count.
+fn is_vacant(path: &Path, brought: &[&str]) -> Result<bool, StoreError> {
     let ours = [temporary_name(Path::new("format")), "lock".into(), "lost+found".into()];
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
@@ -262,7 +284,7 @@ fn is_vacant(path: &Path) -> Result<bool, StoreError> {
     };
     for entry in entries {
         let name = PathBuf::from(entry.doing("read", path)?.file_name());
-        if !ours.contains(&name) {
+        if !ours.contains(&name) && !brought.iter().any(|brought| name == Path::new(brought)) {
             return Ok(false);
         }
     }

@@ -1,6 +1,8 @@
 //! The one error of this crate. Messages name the session or the file and what can be done; the cause
 //! is the error's source. None holds a key or a part of one.
 
+mod kind;
+
 use std::{
     fmt::Display,
     io,
@@ -11,33 +13,9 @@ use std::{
 use lucid_core::{
     ChunkIndex, SessionId, entry::EntryError, keys::KeyError, tron::anchor::RecordError,
 };
-use serde::{Deserialize, Serialize};
 
+pub use self::kind::ErrorKind;
 use crate::{data::FolderKind, db::State, log::LogError};
-
-/// What a caller does about an error: its class, for exit codes and HTTP statuses.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorKind {
-    /// What was asked for is not there.
-    NotFound,
-    /// What was asked for does not go with the session's state; asking again does not help.
-    Conflict,
-    /// A later hold on the session has begun: whoever has the earlier one stops.
-    LeaseLost,
-    /// Another process has the data folder.
-    InUse,
-    /// The process that has it cannot be reached: ask again.
-    Unavailable,
-    /// The operator must change something: a path, a key, a file's mode.
-    Config,
-    /// The disk or the operating system failed.
-    Io,
-    /// The disk is full, or so nearly that the ledger would be in danger.
-    DiskFull,
-    /// What is stored is not what was written.
-    Damaged,
-}
 
 /// Why the store did not do something.
 #[derive(Debug, thiserror::Error)]
@@ -91,6 +69,15 @@ pub enum StoreError {
     /// A node is already there.
     #[error("{path} is a node's data folder already")]
     AlreadyThere {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Sessions are there, and no log.
+    #[error(
+        "{path} has sessions or chunks and no log: one that begins anew under the same key would be a fork. Put log/ \
+         back from a backup, or get it back from MongoDB with: lucid-node sync read-back --data {path}"
+    )]
+    LogLost {
         /// The folder.
         path: PathBuf,
     },
@@ -321,60 +308,6 @@ pub enum StoreError {
     },
 }
 
-impl StoreError {
-    /// The error's class.
-    #[must_use]
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Io { source, .. } | Self::Database { source: sled::Error::Io(source), .. } => {
-                kind_of_io(source)
-            }
-            Self::NoFolder { .. } | Self::UnknownSession(_) => ErrorKind::NotFound,
-            Self::SessionExists(_)
-            | Self::PolicyChanged(_)
-            | Self::AnchoredAlready { .. }
-            | Self::AnchorOfAnother { .. }
-            | Self::SessionFull { .. }
-            | Self::State { .. }
-            | Self::Chunk { .. }
-            | Self::OtherLog(_)
-            | Self::Anchor(_)
-            | Self::Entry(_) => ErrorKind::Conflict,
-            Self::InUse { .. } => ErrorKind::InUse,
-            Self::LeaseLost { .. } => ErrorKind::LeaseLost,
-            Self::Remote { kind, .. } => *kind,
-            Self::Group(error) => error.kind(),
-            Self::NotADataFolder { .. }
-            | Self::OtherFolder { .. }
-            | Self::NewKey { .. }
-            | Self::VaultElsewhere { .. }
-            | Self::Unfinished { .. }
-            | Self::AlreadyThere { .. }
-            | Self::NewerFormat { .. }
-            | Self::SecretMode { .. }
-            | Self::SecretText { .. }
-            | Self::OtherKek { .. }
-            | Self::KekMissing { .. }
-            | Self::WriteOnly => ErrorKind::Config,
-            Self::ChunkMissing { .. }
-            | Self::KeyFileMissing { .. }
-            | Self::KeyFile { .. }
-            | Self::Damaged { .. }
-            | Self::Database { .. } => ErrorKind::Damaged,
-            Self::DiskFull { .. } => ErrorKind::DiskFull,
-            Self::Poisoned { .. } => ErrorKind::Io,
-            Self::Log(error) => kind_of_log(error),
-        }
-    }
-}
-
-fn kind_of_io(error: &io::Error) -> ErrorKind {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::DiskFull,
-        _ => ErrorKind::Io,
-    }
-}
-
 /// Says what was being done to which file when the operating system refused.
 pub(crate) trait Doing<T> {
     fn doing(self, doing: &'static str, path: &Path) -> Result<T, StoreError>;
@@ -405,19 +338,4 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
-}
-
-fn kind_of_log(error: &LogError) -> ErrorKind {
-    match error {
-        LogError::Io { source, .. } => kind_of_io(source),
-        LogError::Poisoned { .. } => ErrorKind::Io,
-        LogError::NoLog { .. }
-        | LogError::Exists { .. }
-        | LogError::NotCreated { .. }
-        | LogError::Occupied { .. }
-        | LogError::ExportFolder { .. } => ErrorKind::Config,
-        LogError::Beyond { .. } | LogError::Proof { .. } => ErrorKind::NotFound,
-        LogError::Refused { .. } | LogError::NotOurs => ErrorKind::Conflict,
-        _ => ErrorKind::Damaged,
-    }
 }

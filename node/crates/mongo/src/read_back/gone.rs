@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use async_trait::async_trait;
-use lucid_core::{ChunkIndex, SessionId};
+use lucid_core::{ChunkIndex, Hash, SessionId};
 
 use super::{ReadBack, ReadBackError};
 use crate::{
@@ -16,9 +16,27 @@ use crate::{
 /// Ranges of chunks that are named for a session; more are only counted.
 const RANGES_MAX: usize = 64;
 
-/// What is still on the disk.
+/// What is still on the disk, and what takes up what is read back for it.
 #[async_trait]
 pub trait Had: Send + Sync {
+    /// Takes the next bytes of a session's manifest, in order. It is called on the runtime's threads.
+    ///
+    /// # Errors
+    /// The operating system's.
+    fn put(&self, session: SessionId, bytes: &[u8]) -> std::io::Result<()>;
+
+    /// There are no more of them: only where `state` is [`ManifestState::Verified`] were they the manifest, whose
+    /// hash is `hash`.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    async fn ended(
+        &self,
+        session: SessionId,
+        state: ManifestState,
+        hash: Hash,
+    ) -> Result<(), PortError>;
+
     /// Whether a chunk's file is there.
     ///
     /// # Errors
@@ -76,7 +94,8 @@ pub struct LossReport {
 }
 
 impl ReadBack {
-    /// Goes through all sessions of the verified log, in the order of ids, and tells of each what is gone.
+    /// Goes through all sessions of the verified log, in the order of ids, gives `had` their manifests, and tells of
+    /// each what is gone.
     ///
     /// # Errors
     /// [`ReadBackError`].
@@ -116,8 +135,11 @@ impl ReadBack {
         };
         let Some(sealed) = session.sealed else { return Ok(gone) };
         (gone.chunk_count, gone.plain_bytes) = (sealed.chunk_count, sealed.plain_bytes);
-        let drop = &mut |_: &[u8]| Ok(());
-        gone.manifest = Some(self.manifest_of(session.id, sealed, drop).await?);
+        let put = &mut |bytes: &[u8]| had.put(session.id, bytes);
+        let manifest = self.manifest_of(session.id, sealed, put).await?;
+        let ended = had.ended(session.id, manifest, sealed.manifest_hash).await;
+        ended.map_err(crate::Fault::from)?;
+        gone.manifest = Some(manifest);
         if state == Step::Erased {
             return Ok(gone);
         }

@@ -113,11 +113,16 @@ async fn status_of(link: &Link) -> Result<RawDocumentBuf, ReadBackError> {
 }
 
 impl ReadBack {
-    /// Reads all entries that the newest stored checkpoint signs, and verifies them.
+    /// Reads all entries that the newest stored checkpoint signs, and verifies them. `tell` hears how many it has
+    /// read, of how many.
     ///
     /// # Errors
     /// [`ReadBackError`]: one wrong entry and none is believed.
-    pub async fn open(options: Options, key: &VerifierKey) -> Result<Self, ReadBackError> {
+    pub async fn open(
+        options: Options,
+        key: &VerifierKey,
+        tell: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<Self, ReadBackError> {
         let node = NodeId::of_public_key(key.public_key());
         let link = Link::new(options, node);
         let document = status_of(&link).await?;
@@ -132,11 +137,14 @@ impl ReadBack {
             pages: Vec::new(),
             unsigned_entries: 0,
         };
-        back.first_reading().await?;
+        back.first_reading(tell).await?;
         Ok(back)
     }
 
-    async fn first_reading(&mut self) -> Result<(), ReadBackError> {
+    async fn first_reading(
+        &mut self,
+        tell: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<(), ReadBackError> {
         let TreeHead { size, root } = self.head;
         let mut range = CompactRange::new();
         for from in (0..size).step_by(PAGE as usize) {
@@ -146,6 +154,7 @@ impl ReadBack {
                 range.push(*leaf);
             }
             self.pages.push(lucid_core::merkle::root(&leaves));
+            tell(from + leaves.len() as u64, size);
         }
         if range.root() != root {
             return Err(ReadBackError::Root { size, found: range.root(), signed: root });

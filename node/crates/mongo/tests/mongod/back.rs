@@ -1,9 +1,13 @@
 //! A node that lost its disk reads back what it had, and believes nothing that was not signed.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex},
+};
 
 use async_trait::async_trait;
-use lucid_core::{ChunkIndex, EntryIndex, SessionId};
+use lucid_core::{ChunkIndex, EntryIndex, Hash, SessionId};
 use lucid_mongo::{
     Collection, Had, ManifestState, PortError, ReadBack, ReadBackError, Source, stored_key,
 };
@@ -14,13 +18,41 @@ use crate::{
     support::Place,
 };
 
-/// A disk that has the first chunk of each session, or nothing.
+/// A disk that has the first chunk of each session, or nothing, and takes manifests.
+#[derive(Default)]
 struct Disk {
     has_first: bool,
+    coming: Mutex<Vec<u8>>,
+    kept: Mutex<BTreeMap<SessionId, Vec<u8>>>,
+}
+
+impl Disk {
+    fn new(has_first: bool) -> Self {
+        Self { has_first, ..Self::default() }
+    }
 }
 
 #[async_trait]
 impl Had for Disk {
+    fn put(&self, _: SessionId, bytes: &[u8]) -> io::Result<()> {
+        self.coming.lock().unwrap().extend_from_slice(bytes);
+        Ok(())
+    }
+
+    async fn ended(
+        &self,
+        session: SessionId,
+        state: ManifestState,
+        hash: Hash,
+    ) -> Result<(), PortError> {
+        let bytes = std::mem::take(&mut *self.coming.lock().unwrap());
+        assert_eq!(state == ManifestState::Verified, Hash::of(&bytes) == hash);
+        if state == ManifestState::Verified {
+            self.kept.lock().unwrap().insert(session, bytes);
+        }
+        Ok(())
+    }
+
     async fn has_chunk(&self, _: SessionId, index: ChunkIndex) -> Result<bool, PortError> {
         Ok(self.has_first && index.0 == 0)
     }
@@ -42,7 +74,7 @@ async fn the_log_comes_back_byte_for_byte() {
     let (place, node) = filled().await;
     let key = stored_key(place.options(), node.id()).await.unwrap();
     assert_eq!(key, node.identity().key);
-    let back = ReadBack::open(place.options(), &key).await.unwrap();
+    let back = ReadBack::open(place.options(), &key, &|_, _| ()).await.unwrap();
     assert_eq!(back.head(), node.head().await.unwrap());
     assert_eq!(back.checkpoint(), node.checkpoint().await.unwrap());
     let mut next = 0;
@@ -79,12 +111,13 @@ async fn what_is_gone_is_named() {
     let short = Node::session(102);
     let chunk = doc! { "session_id": short.to_string(), "idx": 1_i64 };
     place.all(Collection::Chunks).delete_one(chunk).await.unwrap();
-    let back = ReadBack::open(place.options(), &node.identity().key).await.unwrap();
+    let back = ReadBack::open(place.options(), &node.identity().key, &|_, _| ()).await.unwrap();
     let mut told = BTreeMap::new();
     let tell = &mut |session: lucid_mongo::GoneSession| {
         told.insert(session.session, session);
     };
-    let report = back.report(&Disk { has_first: true }, tell).await.unwrap();
+    let disk = Disk::new(true);
+    let report = back.report(&disk, tell).await.unwrap();
     assert_eq!((report.sessions, told.len()), (606, 606));
     // 3 chunks of session 0, 2 of session 5, 2 of each of 600: each but the first. Session 1 was erased.
     assert_eq!((report.chunks_gone, report.sessions_with_loss), (2 + 1 + 600, 602));
@@ -94,7 +127,11 @@ async fn what_is_gone_is_named() {
     assert_eq!(told[&Node::session(0)].gone, [1..=2]);
     assert_eq!(told[&Node::session(1)].state, "erased");
     assert_eq!(told[&Node::session(1)].chunks_gone, 0);
-    let report = back.report(&Disk { has_first: false }, &mut |_| ()).await.unwrap();
+    // Sealed are all but the open one; two of the manifests are no more.
+    let kept = disk.kept.into_inner().unwrap();
+    assert_eq!(kept.len(), 606 - 1 - 2);
+    assert!(kept.iter().all(|(session, bytes)| *bytes == node.manifest_bytes(*session)));
+    let report = back.report(&Disk::new(false), &mut |_| ()).await.unwrap();
     assert_eq!(report.chunks_gone, 3 + 2 + 1200);
 }
 
@@ -105,7 +142,7 @@ async fn what_was_not_signed_is_refused() {
     let entries = place.all(Collection::Entries);
     let id = |index: u64| doc! { "_id": format!("{}/{index:016}", node.id()) };
     let original: Document = entries.find_one(id(7)).await.unwrap().unwrap();
-    let refused = async || ReadBack::open(place.options(), &key).await.err().unwrap();
+    let refused = async || ReadBack::open(place.options(), &key, &|_, _| ()).await.err().unwrap();
     // Forged: as well formed as the original.
     let forged = original.get_str("entry").unwrap().replace("local", "mally");
     assert_ne!(forged, original.get_str("entry").unwrap());
@@ -114,7 +151,7 @@ async fn what_was_not_signed_is_refused() {
     entries.delete_one(id(7)).await.unwrap();
     assert!(matches!(refused().await, ReadBackError::Missing(7)), "{}", refused().await);
     entries.insert_one(&original).await.unwrap();
-    let back = ReadBack::open(place.options(), &key).await.unwrap();
+    let back = ReadBack::open(place.options(), &key, &|_, _| ()).await.unwrap();
     // Changed after the first reading.
     entries.update_one(id(7), doc! { "$set": { "entry": "{}" } }).await.unwrap();
     let changed = back.entries(EntryIndex(0)).await.unwrap_err();
@@ -132,6 +169,9 @@ async fn what_was_not_signed_is_refused() {
     assert!(matches!(refused().await, ReadBackError::Checkpoint { .. }), "{}", refused().await);
     let key = stored_key(place.options(), node.id()).await;
     assert!(matches!(key, Err(ReadBackError::Key(_))));
-    let other = ReadBack::open(place.options(), &Node::new(5).identity().key).await.err().unwrap();
+    let other = ReadBack::open(place.options(), &Node::new(5).identity().key, &|_, _| ())
+        .await
+        .err()
+        .unwrap();
     assert!(matches!(other, ReadBackError::NoNode(_)), "{other}");
 }

@@ -1,6 +1,7 @@
 //! Making and opening a store: over a folder with everything in it, or over a vault that is elsewhere.
 
 use std::{
+    fs,
     path::Path,
     sync::{Arc, Mutex},
 };
@@ -12,7 +13,7 @@ use crate::{
     data::{DataFolder, FolderKind},
     db::{self, Database},
     disk::Disk,
-    error::StoreError,
+    error::{Doing, StoreError},
     log::Log,
     secrets::{KekSource, NodeKey, Secrets},
     sessions::SessionFolders,
@@ -65,12 +66,25 @@ struct Parts {
     local: Option<Arc<FolderVault>>,
 }
 
-/// A node is made once.
+/// A node is made once. Where there are sessions or chunks there was a log, and one that begins anew under the same
+/// key would be a fork of it.
 fn check_no_log(folder: &DataFolder) -> Result<(), StoreError> {
-    match folder.join("log").join("head").exists() {
-        true => Err(StoreError::AlreadyThere { path: folder.path().to_owned() }),
-        false => Ok(()),
+    if folder.join("log").join("head").exists() {
+        return Err(StoreError::AlreadyThere { path: folder.path().to_owned() });
     }
+    for name in ["sessions", "chunks"] {
+        let path = folder.join(name);
+        if !path.exists() {
+            continue;
+        }
+        for entry in fs::read_dir(&path).doing("read", &path)? {
+            // What a file system of its own begins with.
+            if entry.doing("read", &path)?.file_name() != "lost+found" {
+                return Err(StoreError::LogLost { path: folder.path().to_owned() });
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Store {

@@ -7,6 +7,7 @@ mod group;
 mod holds;
 mod life;
 mod parameters;
+mod remake;
 mod repair;
 mod split;
 mod upload;

@@ -1,0 +1,412 @@
+//! `sync read-back`: what a node that lost its disk gets back from MongoDB.
+
+use std::{
+    io,
+    process::ExitCode,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use clap::Args;
+use lucid_core::{ChunkIndex, EntryIndex, Hash, NodeId, SessionId, counted, note::VerifierKey};
+use lucid_mongo::{
+    GoneSession, Had, LossReport, ManifestState, Options, PortError, ReadBack, ReadBackError,
+    stored_key,
+};
+use lucid_store::{Disk, ManifestDraft, Remake, StoreError};
+use serde::Serialize;
+
+use crate::{
+    context::Context,
+    failure::{Failure, Outcome},
+    output::table,
+    progress::{Progress, Unit},
+    serving::mongo_of,
+};
+
+/// Sessions with a loss that are named; more are only counted.
+const NAMED_MAX: usize = 1_000;
+
+/// Arguments of `sync read-back`.
+#[derive(Args, Debug)]
+pub struct ReadBackArgs {
+    /// Make nothing, and say what the database has of this node, whose key need not be here
+    #[arg(long, value_name = "ID")]
+    node: Option<NodeId>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    node_id: NodeId,
+    log_size: u64,
+    root: Hash,
+    /// The log and manifests are in the data folder now.
+    made: bool,
+    /// Entries in the database that no checkpoint there signs: they are not believed.
+    unsigned_entries: u64,
+    sessions: u64,
+    /// They were not sealed: what they had is in no log.
+    sessions_open: u64,
+    sessions_with_chunks_gone: u64,
+    chunks_gone: u64,
+    /// Sealed sessions without a key file here: nobody can read them.
+    sessions_without_key: u64,
+    manifests: u64,
+    manifests_lost: u64,
+    /// Chunk and key files were looked for: they belong into this folder.
+    looked_for_chunks: bool,
+    /// The first 1,000 sessions of which something is gone.
+    gone: Vec<Loss>,
+    gone_count: u64,
+}
+
+#[derive(Serialize)]
+struct Loss {
+    session: SessionId,
+    owner: String,
+    state: &'static str,
+    chunk_count: u32,
+    plain_bytes: u64,
+    chunks_gone: u32,
+    /// First and last of each range, the first 64 of them.
+    chunks: Vec<[u32; 2]>,
+    key_gone: bool,
+    manifest: Option<&'static str>,
+}
+
+impl ReadBackArgs {
+    /// Does it.
+    ///
+    /// # Errors
+    /// Where the database has no log of this node, or not one that its key signed; where the data folder has a log;
+    /// the store's and the database's.
+    pub fn run(&self, context: &Context) -> Outcome<ExitCode> {
+        let options = mongo_of(context)?;
+        // Its files are written while it waits for the database: on threads that may block.
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(2).enable_all().build()?;
+        let answer = match self.node {
+            Some(node) => runtime.block_on(async {
+                let key = stored_key(options.clone(), node).await.map_err(failure)?;
+                read(context, options, node, &key, None).await
+            })?,
+            None => {
+                let remake = Remake::begin(&context.config.data, &Disk::default());
+                let remake = remake.map_err(|error| begun(context, error))?;
+                let (node, key) = (remake.node_id(), remake.verifier_key().clone());
+                runtime.block_on(read(context, options, node, &key, Some(remake)))?
+            }
+        };
+        context.output.print(&answer, text)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What to do where nothing can be made.
+fn begun(context: &Context, error: StoreError) -> Failure {
+    let data = context.config.data.display();
+    let is_missing = |error: &StoreError| matches!(error, StoreError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound);
+    match error {
+        StoreError::AlreadyThere { .. } => Failure::usage(format!(
+            "{data} has a log, which is not replaced: compare it with the database by `sync verify`"
+        )),
+        error if is_missing(&error) => Failure::usage(format!(
+            "{data}/secrets/node.key is not there: a log goes on with its node's key only. Put the folder secrets \
+             back from your backup, or say --node ID to see what the database has"
+        )),
+        error => error.into(),
+    }
+}
+
+fn failure(error: ReadBackError) -> Failure {
+    match error {
+        ReadBackError::Fault(_) | ReadBackError::Sink(_) => Failure::io(error.to_string()),
+        error => Failure::check(error.to_string()),
+    }
+}
+
+async fn read(
+    context: &Context,
+    options: Options,
+    node_id: NodeId,
+    key: &VerifierKey,
+    mut remake: Option<Remake>,
+) -> Outcome<Answer> {
+    let bar = Progress::new(context.progress, "verifying entries", Unit::Items, None);
+    let back = ReadBack::open(options, key, &|read, _| bar.set(read)).await.map_err(failure)?;
+    drop(bar);
+    let head = back.head();
+    if let Some(remake) = &mut remake {
+        let bar = Progress::new(context.progress, "writing the log", Unit::Items, Some(head.size));
+        while remake.size() < head.size {
+            let page = back.entries(EntryIndex(remake.size())).await.map_err(failure)?;
+            tokio::task::block_in_place(|| remake.push(&page))?;
+            bar.set(remake.size());
+        }
+    }
+    let place = Place::new(remake);
+    let bar = Progress::new(context.progress, "looking for sessions", Unit::Items, None);
+    let mut count = 0;
+    let tell = &mut |session: GoneSession| {
+        count += 1;
+        bar.set(count);
+        place.told(session);
+    };
+    let report = back.report(&place, tell).await;
+    drop(bar);
+    // What the disk said is said as it was.
+    let Told { remake, error, gone, gone_count, without_key, .. } = place.end();
+    if let Some(error) = error {
+        return Err(error.into());
+    }
+    let report: LossReport = report.map_err(failure)?;
+    let (made, looked_for_chunks) =
+        (remake.is_some(), remake.as_ref().is_some_and(Remake::has_vault));
+    if let Some(remake) = remake {
+        tokio::task::block_in_place(|| remake.finish(head))?;
+    }
+    Ok(Answer {
+        node_id,
+        log_size: head.size,
+        root: head.root,
+        made,
+        unsigned_entries: back.unsigned_entries(),
+        sessions: report.sessions,
+        sessions_open: report.sessions_open,
+        sessions_with_chunks_gone: report.sessions_with_loss,
+        chunks_gone: report.chunks_gone,
+        sessions_without_key: without_key,
+        manifests: report.manifests_verified,
+        manifests_lost: report.manifests_lost,
+        looked_for_chunks,
+        gone,
+        gone_count,
+    })
+}
+
+/// The data folder, as far as there is one.
+struct Place(Mutex<Told>);
+
+#[derive(Default)]
+struct Told {
+    remake: Option<Remake>,
+    draft: Option<ManifestDraft>,
+    error: Option<StoreError>,
+    gone: Vec<Loss>,
+    gone_count: u64,
+    without_key: u64,
+}
+
+impl Place {
+    fn new(remake: Option<Remake>) -> Self {
+        Self(Mutex::new(Told { remake, ..Told::default() }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        // A panic ends the command.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(self) -> Told {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn told(&self, session: GoneSession) {
+        let mut told = self.lock();
+        let is_kept = session.manifest.is_some() && session.state != "erased";
+        let key_gone = match &told.remake {
+            Some(remake) if is_kept && remake.has_vault() => {
+                tokio::task::block_in_place(|| remake.has_key(session.session))
+            }
+            _ => Ok(false),
+        };
+        let key_gone = key_gone.unwrap_or_else(|error| {
+            told.error.get_or_insert(error);
+            false
+        });
+        told.without_key += u64::from(key_gone);
+        let manifest = session.manifest.map(|state| match state {
+            ManifestState::Verified => "verified",
+            ManifestState::Missing => "missing",
+            ManifestState::Altered => "altered",
+        });
+        let is_whole = session.chunks_gone == 0
+            && !key_gone
+            && session.state != "open"
+            && manifest.is_none_or(|state| state == "verified");
+        if is_whole {
+            return;
+        }
+        told.gone_count += 1;
+        if told.gone.len() < NAMED_MAX {
+            told.gone.push(Loss {
+                session: session.session,
+                owner: session.owner,
+                state: session.state,
+                chunk_count: session.chunk_count,
+                plain_bytes: session.plain_bytes,
+                chunks_gone: session.chunks_gone,
+                chunks: session.gone.iter().map(|range| [*range.start(), *range.end()]).collect(),
+                key_gone,
+                manifest,
+            });
+        }
+    }
+}
+
+impl Told {
+    fn put(&mut self, session: SessionId, bytes: &[u8]) -> Result<(), StoreError> {
+        let Some(remake) = &self.remake else { return Ok(()) };
+        let draft = match &mut self.draft {
+            Some(draft) => draft,
+            none => none.insert(remake.manifest(session)?),
+        };
+        draft.put(bytes)
+    }
+
+    fn end_manifest(
+        &mut self,
+        session: SessionId,
+        state: ManifestState,
+        hash: Hash,
+    ) -> Result<(), StoreError> {
+        let (Some(remake), Some(draft)) = (&self.remake, self.draft.take()) else { return Ok(()) };
+        if state != ManifestState::Verified {
+            return draft.discard();
+        }
+        draft.keep()?;
+        if remake.has_vault() {
+            // Where chunk files are missing there is none, which is told of the chunks.
+            remake.index(session, hash)?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Had for Place {
+    fn put(&self, session: SessionId, bytes: &[u8]) -> io::Result<()> {
+        let mut told = self.lock();
+        let put = tokio::task::block_in_place(|| told.put(session, bytes));
+        put.map_err(|error| {
+            let kept = io::Error::other(error.to_string());
+            told.error.get_or_insert(error);
+            kept
+        })
+    }
+
+    async fn ended(
+        &self,
+        session: SessionId,
+        state: ManifestState,
+        hash: Hash,
+    ) -> Result<(), PortError> {
+        let mut told = self.lock();
+        let ended = tokio::task::block_in_place(|| told.end_manifest(session, state, hash));
+        told.kept(ended)
+    }
+
+    async fn has_chunk(&self, session: SessionId, index: ChunkIndex) -> Result<bool, PortError> {
+        let mut told = self.lock();
+        let Some(remake) = &told.remake else { return Ok(false) };
+        if !remake.has_vault() {
+            // They are not looked for, and not said to be gone.
+            return Ok(true);
+        }
+        let has = tokio::task::block_in_place(|| remake.has_chunk(session, index));
+        told.kept(has)
+    }
+}
+
+impl Told {
+    /// Keeps the disk's first error as it was, and passes its text on.
+    fn kept<T>(&mut self, done: Result<T, StoreError>) -> Result<T, PortError> {
+        done.map_err(|error| {
+            let text = PortError(error.to_string());
+            self.error.get_or_insert(error);
+            text
+        })
+    }
+}
+
+fn text(answer: &Answer) -> String {
+    let log = counted(answer.log_size, "entry");
+    let mut rows = vec![
+        ("node", answer.node_id.to_string()),
+        (
+            "log",
+            match answer.made {
+                true => format!("{log}, verified and written"),
+                false => format!("{log}, verified; nothing was written"),
+            },
+        ),
+        ("root", answer.root.to_string()),
+        ("manifests", format!("{} verified, {} lost", answer.manifests, answer.manifests_lost)),
+        (
+            "sessions",
+            format!("{}, {} of them open when it was lost", answer.sessions, answer.sessions_open),
+        ),
+    ];
+    if answer.looked_for_chunks || !answer.made {
+        let sessions = counted(answer.sessions_with_chunks_gone, "session");
+        rows.push(("gone", format!("{} of {sessions}", counted(answer.chunks_gone, "chunk"))));
+    } else {
+        rows.push(("chunks", "not looked for: they are with the session-encryptor".to_owned()));
+    }
+    if answer.sessions_without_key > 0 {
+        let sessions = counted(answer.sessions_without_key, "session");
+        rows.push(("keys", format!("{sessions} without a key file: nobody can read them")));
+    }
+    if answer.unsigned_entries > 0 {
+        let entries = counted(answer.unsigned_entries, "entry");
+        rows.push(("unsigned", format!("{entries} beyond the checkpoint, which are not believed")));
+    }
+    let mut text = table(&rows);
+    for gone in &answer.gone {
+        text.push_str(&gone.line());
+    }
+    let more = answer.gone_count.saturating_sub(answer.gone.len() as u64);
+    if more > 0 {
+        text.push_str(&format!("and {} more\n", counted(more, "session")));
+    }
+    if answer.made {
+        text.push_str(
+            "What the node logged after its last sync is not in this log. Before it starts, hold the root beside what \
+             a witness or an anchor has: a log that goes on from an older state is a fork.\n",
+        );
+    }
+    text
+}
+
+impl Loss {
+    fn line(&self) -> String {
+        let mut line = format!("session {}, {}:", self.session, self.state);
+        if self.state == "open" {
+            line.push_str(" it was not sealed, and what it had is gone");
+        }
+        if self.chunks_gone > 0 {
+            line.push_str(&format!(
+                " {} of {} gone",
+                self.chunks_gone,
+                counted(self.chunk_count, "chunk")
+            ));
+            for [first, last] in self.chunks.iter().take(8) {
+                match first == last {
+                    true => line.push_str(&format!(" {first}")),
+                    false => line.push_str(&format!(" {first}-{last}")),
+                }
+            }
+            if self.chunks.len() > 8 {
+                line.push_str(" …");
+            }
+        }
+        if self.key_gone {
+            line.push_str(" no key file");
+        }
+        if let Some(manifest @ ("missing" | "altered")) = self.manifest {
+            line.push_str(&format!(" manifest {manifest}"));
+        }
+        line.push('\n');
+        line
+    }
+}
