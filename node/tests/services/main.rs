@@ -7,6 +7,7 @@
 )]
 
 mod accounts;
+mod anchoring;
 mod blocks;
 mod chain;
 mod client;

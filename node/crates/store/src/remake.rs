@@ -132,6 +132,19 @@ impl Remake {
         path.try_exists().doing("look for", &path)
     }
 
+    /// Makes an empty index for a session that was open, where its key is there or is another process's to have: at the
+    /// next start those of its chunk files that are whole are taken up. Says whether there is one.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn reopen(&self, session: SessionId) -> Result<bool, StoreError> {
+        if self.has_vault() && !self.has_key(session)? {
+            return Ok(false);
+        }
+        self.sessions.make(session)?;
+        Ok(true)
+    }
+
     /// Begins a session's manifest.
     ///
     /// # Errors

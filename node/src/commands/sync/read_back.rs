@@ -1,5 +1,7 @@
 //! `sync read-back`: what a node that lost its disk gets back from MongoDB.
 
+mod said;
+
 use std::{
     io,
     process::ExitCode,
@@ -8,18 +10,17 @@ use std::{
 
 use async_trait::async_trait;
 use clap::Args;
-use lucid_core::{ChunkIndex, EntryIndex, Hash, NodeId, SessionId, counted, note::VerifierKey};
+use lucid_core::{ChunkIndex, EntryIndex, Hash, NodeId, SessionId, note::VerifierKey};
 use lucid_mongo::{
     GoneSession, Had, LossReport, ManifestState, Options, PortError, ReadBack, ReadBackError,
     stored_key,
 };
 use lucid_store::{Disk, ManifestDraft, Remake, StoreError};
-use serde::Serialize;
 
+use self::said::{Answer, Loss};
 use crate::{
     context::Context,
     failure::{Failure, Outcome},
-    output::table,
     progress::{Progress, Unit},
     serving::mongo_of,
 };
@@ -33,45 +34,6 @@ pub struct ReadBackArgs {
     /// Make nothing, and say what the database has of this node, whose key need not be here
     #[arg(long, value_name = "ID")]
     node: Option<NodeId>,
-}
-
-#[derive(Serialize)]
-struct Answer {
-    node_id: NodeId,
-    log_size: u64,
-    root: Hash,
-    /// The log and manifests are in the data folder now.
-    made: bool,
-    /// Entries in the database that no checkpoint there signs: they are not believed.
-    unsigned_entries: u64,
-    sessions: u64,
-    /// They were not sealed: what they had is in no log.
-    sessions_open: u64,
-    sessions_with_chunks_gone: u64,
-    chunks_gone: u64,
-    /// Sealed sessions without a key file here: nobody can read them.
-    sessions_without_key: u64,
-    manifests: u64,
-    manifests_lost: u64,
-    /// Chunk and key files were looked for: they belong into this folder.
-    looked_for_chunks: bool,
-    /// The first 1,000 sessions of which something is gone.
-    gone: Vec<Loss>,
-    gone_count: u64,
-}
-
-#[derive(Serialize)]
-struct Loss {
-    session: SessionId,
-    owner: String,
-    state: &'static str,
-    chunk_count: u32,
-    plain_bytes: u64,
-    chunks_gone: u32,
-    /// First and last of each range, the first 64 of them.
-    chunks: Vec<[u32; 2]>,
-    key_gone: bool,
-    manifest: Option<&'static str>,
 }
 
 impl ReadBackArgs {
@@ -97,7 +59,7 @@ impl ReadBackArgs {
                 runtime.block_on(read(context, options, node, &key, Some(remake)))?
             }
         };
-        context.output.print(&answer, text)?;
+        context.output.print(&answer, said::text)?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -225,6 +187,9 @@ impl Place {
             false
         });
         told.without_key += u64::from(key_gone);
+        if session.state == "open" {
+            told.reopen(session.session);
+        }
         let manifest = session.manifest.map(|state| match state {
             ManifestState::Verified => "verified",
             ManifestState::Missing => "missing",
@@ -255,6 +220,14 @@ impl Place {
 }
 
 impl Told {
+    /// What is left of an open session is taken up at the next start.
+    fn reopen(&mut self, session: SessionId) {
+        let Some(remake) = &self.remake else { return };
+        if let Err(error) = tokio::task::block_in_place(|| remake.reopen(session)) {
+            self.error.get_or_insert(error);
+        }
+    }
+
     fn put(&mut self, session: SessionId, bytes: &[u8]) -> Result<(), StoreError> {
         let Some(remake) = &self.remake else { return Ok(()) };
         let draft = match &mut self.draft {
@@ -326,87 +299,5 @@ impl Told {
             self.error.get_or_insert(error);
             text
         })
-    }
-}
-
-fn text(answer: &Answer) -> String {
-    let log = counted(answer.log_size, "entry");
-    let mut rows = vec![
-        ("node", answer.node_id.to_string()),
-        (
-            "log",
-            match answer.made {
-                true => format!("{log}, verified and written"),
-                false => format!("{log}, verified; nothing was written"),
-            },
-        ),
-        ("root", answer.root.to_string()),
-        ("manifests", format!("{} verified, {} lost", answer.manifests, answer.manifests_lost)),
-        (
-            "sessions",
-            format!("{}, {} of them open when it was lost", answer.sessions, answer.sessions_open),
-        ),
-    ];
-    if answer.looked_for_chunks || !answer.made {
-        let sessions = counted(answer.sessions_with_chunks_gone, "session");
-        rows.push(("gone", format!("{} of {sessions}", counted(answer.chunks_gone, "chunk"))));
-    } else {
-        rows.push(("chunks", "not looked for: they are with the session-encryptor".to_owned()));
-    }
-    if answer.sessions_without_key > 0 {
-        let sessions = counted(answer.sessions_without_key, "session");
-        rows.push(("keys", format!("{sessions} without a key file: nobody can read them")));
-    }
-    if answer.unsigned_entries > 0 {
-        let entries = counted(answer.unsigned_entries, "entry");
-        rows.push(("unsigned", format!("{entries} beyond the checkpoint, which are not believed")));
-    }
-    let mut text = table(&rows);
-    for gone in &answer.gone {
-        text.push_str(&gone.line());
-    }
-    let more = answer.gone_count.saturating_sub(answer.gone.len() as u64);
-    if more > 0 {
-        text.push_str(&format!("and {} more\n", counted(more, "session")));
-    }
-    if answer.made {
-        text.push_str(
-            "What the node logged after its last sync is not in this log. Before it starts, hold the root beside what \
-             a witness or an anchor has: a log that goes on from an older state is a fork.\n",
-        );
-    }
-    text
-}
-
-impl Loss {
-    fn line(&self) -> String {
-        let mut line = format!("session {}, {}:", self.session, self.state);
-        if self.state == "open" {
-            line.push_str(" it was not sealed, and what it had is gone");
-        }
-        if self.chunks_gone > 0 {
-            line.push_str(&format!(
-                " {} of {} gone",
-                self.chunks_gone,
-                counted(self.chunk_count, "chunk")
-            ));
-            for [first, last] in self.chunks.iter().take(8) {
-                match first == last {
-                    true => line.push_str(&format!(" {first}")),
-                    false => line.push_str(&format!(" {first}-{last}")),
-                }
-            }
-            if self.chunks.len() > 8 {
-                line.push_str(" …");
-            }
-        }
-        if self.key_gone {
-            line.push_str(" no key file");
-        }
-        if let Some(manifest @ ("missing" | "altered")) = self.manifest {
-            line.push_str(&format!(" manifest {manifest}"));
-        }
-        line.push('\n');
-        line
     }
 }

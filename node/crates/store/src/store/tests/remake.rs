@@ -54,6 +54,7 @@ fn remade(folder: &Path, kept: &Kept, disk: &Disk) -> Result<Vec<(u8, bool)>, St
         draft.keep()?;
         indexes.push((*seed, remake.index(session(*seed), facts.manifest_hash)?));
     }
+    remake.reopen(session(4))?;
     remake.finish(kept.head)?;
     Ok(indexes)
 }
@@ -80,8 +81,10 @@ fn a_lost_log_comes_back_with_its_sessions() {
     }
     assert_eq!(index_of(&store, 2).len(), 2);
     assert!(store.index(session(3)).is_err());
-    // What an open session had was in no log.
-    assert_eq!(store.session(session(4)).unwrap().state(), State::Voided);
+    // What an open session had was in no log; its chunk files are taken up.
+    assert_eq!(store.session(session(4)).unwrap().state(), State::Open);
+    assert_eq!(store.totals(session(4)).unwrap().chunk_count, 4);
+    store.seal(session(4), &request()).unwrap();
     assert_eq!(store.session(session(5)).unwrap().state(), State::Erased);
     drop(store);
     let again = Remake::begin(folder.path(), &Disk::default()).err().unwrap();
@@ -101,7 +104,11 @@ fn secrets_alone_are_enough_and_their_absence_makes_nothing() {
     }
     let indexes = remade(folder.path(), &kept, &Disk::default()).unwrap();
     assert!(indexes.iter().all(|(_, made)| !made), "{indexes:?}");
-    assert_eq!(open(folder.path()).0.session(session(1)).unwrap().state(), State::Sealed);
+    let (store, recovery) = open(folder.path());
+    assert!(recovery.damaged.is_empty(), "{recovery:?}");
+    assert_eq!(store.session(session(1)).unwrap().state(), State::Sealed);
+    assert_eq!(store.session(session(4)).unwrap().state(), State::Voided);
+    drop(store);
 
     let other = tempfile::tempdir().unwrap();
     assert!(Remake::begin(other.path(), &Disk::default()).is_err());
