@@ -134,7 +134,7 @@ impl DataFolder {
     pub fn create(path: &Path, kind: FolderKind, disk: &Disk) -> Result<Self, StoreError> {
         match read_format(path, kind)? {
             Mark::Ours => (),
-            Mark::None if is_vacant(path)? => {
+            Mark::None if is_vacant(path, kind)? => {
                 fs::create_dir_all(parent(path)).doing("create", parent(path))?;
                 disk.make_folder(path).doing("create", path)?;
             }
@@ -184,14 +184,23 @@ impl DataFolder {
         self.path.join(name)
     }
 
-    /// Bytes that this process can still write on the folder's disk.
+    /// Bytes that this process can still write on the folder's disk, or on the one that is mounted for its
+    /// chunks where that has fewer.
     ///
     /// # Errors
     /// The operating system's.
     pub fn free_bytes(&self) -> Result<u64, StoreError> {
-        let stat = statvfs(&self.path).map_err(io::Error::from);
-        let stat = stat.doing("ask for free space at", &self.path)?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        let free = |path: &Path| {
+            let stat = statvfs(path).map_err(io::Error::from)?;
+            Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        };
+        let here = free(&self.path).doing("ask for free space at", &self.path)?;
+        let chunks = self.path.join("chunks");
+        match free(&chunks) {
+            Ok(there) => Ok(here.min(there)),
+            Err(error) if missing(&error) => Ok(here),
+            Err(error) => Err(error).doing("ask for free space at", &chunks),
+        }
     }
 
     /// Bytes kept back for the ledger where none are configured: a hundredth of the disk, at least
@@ -251,8 +260,9 @@ fn missing(error: &io::Error) -> bool {
 }
 
 /// Whether a data folder may be made here: nothing is there, or an empty folder, or one whose making
-/// was interrupted before its mark was written. A file system's own `lost+found` does not count.
-fn is_vacant(path: &Path) -> Result<bool, StoreError> {
+/// was interrupted before its mark was written. A file system's own `lost+found` does not count, nor does a
+/// subfolder of ours with nothing in it: a container has a volume mounted there.
+fn is_vacant(path: &Path, kind: FolderKind) -> Result<bool, StoreError> {
     let ours = [temporary_name(Path::new("format")), "lock".into(), "lost+found".into()];
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
@@ -262,7 +272,23 @@ fn is_vacant(path: &Path) -> Result<bool, StoreError> {
     };
     for entry in entries {
         let name = PathBuf::from(entry.doing("read", path)?.file_name());
-        if !ours.contains(&name) {
+        let subfolder = || kind.subfolders().iter().any(|known| Path::new(known) == name);
+        if !ours.contains(&name) && !(subfolder() && is_empty(&path.join(&name))?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether this is a folder that nothing is in but a file system's own `lost+found`.
+fn is_empty(path: &Path) -> Result<bool, StoreError> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(false),
+        Err(error) => return Err(error).doing("read", path),
+    };
+    for entry in entries {
+        if entry.doing("read", path)?.file_name() != "lost+found" {
             return Ok(false);
         }
     }
@@ -376,6 +402,25 @@ mod tests {
 
     fn names(path: &Path) -> Vec<PathBuf> {
         fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+
+    #[test]
+    fn a_volume_mounted_for_a_subfolder_does_not_stand_in_the_way() {
+        let create = |path: &Path| DataFolder::create(path, FolderKind::Vault, &Disk::default());
+        let base = tempfile::tempdir().unwrap();
+        fs::create_dir_all(base.path().join("chunks/lost+found")).unwrap();
+        let folder = create(base.path()).unwrap();
+        assert!(folder.free_bytes().unwrap() > 0);
+        drop(folder);
+        assert!(DataFolder::open(base.path(), FolderKind::Vault).is_ok());
+        // Chunks without the keys they belong to, and a folder that is another service's.
+        for other in ["chunks/00000000", "sessions"] {
+            let base = tempfile::tempdir().unwrap();
+            fs::create_dir_all(base.path().join(other)).unwrap();
+            let refused = create(base.path()).err();
+            assert!(matches!(refused, Some(StoreError::NotADataFolder { .. })), "{other}");
+            assert!(!base.path().join("format").exists(), "{other} was touched");
+        }
     }
 
     #[test]
