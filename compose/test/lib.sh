@@ -63,4 +63,6 @@ stop_engine() {
 }
 
 # Runs a command where the engine's published ports are.
+# The same in the background; $! is the command's own process.
+beside() { nsenter -t "$engine" -n "$@" >/dev/null 2>&1 </dev/null & }
 inside() { nsenter -t "$engine" -n "$@"; }
