@@ -35,6 +35,7 @@ const BASE: &str = "gcr.io/distroless/cc-debian12:nonroot";
 
 /// Arguments of `containers`.
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Containers {
     /// Platforms, separated by commas
     #[arg(long, value_name = "PLATFORMS", value_delimiter = ',')]

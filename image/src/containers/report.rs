@@ -152,9 +152,9 @@ impl Progress {
 }
 
 fn time(seconds: f64) -> String {
-    match seconds.round() as u64 {
-        seconds @ 0..=90 => format!("{seconds} s"),
-        seconds => format!("{} min", seconds.div_ceil(60)),
+    match seconds {
+        ..=90.0 => format!("{seconds:.0} s"),
+        seconds => format!("{:.0} min", (seconds / 60.0).ceil()),
     }
 }
 
