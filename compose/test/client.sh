@@ -44,6 +44,8 @@ upload() {
     if piece "$session" "$file" "$at" "$length"; then
       at=$((at + length))
       echo "$at" >"$work/acknowledged"
+      # Not done before all that it is to live through has happened.
+      [ ! -e "$work/slowly" ] || sleep 0.3
       continue
     fi
     broken=$((${broken:-0} + 1))
