@@ -1,8 +1,13 @@
 //! `healthcheck`: what a container engine or a supervisor asks of a service.
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
 
 use clap::Args;
+use lucid_api::client::Client;
 use serde::{Deserialize, Serialize};
 
 use super::remote::{NodeArg, runtime};
@@ -11,6 +16,11 @@ use crate::{
     context::Context,
     failure::{Failure, Outcome},
 };
+
+/// How long between two times of asking where it is waited for.
+const ASK_EVERY: Duration = Duration::from_millis(250);
+/// Nothing that is to become well takes longer.
+const WAIT_MAX: u64 = 3600;
 
 /// Arguments of `healthcheck`.
 #[derive(Args, Debug)]
@@ -21,6 +31,9 @@ pub struct Healthcheck {
     /// Ask whether it can do its work (/ready), not only whether it lives (/health)
     #[arg(long)]
     ready: bool,
+    /// Ask again until it is well, for so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=WAIT_MAX))]
+    wait: Option<u64>,
     #[command(flatten)]
     node: NodeArg,
 }
@@ -47,6 +60,19 @@ impl Healthcheck {
     pub fn run(&self, context: &Context) -> Outcome<ExitCode> {
         let service = self.service.unwrap_or(ServiceName::ApiGateway);
         let client = self.node.client(context, service)?;
+        let until = self.wait.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+        let healthy = loop {
+            match (self.ask(&client, service), until) {
+                (Ok(healthy), _) => break healthy,
+                (Err(_), Some(until)) if Instant::now() < until => thread::sleep(ASK_EVERY),
+                (Err(failure), _) => return Err(failure),
+            }
+        };
+        context.output.print(&healthy, |h| format!("{} at {} is well", h.service, h.url))?;
+        Ok(ExitCode::SUCCESS)
+    }
+    /// Asks once.
+    fn ask(&self, client: &Client, service: ServiceName) -> Outcome<Healthy> {
         let path = if self.ready { "/ready" } else { "/health" };
         let reply = runtime()?.block_on(client.get(path));
         let reply = reply.map_err(|error| Failure::check(error.to_string()))?;
@@ -62,8 +88,6 @@ impl Healthcheck {
         if named != service.as_str() {
             return Err(Failure::check(format!("{named} answers at {url}, not {service}")));
         }
-        let healthy = Healthy { service: service.as_str(), url, path, status };
-        context.output.print(&healthy, |h| format!("{} at {} is well", h.service, h.url))?;
-        Ok(ExitCode::SUCCESS)
+        Ok(Healthy { service: service.as_str(), url, path, status })
     }
 }

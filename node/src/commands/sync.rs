@@ -3,15 +3,21 @@
 mod read_back;
 
 use std::{
+    fs::File,
+    io::Read,
+    net::SocketAddr,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
 use lucid_api::ports::SyncState;
 use lucid_core::counted;
-use lucid_mongo::{Difference, DifferenceKind, Report};
+use lucid_mongo::{Difference, DifferenceKind, Report, Setup};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::remote::{self, Reach};
 use crate::{
@@ -19,8 +25,11 @@ use crate::{
     failure::{Class, Failure, Outcome},
     output::table,
     progress::{Progress, Unit},
-    serving::sync_of,
+    serving::{mongo_options, sync_of},
 };
+
+/// No password is longer.
+const PASSWORD_BYTES_MAX: u64 = 1024;
 
 /// What about the sync.
 #[derive(Subcommand, Debug)]
@@ -33,6 +42,33 @@ pub enum SyncCommand {
     Rebuild(Compare),
     /// Make log, manifests and indexes anew in a data folder that has its secrets and no log; say what is gone
     ReadBack(read_back::ReadBackArgs),
+    /// Make a new mongod ready, from its own machine: replica set, administrator, the node's user. Done again, it
+    /// changes nothing but that user's password
+    Setup(SetUp),
+}
+
+/// Arguments of `sync setup`.
+#[derive(Args, Debug)]
+pub struct SetUp {
+    /// Where mongod is, at an address of loopback
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:27017")]
+    at: SocketAddr,
+    /// The administrator's password is in this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    root_password_file: PathBuf,
+    /// How long mongod, and then its election, are waited for
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
+    wait: u64,
+}
+
+/// What `sync setup` did.
+#[derive(Serialize)]
+struct Ready {
+    database: String,
+    replica_set_made: bool,
+    administrator_made: bool,
+    user_made: bool,
 }
 
 /// Arguments of `sync verify` and `sync rebuild`.
@@ -83,7 +119,58 @@ impl SyncCommand {
             Self::Verify(Compare {}) => compare(context, false),
             Self::Rebuild(Compare {}) => compare(context, true),
             Self::ReadBack(args) => args.run(context),
+            Self::Setup(set_up) => set_up.run(context),
         }
+    }
+}
+
+impl SetUp {
+    fn run(&self, context: &Context) -> Outcome<ExitCode> {
+        let options = mongo_options(context)?;
+        if !self.at.ip().is_loopback() {
+            return Err(Failure::usage(format!(
+                "--at {} is no address of loopback: MongoDB takes its first user from its own machine alone",
+                self.at
+            )));
+        }
+        let root_password = read_password(&self.root_password_file)?;
+        let patience = Duration::from_secs(self.wait);
+        let setup = Setup { options, at: self.at.to_string(), root_password, patience };
+        let done = remote::runtime()?.block_on(setup.run()).map_err(|fault| {
+            Failure::io(format!("MongoDB is not set up: {fault}; {}", fault.kind.way_out()))
+        })?;
+        let ready = Ready {
+            database: self.at.to_string(),
+            replica_set_made: done.replica_set,
+            administrator_made: done.administrator,
+            user_made: done.user,
+        };
+        context.output.print(&ready, |ready| {
+            let made = |made, there| if made { "made" } else { there };
+            format!(
+                "MongoDB at {} is ready: replica set {}, administrator {}, the node's user {}",
+                ready.database,
+                made(ready.replica_set_made, "was there"),
+                made(ready.administrator_made, "was there"),
+                made(ready.user_made, "was there and has its password"),
+            )
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The password in a file: one line of printable characters. Nothing of it is in the message.
+fn read_password(path: &Path) -> Outcome<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::with_capacity(PASSWORD_BYTES_MAX as usize + 1));
+    let read = File::open(path).and_then(|f| f.take(PASSWORD_BYTES_MAX).read_to_string(&mut text));
+    read.map_err(|error| Failure::io(format!("{}: {error}", path.display())))?;
+    let password = Zeroizing::new(text.trim().to_owned());
+    match !password.is_empty() && password.bytes().all(|c| c.is_ascii_graphic()) {
+        true => Ok(password),
+        false => Err(Failure::usage(format!(
+            "{} holds no password: one line of printable characters (make one with: openssl rand -hex 32)",
+            path.display()
+        ))),
     }
 }
 

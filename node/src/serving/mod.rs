@@ -43,7 +43,7 @@ use self::{
 };
 pub(crate) use self::{
     local::{accounts_of, index_of},
-    outside::{mongo_of, sync_of},
+    outside::{mongo_options, sync_of},
 };
 use crate::{
     config::{LogFormat, ServiceConfig, ServiceName},

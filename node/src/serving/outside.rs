@@ -67,7 +67,7 @@ pub(super) fn sync(
 ///
 /// # Errors
 /// Where none is.
-pub(crate) fn mongo_of(context: &Context) -> Outcome<lucid_mongo::Options> {
+pub(crate) fn mongo_options(context: &Context) -> Outcome<lucid_mongo::Options> {
     context.config.outside.mongo.clone().ok_or_else(|| {
         Failure::usage(
             "no database is configured: name a file with its address in LUCID_MONGO_URL_FILE",
@@ -80,7 +80,7 @@ pub(crate) fn mongo_of(context: &Context) -> Outcome<lucid_mongo::Options> {
 /// # Errors
 /// Where no database is configured.
 pub(crate) fn sync_of(context: &Context, store: Store) -> Outcome<LocalSync> {
-    let mongo = mongo_of(context)?;
+    let mongo = mongo_options(context)?;
     let path = store.path().to_owned();
     let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), String::new());
     let (options, pool) = (orchestrator_options(context)?, Pool::new(INDEX_THREADS));

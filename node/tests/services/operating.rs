@@ -95,6 +95,25 @@ fn a_health_check_tells_life_from_work() {
     assert!(said(&waits(), 1).contains("session-encryptor"), "it says what it lacks");
 }
 
+#[test]
+fn a_health_check_waits_for_what_is_to_come() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Server::start_unready(Form::One, folder.path(), &[]);
+    let listen = server.client().address().to_string();
+    let ask = |more: &[&str]| {
+        let arguments = [&["healthcheck", "--ready"], more].concat();
+        run_with(&[("LUCID_LISTEN", &listen)], &arguments)
+    };
+    said(&ask(&["--wait", "60"]), 0);
+    server.stop();
+    let began = Instant::now();
+    assert!(said(&ask(&["--wait", "1"]), 1).contains("nobody answers"));
+    assert!(began.elapsed() >= Duration::from_secs(1), "it did not wait");
+    for refused in ["0", "3601", "-1", "soon"] {
+        said(&ask(&["--wait", refused]), 64);
+    }
+}
+
 fn tokens(client: &Client, folder: &Path) -> String {
     let path = folder.join("tokens");
     fs::write(&path, json!({"access_token": client.token}).to_string()).unwrap();

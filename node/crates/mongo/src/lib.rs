@@ -33,6 +33,7 @@ mod prepare;
 mod read_back;
 mod schema;
 mod session;
+mod setup;
 mod status;
 mod status_lane;
 mod sync;
@@ -48,6 +49,7 @@ pub use self::{
     options::{BatchLimits, MongoUrl, Options, OptionsError, Pauses},
     ports::{Cursor, Cursors, Identity, Page, PortError, Source},
     read_back::{GoneSession, Had, LossReport, ManifestState, ReadBack, ReadBackError, stored_key},
+    setup::{ADMINISTRATOR, Setup, SetupReport},
     status::{CollectionStatus, LastFault, Status},
     sync::Sync,
 };

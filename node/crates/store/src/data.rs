@@ -155,7 +155,7 @@ impl DataFolder {
     ) -> Result<Self, StoreError> {
         match read_format(path, kind)? {
             Mark::Ours => (),
-            Mark::None if is_vacant(path, brought)? => {
+            Mark::None if is_vacant(path, kind, brought)? => {
                 fs::create_dir_all(parent(path)).doing("create", parent(path))?;
                 disk.make_folder(path).doing("create", path)?;
             }
@@ -205,14 +205,23 @@ impl DataFolder {
         self.path.join(name)
     }
 
-    /// Bytes that this process can still write on the folder's disk.
+    /// Bytes that this process can still write on the folder's disk, or on the one that is mounted for its
+    /// chunks where that has fewer.
     ///
     /// # Errors
     /// The operating system's.
     pub fn free_bytes(&self) -> Result<u64, StoreError> {
-        let stat = statvfs(&self.path).map_err(io::Error::from);
-        let stat = stat.doing("ask for free space at", &self.path)?;
-        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        let free = |path: &Path| {
+            let stat = statvfs(path).map_err(io::Error::from)?;
+            Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+        };
+        let here = free(&self.path).doing("ask for free space at", &self.path)?;
+        let chunks = self.path.join("chunks");
+        match free(&chunks) {
+            Ok(there) => Ok(here.min(there)),
+            Err(error) if missing(&error) => Ok(here),
+            Err(error) => Err(error).doing("ask for free space at", &chunks),
+        }
     }
 
     /// Bytes kept back for the ledger where none are configured: a hundredth of the disk, at least
@@ -272,9 +281,9 @@ fn missing(error: &io::Error) -> bool {
 }
 
 /// Whether a data folder may be made here: nothing is there, or an empty folder, or one whose making
-/// was interrupted before its mark was written, or nothing but what is `brought`. A file system's own
-/// `lost+found` does not count.
-fn is_vacant(path: &Path, brought: &[&str]) -> Result<bool, StoreError> {
+/// was interrupted before its mark was written, or nothing but what is `brought`. A file system's own `lost+found`
+/// does not count, nor does a subfolder of ours with nothing in it: a container has a volume mounted there.
+fn is_vacant(path: &Path, kind: FolderKind, brought: &[&str]) -> Result<bool, StoreError> {
     let ours = [temporary_name(Path::new("format")), "lock".into(), "lost+found".into()];
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
@@ -284,7 +293,26 @@ fn is_vacant(path: &Path, brought: &[&str]) -> Result<bool, StoreError> {
     };
     for entry in entries {
         let name = PathBuf::from(entry.doing("read", path)?.file_name());
-        if !ours.contains(&name) && !brought.iter().any(|brought| name == Path::new(brought)) {
+        let subfolder = || kind.subfolders().iter().any(|known| Path::new(known) == name);
+        if ours.contains(&name) || brought.iter().any(|brought| Path::new(brought) == name) {
+            continue;
+        }
+        if !(subfolder() && is_empty(&path.join(&name))?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether this is a folder that nothing is in but a file system's own `lost+found`.
+pub(crate) fn is_empty(path: &Path) -> Result<bool, StoreError> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(false),
+        Err(error) => return Err(error).doing("read", path),
+    };
+    for entry in entries {
+        if entry.doing("read", path)?.file_name() != "lost+found" {
             return Ok(false);
         }
     }
@@ -315,100 +343,4 @@ fn lock(path: &Path) -> Result<File, StoreError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
-    use super::*;
-
-    fn refused(path: &Path) -> StoreError {
-        DataFolder::open(path, FolderKind::Node).err().expect("refused")
-    }
-
-    fn create(path: &Path) -> Result<DataFolder, StoreError> {
-        DataFolder::create(path, FolderKind::Node, &Disk::default())
-    }
-
-    #[test]
-    fn a_folder_of_another_kind_is_named_and_left() {
-        for kind in FolderKind::ALL {
-            let base = tempfile::tempdir().unwrap();
-            drop(DataFolder::create(base.path(), kind, &Disk::default()).unwrap());
-            let before = names(base.path());
-            for wanted in FolderKind::ALL.into_iter().filter(|wanted| *wanted != kind) {
-                let opened = DataFolder::open(base.path(), wanted).err().unwrap();
-                let made = DataFolder::create(base.path(), wanted, &Disk::default()).err().unwrap();
-                for error in [opened, made] {
-                    let text = error.to_string();
-                    assert!(text.contains(&kind.to_string()), "{text}");
-                    assert!(text.contains(&wanted.to_string()), "{text}");
-                }
-            }
-            assert_eq!(names(base.path()), before);
-            assert!(DataFolder::open(base.path(), kind).is_ok());
-        }
-    }
-
-    #[test]
-    fn what_is_made_opens_once() {
-        let base = tempfile::tempdir().unwrap();
-        let path = base.path().join("deep").join("data");
-        assert!(matches!(refused(&path), StoreError::NoFolder { .. }));
-        let disk = Disk::default();
-        let folder = DataFolder::create(&path, FolderKind::Node, &disk).unwrap();
-        assert_eq!(fs::read_to_string(path.join("format")).unwrap(), "lucid-data 1\n");
-        for name in ["", "secrets", "keys", "log"] {
-            let mode = fs::metadata(path.join(name)).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o700, "{name:?}");
-        }
-        let message = refused(&path).to_string();
-        assert!(message.contains(&format!("process {}", std::process::id())), "{message}");
-        drop(folder);
-        let folder = DataFolder::open(&path, FolderKind::Node).unwrap();
-        assert!(folder.free_bytes().unwrap() > 0);
-        assert!((RESERVE_BYTES_MIN..=RESERVE_BYTES_MAX).contains(&folder.reserve_bytes().unwrap()));
-    }
-
-    #[test]
-    fn other_folders_are_left_alone() {
-        let base = tempfile::tempdir().unwrap();
-        let path = base.path();
-        assert!(matches!(refused(path), StoreError::NotADataFolder { .. }));
-        let check = |name: &str, text: &str, want: fn(&StoreError) -> bool| {
-            fs::write(path.join(name), text).unwrap();
-            let before: Vec<_> = names(path);
-            for error in [refused(path), create(path).err().unwrap()] {
-                assert!(want(&error), "{name}: {error}");
-            }
-            assert_eq!(names(path), before, "{name}: nothing was touched");
-            fs::remove_file(path.join(name)).unwrap();
-        };
-        check("photo.jpg", "", |e| matches!(e, StoreError::NotADataFolder { .. }));
-        check("format", "x\n", |e| matches!(e, StoreError::NotADataFolder { .. }));
-        check("format", "lucid-data 1", |e| matches!(e, StoreError::NotADataFolder { .. }));
-        check("format", "lucid-other 1\n", |e| matches!(e, StoreError::NotADataFolder { .. }));
-        check("format", "lucid-data 01\n", |e| matches!(e, StoreError::NotADataFolder { .. }));
-        check("format", "lucid-data 7\n", |e| {
-            matches!(e, StoreError::NewerFormat { version: 7, .. })
-        });
-        let file = path.join("file");
-        fs::write(&file, "").unwrap();
-        assert!(matches!(refused(&file), StoreError::NotADataFolder { .. }));
-        assert!(create(&file).is_err());
-    }
-
-    fn names(path: &Path) -> Vec<PathBuf> {
-        fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect()
-    }
-
-    #[test]
-    fn an_interrupted_creation_is_finished() {
-        let base = tempfile::tempdir().unwrap();
-        fs::write(base.path().join("format.tmp"), "luc").unwrap();
-        fs::create_dir(base.path().join("lost+found")).unwrap();
-        drop(create(base.path()).unwrap());
-        fs::remove_dir(base.path().join("opening")).unwrap();
-        assert!(matches!(refused(base.path()), StoreError::Unfinished { .. }));
-        drop(create(base.path()).unwrap());
-        assert!(DataFolder::open(base.path(), FolderKind::Node).is_ok());
-    }
-}
+mod tests;

@@ -19,7 +19,7 @@ use lucid_core::{
 
 use crate::{
     chunks::{ChunkFiles, remove_folder},
-    data::{DataFolder, FolderKind},
+    data::{DataFolder, FolderKind, is_empty},
     disk::{Disk, parent, temporary_name},
     error::{Doing, StoreError, damaged},
     keys::KeyFiles,
@@ -232,10 +232,6 @@ impl Remake {
 
 fn make(path: &Path, kind: FolderKind, disk: &Disk) -> Result<DataFolder, StoreError> {
     DataFolder::create_around_secrets(path, kind, disk)
-}
-
-fn is_empty(path: &Path) -> Result<bool, StoreError> {
-    Ok(fs::read_dir(path).doing("read", path)?.next().is_none())
 }
 
 /// A manifest that is being written. Where it is dropped there is none.

@@ -22,7 +22,7 @@ use crate::{
     context::Context,
     failure::{Failure, Outcome},
     progress::{Progress, Unit},
-    serving::mongo_of,
+    serving::mongo_options,
 };
 
 /// Sessions with a loss that are named; more are only counted.
@@ -43,7 +43,7 @@ impl ReadBackArgs {
     /// Where the database has no log of this node, or not one that its key signed; where the data folder has a log;
     /// the store's and the database's.
     pub fn run(&self, context: &Context) -> Outcome<ExitCode> {
-        let options = mongo_of(context)?;
+        let options = mongo_options(context)?;
         // Its files are written while it waits for the database: on threads that may block.
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         let runtime = builder.worker_threads(2).enable_all().build()?;

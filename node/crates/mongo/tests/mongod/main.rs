@@ -7,4 +7,5 @@ mod failover;
 mod faults;
 mod node;
 mod plain;
+mod setup;
 mod support;

@@ -1,7 +1,6 @@
 //! Making and opening a store: over a folder with everything in it, or over a vault that is elsewhere.
 
 use std::{
-    fs,
     path::Path,
     sync::{Arc, Mutex},
 };
@@ -10,10 +9,10 @@ use lucid_core::{Timestamp, keys::Kek};
 
 use super::{Recovery, Repair, Store, group::Queue, node_event, remove_leftovers};
 use crate::{
-    data::{DataFolder, FolderKind},
+    data::{DataFolder, FolderKind, is_empty},
     db::{self, Database},
     disk::Disk,
-    error::{Doing, StoreError},
+    error::StoreError,
     log::Log,
     secrets::{KekSource, NodeKey, Secrets},
     sessions::SessionFolders,
@@ -74,14 +73,8 @@ fn check_no_log(folder: &DataFolder) -> Result<(), StoreError> {
     }
     for name in ["sessions", "chunks"] {
         let path = folder.join(name);
-        if !path.exists() {
-            continue;
-        }
-        for entry in fs::read_dir(&path).doing("read", &path)? {
-            // What a file system of its own begins with.
-            if entry.doing("read", &path)?.file_name() != "lost+found" {
-                return Err(StoreError::LogLost { path: folder.path().to_owned() });
-            }
+        if path.exists() && !is_empty(&path)? {
+            return Err(StoreError::LogLost { path: folder.path().to_owned() });
         }
     }
     Ok(())

@@ -1,0 +1,68 @@
+# What the container tests share. Sourced: `work` is the folder of this run, `cache` one that may be kept.
+# shellcheck shell=bash
+
+say() { printf '%s\n' "--- $* (${SECONDS}s)"; }
+fail() { printf '%s\n' "FAILED: $*" >&2; exit 1; }
+
+# buildah and skopeo keep what they make in the run's folder, and touch no storage of this machine.
+use_storage() {
+  mkdir -p "$work/storage" "$work/storage-run"
+  cat >"$work/storage.conf" <<END
+[storage]
+driver = "overlay"
+graphroot = "$work/storage"
+runroot = "$work/storage-run"
+END
+  export CONTAINERS_STORAGE_CONF=$work/storage.conf BUILDAH_ISOLATION=chroot
+}
+
+# The file of a Debian package, of an architecture or of all: deb ARCHITECTURE PACKAGE
+deb() { compgen -G "$cache/debs/$2_*_$1.deb" || compgen -G "$cache/debs/$2_*_all.deb"; }
+
+# Fetches Debian packages that are not there yet, all at once: fetch PACKAGE:ARCHITECTURE...
+fetch() {
+  local name missing=()
+  mkdir -p "$cache/debs"
+  for name; do deb "${name#*:}" "${name%:*}" >/dev/null || missing+=("$name"); done
+  [ ${#missing[@]} -eq 0 ] || (cd "$cache/debs" && apt-get download -q -o APT::Sandbox::User=root "${missing[@]}" >/dev/null)
+}
+
+# Unpacks fetched packages of one architecture: unpack ARCHITECTURE FOLDER PACKAGE...
+unpack() {
+  local architecture=$1 folder=$2 package
+  shift 2
+  mkdir -p "$folder"
+  for package; do dpkg-deb -x "$(deb "$architecture" "$package")" "$folder"; done
+}
+
+# An engine in namespaces of its own: no port of it, no network and no rule is this machine's.
+start_engine() {
+  mkdir -p "$work/engine"
+  setsid unshare -n -m --propagation private sh -c "ip link set lo up
+    exec dockerd -H unix://$work/engine/docker.sock --data-root $work/engine/data --exec-root $work/engine/exec \
+      --pidfile $work/engine/docker.pid" >"$work/engine/log" 2>&1 &
+  export DOCKER_HOST=unix://$work/engine/docker.sock
+  local _
+  for _ in {1..300}; do
+    docker info >/dev/null 2>&1 && engine=$(cat "$work/engine/docker.pid") && return
+    sleep 0.1
+  done
+  tail -n 30 "$work/engine/log" >&2
+  fail "dockerd did not start: the kernel lacks something that it says above (overlayfs, bridges, NAT, cgroups)"
+}
+
+stop_engine() {
+  [ -n "${engine:-}" ] || return 0
+  kill -TERM "$engine" 2>/dev/null || true
+  local _
+  for _ in {1..300}; do
+    kill -0 "$engine" 2>/dev/null || { engine=; return 0; }
+    sleep 0.1
+  done
+  fail "dockerd ($engine) does not end"
+}
+
+# Runs a command where the engine's published ports are.
+# The same in the background; $! is the command's own process.
+beside() { nsenter -t "$engine" -n "$@" >/dev/null 2>&1 </dev/null & }
+inside() { nsenter -t "$engine" -n "$@"; }

@@ -1,0 +1,153 @@
+//! The binaries: given, or compiled for their platform. Nothing is emulated.
+
+use std::{
+    env, fs,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::ValueEnum;
+
+use super::{engine::Call, services::Platform};
+
+/// What compiles for another machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Compiler {
+    /// `cargo build --target …`, with the target's standard library and C compiler installed
+    Cargo,
+    /// `cross`, which brings them in a container
+    Cross,
+}
+
+impl Compiler {
+    /// What this machine most likely has.
+    pub(super) fn of_this_machine() -> Self {
+        if cfg!(target_os = "linux") { Self::Cargo } else { Self::Cross }
+    }
+
+    /// What compiles the node for a platform.
+    pub(super) fn call(self, platform: Platform) -> Call {
+        let program = match self {
+            Self::Cargo => env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()),
+            Self::Cross => "cross".to_owned(),
+        };
+        let target = platform.target();
+        let words = [
+            "build",
+            "--locked",
+            "--profile",
+            "dist",
+            "--package",
+            "lucid-node",
+            "--target",
+            target,
+        ];
+        let mut call = Call::new(&program, words);
+        let foreign = !cfg!(target_arch = "aarch64") && platform == Platform::Arm64;
+        if self == Self::Cargo && foreign {
+            for (name, value) in [
+                ("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc"),
+                ("CC_aarch64_unknown_linux_gnu", "aarch64-linux-gnu-gcc"),
+                ("AR_aarch64_unknown_linux_gnu", "aarch64-linux-gnu-ar"),
+            ] {
+                if env::var_os(name).is_none() {
+                    call.environment.push((name.to_owned(), value.to_owned()));
+                }
+            }
+        }
+        call
+    }
+
+    /// Where it puts the binary.
+    pub(super) fn output(root: &Path, platform: Platform) -> PathBuf {
+        let target =
+            env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        target.join(platform.target()).join("dist").join("lucid-node")
+    }
+}
+
+/// Puts the binary where the image is built from, once it is one of that platform.
+///
+/// # Errors
+/// A file that is not a 64-bit little-endian ELF of the platform's machine; the operating system's.
+pub(super) fn take(binary: &Path, platform: Platform, context: &Path) -> Result<()> {
+    check(binary, platform)?;
+    let folder = context.join(platform.architecture());
+    fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let to = folder.join("lucid-node");
+    fs::copy(binary, &to)
+        .with_context(|| format!("copying {} to {}", binary.display(), to.display()))?;
+    Ok(())
+}
+
+fn check(binary: &Path, platform: Platform) -> Result<()> {
+    let mut head = [0; 20];
+    let mut file =
+        File::open(binary).with_context(|| format!("opening the binary {}", binary.display()))?;
+    let name = binary.display();
+    if file.read_exact(&mut head).is_err() {
+        bail!("{name} is no program: it has fewer than 20 bytes");
+    }
+    // ELF's header: magic, class 2 (64 bits), data 1 (little-endian), and at 18 the machine.
+    ensure!(head.starts_with(b"\x7fELF\x02\x01"), "{name} is no 64-bit Linux program (ELF)");
+    let machine = u16::from_le_bytes([head[18], head[19]]);
+    ensure!(
+        machine == platform.machine(),
+        "{name} is not for {platform}: its ELF machine is {machine}, not {}; give the one that was \
+         compiled for {}",
+        platform.machine(),
+        platform.target()
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn elf(machine: u16) -> Vec<u8> {
+        let mut file = b"\x7fELF\x02\x01\x01".to_vec();
+        file.resize(18, 0);
+        file.extend(machine.to_le_bytes());
+        file
+    }
+
+    #[test]
+    fn a_binary_of_another_machine_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (binary, context) = (folder.path().join("lucid-node"), folder.path().join("context"));
+        for (bytes, platform, refusal) in [
+            (elf(62), Platform::Amd64, None),
+            (elf(183), Platform::Arm64, None),
+            (elf(62), Platform::Arm64, Some("not for linux/arm64")),
+            (elf(40), Platform::Arm64, Some("its ELF machine is 40")),
+            (b"#!/bin/sh\nexit 0 # long enough".to_vec(), Platform::Amd64, Some("no 64-bit Linux")),
+            (b"\x7fELF".to_vec(), Platform::Amd64, Some("fewer than 20 bytes")),
+        ] {
+            fs::write(&binary, &bytes).unwrap();
+            let taken = take(&binary, platform, &context);
+            match refusal {
+                None => {
+                    taken.unwrap();
+                    let copy = context.join(platform.architecture()).join("lucid-node");
+                    assert_eq!(fs::read(copy).unwrap(), bytes);
+                }
+                Some(words) => {
+                    let said = taken.unwrap_err().to_string();
+                    assert!(said.contains(words), "{said}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_compiler_is_asked_for_what_is_shipped() {
+        let call = Compiler::Cross.call(Platform::Arm64).to_string();
+        assert_eq!(
+            call,
+            "cross build --locked --profile dist --package lucid-node --target aarch64-unknown-linux-gnu"
+        );
+    }
+}

@@ -1,0 +1,270 @@
+//! What builds, names and pushes images: docker with buildx, podman, or buildah; each as the commands that it takes.
+//!
+//! Nothing is run here: what a command does can be shown, and tested, without an engine.
+
+use std::{fmt, path::Path};
+
+use clap::ValueEnum;
+
+use super::services::Platform;
+
+/// The engine's program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Engine {
+    Docker,
+    Podman,
+    Buildah,
+}
+
+/// A command to be run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Call {
+    pub(super) program: String,
+    pub(super) arguments: Vec<String>,
+    /// Variables that it gets beside those of this process.
+    pub(super) environment: Vec<(String, String)>,
+}
+
+impl Call {
+    pub(super) fn new<S: Into<String>>(
+        program: &str,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let arguments = arguments.into_iter().map(Into::into).collect();
+        Self { program: program.to_owned(), arguments, environment: Vec::new() }
+    }
+}
+
+impl fmt::Display for Call {
+    /// As it can be given to a shell.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
+        let quoted = |text: &str| match !text.is_empty() && text.chars().all(plain) {
+            true => text.to_owned(),
+            false => format!("'{}'", text.replace('\'', r"'\''")),
+        };
+        for (name, value) in &self.environment {
+            write!(f, "{name}={} ", quoted(value))?;
+        }
+        f.write_str(&self.program)?;
+        self.arguments.iter().try_for_each(|argument| write!(f, " {}", quoted(argument)))
+    }
+}
+
+/// What is to be built.
+pub(super) struct Building<'a> {
+    /// The engine's own name for it.
+    pub(super) local: &'a str,
+    pub(super) platforms: &'a [Platform],
+    pub(super) containerfile: &'a Path,
+    pub(super) context: &'a Path,
+    /// Where the image is put as an OCI layout (a folder; with docker an archive).
+    pub(super) layout: &'a Path,
+    /// Where the index's digest is put.
+    pub(super) digest: &'a Path,
+    /// Arguments of the build.
+    pub(super) arguments: &'a [(&'static str, String)],
+}
+
+impl Engine {
+    /// In the order in which one that is there is taken.
+    pub(super) const ALL: [Self; 3] = [Self::Docker, Self::Podman, Self::Buildah];
+
+    pub(super) fn program(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+            Self::Buildah => "buildah",
+        }
+    }
+
+    /// What tells whether the engine can be used.
+    pub(super) fn probe(self) -> Call {
+        match self {
+            Self::Docker => Call::new("docker", ["buildx", "version"]),
+            Self::Podman | Self::Buildah => Call::new(self.program(), ["--version"]),
+        }
+    }
+
+    /// What removes an image that a build which was cut short left behind; it may fail.
+    pub(super) fn forget(self, local: &str) -> Option<Call> {
+        match self {
+            Self::Docker => None,
+            Self::Podman | Self::Buildah => {
+                Some(Call::new(self.program(), ["rmi", "--force", local]))
+            }
+        }
+    }
+
+    /// What tells whether the engine still has an image.
+    pub(super) fn has(self, local: &str) -> Call {
+        match self {
+            Self::Docker => Call::new("docker", ["image", "inspect", local]),
+            Self::Podman | Self::Buildah => {
+                Call::new(self.program(), ["manifest", "inspect", local])
+            }
+        }
+    }
+
+    /// What builds the image, puts it into the layout, and its digest beside that.
+    pub(super) fn build(self, building: &Building<'_>) -> Vec<Call> {
+        let path = |path: &Path| path.display().to_string();
+        let platforms: Vec<_> = building.platforms.iter().map(ToString::to_string).collect();
+        let mut shared = vec!["--platform".to_owned(), platforms.join(",")];
+        shared.extend(["--file".to_owned(), path(building.containerfile)]);
+        for (name, value) in building.arguments {
+            shared.extend(["--build-arg".to_owned(), format!("{name}={value}")]);
+        }
+        let words =
+            |words: &[&str]| -> Vec<String> { words.iter().map(|w| (*w).to_owned()).collect() };
+        if self == Self::Docker {
+            let output = format!("type=oci,dest={},rewrite-timestamp=true", path(building.layout));
+            let mut archive =
+                words(&["buildx", "build", "--provenance=false", "--output", &output]);
+            archive.extend(words(&["--metadata-file", &path(building.digest)]));
+            archive.extend(shared.clone());
+            archive.push(path(building.context));
+            // The engine's own store takes what this machine can run.
+            let mut own = words(&[
+                "buildx",
+                "build",
+                "--provenance=false",
+                "--load",
+                "--tag",
+                building.local,
+            ]);
+            own.extend(shared.into_iter().skip(2));
+            own.push(path(building.context));
+            return [archive, own].map(|arguments| epoch(Call::new("docker", arguments))).into();
+        }
+        let mut build = words(&["build", "--timestamp", "0", "--manifest", building.local]);
+        build.extend(shared);
+        build.push(path(building.context));
+        let layout = format!("oci:{}", path(building.layout));
+        let mut put = words(&["manifest", "push", "--all", "--format", "oci"]);
+        put.extend(words(&["--digestfile", &path(building.digest), building.local, &layout]));
+        [build, put].map(|arguments| Call::new(self.program(), arguments)).into()
+    }
+
+    /// What gives the image another name.
+    pub(super) fn tag(self, local: &str, name: &str) -> Call {
+        Call::new(self.program(), ["tag", local, name])
+    }
+
+    /// What pushes the image under a name, and puts the digest it has there into a file.
+    pub(super) fn push(self, building: &Building<'_>, name: &str) -> Call {
+        if self == Self::Docker {
+            let mut calls = self.build(building);
+            // The layers are there from the build before: it is only sent.
+            let mut call = calls.swap_remove(0);
+            for argument in &mut call.arguments {
+                if argument.starts_with("type=oci,") {
+                    *argument =
+                        format!("type=registry,name={name},push=true,rewrite-timestamp=true");
+                }
+            }
+            return call;
+        }
+        let to = format!("docker://{name}");
+        let digest = building.digest.display().to_string();
+        let words = ["manifest", "push", "--all", "--format", "oci", "--digestfile"];
+        Call::new(self.program(), [&words[..], &[&digest, building.local, &to]].concat())
+    }
+
+    /// What asks the registry whether it has a name.
+    pub(super) fn inspect(self, name: &str) -> Call {
+        match self {
+            Self::Docker => Call::new("docker", ["buildx", "imagetools", "inspect", "--raw", name]),
+            Self::Podman | Self::Buildah => {
+                Call::new("skopeo", ["inspect", "--raw", &format!("docker://{name}")])
+            }
+        }
+    }
+}
+
+/// With the time that buildx gives to every file.
+fn epoch(call: Call) -> Call {
+    Call { environment: vec![("SOURCE_DATE_EPOCH".to_owned(), "0".to_owned())], ..call }
+}
+
+/// Whether what an engine said means that the registry was asked, and has no such name.
+pub(super) fn says_missing(said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    let words =
+        ["manifest unknown", "name unknown", "not found", "manifest_unknown", "name_unknown"];
+    words.iter().any(|word| said.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn building<'a>(arguments: &'a [(&'static str, String)]) -> Building<'a> {
+        Building {
+            local: "localhost/lucid-build:0123",
+            platforms: &Platform::ALL,
+            containerfile: Path::new("image/Containerfile"),
+            context: Path::new("out/context"),
+            layout: Path::new("out/oci"),
+            digest: Path::new("out/digest"),
+            arguments,
+        }
+    }
+
+    fn lines(calls: &[Call]) -> Vec<String> {
+        calls.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_engine_is_told_in_its_own_words() {
+        let arguments = [("VERSION", "1.0 beta".to_owned())];
+        let building = building(&arguments);
+        assert_eq!(
+            lines(&Engine::Buildah.build(&building)),
+            [
+                "buildah build --timestamp 0 --manifest localhost/lucid-build:0123 --platform \
+             linux/amd64,linux/arm64 --file image/Containerfile --build-arg 'VERSION=1.0 beta' out/context",
+                "buildah manifest push --all --format oci --digestfile out/digest \
+             localhost/lucid-build:0123 oci:out/oci",
+            ]
+        );
+        let podman = lines(&Engine::Podman.build(&building));
+        assert!(podman[0].starts_with("podman build --timestamp 0 --manifest "), "{podman:?}");
+        let docker = lines(&Engine::Docker.build(&building));
+        assert_eq!(
+            docker[0],
+            "SOURCE_DATE_EPOCH=0 docker buildx build --provenance=false --output \
+             type=oci,dest=out/oci,rewrite-timestamp=true --metadata-file out/digest --platform \
+             linux/amd64,linux/arm64 --file image/Containerfile --build-arg 'VERSION=1.0 beta' out/context"
+        );
+        assert!(docker[1].contains(" --load --tag localhost/lucid-build:0123 "), "{docker:?}");
+        assert!(!docker[1].contains("--platform"), "it loads what this machine runs: {docker:?}");
+        let push = Engine::Docker.push(&building, "r.example/lucid/api-server:1").to_string();
+        assert!(
+            push.contains("type=registry,name=r.example/lucid/api-server:1,push=true"),
+            "{push}"
+        );
+        let push = Engine::Buildah.push(&building, "r.example/lucid/api-server:1").to_string();
+        assert!(push.ends_with("localhost/lucid-build:0123 docker://r.example/lucid/api-server:1"));
+    }
+
+    #[test]
+    fn a_name_that_is_missing_is_told_from_a_registry_that_is() {
+        for said in [
+            "reading manifest 1 in r/x: manifest unknown: manifest unknown",
+            "reading manifest 1 in r/x: name unknown: repository name not known to registry",
+            "ERROR: r/x:1: not found",
+        ] {
+            assert!(says_missing(said), "{said}");
+        }
+        for said in ["dial tcp 127.0.0.1:5000: connect: connection refused", "unauthorized", ""] {
+            assert!(!says_missing(said), "{said}");
+        }
+    }
+
+    #[test]
+    fn commands_can_be_given_to_a_shell() {
+        let call = Call::new("echo", ["it's", "", "a b"]);
+        assert_eq!(call.to_string(), r"echo 'it'\''s' '' 'a b'");
+    }
+}

@@ -1,0 +1,243 @@
+//! `containers`: one image, built for every platform from binaries that were compiled for it, under every service's name.
+//!
+//! The order is compile, describe (SBOM), build, tag, push. Each step is a command of the engine or of the compiler,
+//! whose words go into a log in the output folder. A step that fails lets the others that do not need it go on; what
+//! is done is remembered after each, so that the next run goes on from there ([`memory`]).
+
+mod compile;
+mod engine;
+mod memory;
+mod report;
+mod sbom;
+mod services;
+mod steps;
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::{Args, ValueHint};
+
+pub(crate) use self::report::notice;
+use self::{
+    compile::Compiler,
+    engine::{Engine, says_missing},
+    report::{Report, Row, Said},
+    services::{Name, Platform},
+    steps::{Plan, Work, output_of},
+};
+
+/// The base that the Containerfile names.
+const BASE: &str = "gcr.io/distroless/cc-debian12:nonroot";
+
+/// Arguments of `containers`.
+#[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(crate) struct Containers {
+    /// Platforms, separated by commas
+    #[arg(long, value_name = "PLATFORMS", value_delimiter = ',')]
+    #[arg(default_value = "linux/amd64,linux/arm64")]
+    platforms: Vec<Platform>,
+    /// What builds [default: docker, podman or buildah, the first that is there]
+    #[arg(long, value_name = "ENGINE")]
+    engine: Option<Engine>,
+    /// What the names begin with: a registry and a path in it
+    #[arg(long, value_name = "PREFIX", default_value = "localhost/lucid")]
+    images: String,
+    /// What the names end with
+    #[arg(long, value_name = "TAG", default_value = "latest")]
+    tag: String,
+    /// These names only, separated by commas [default: every service's]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    only: Vec<Name>,
+    /// Push the image under every name
+    #[arg(long)]
+    push: bool,
+    /// Leave out names that the registry has; with all of them there, nothing is built
+    #[arg(long)]
+    missing: bool,
+    /// Show what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// The base image; what is pushed has one named by its digest (NAME@sha256:…)
+    #[arg(long, value_name = "IMAGE", default_value = BASE)]
+    base: String,
+    /// Push although the base is named by a tag, which may be another image tomorrow
+    #[arg(long)]
+    unpinned: bool,
+    /// A binary for linux/amd64 that was compiled already
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    binary_amd64: Option<PathBuf>,
+    /// A binary for linux/arm64 that was compiled already
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    binary_arm64: Option<PathBuf>,
+    /// What compiles where no binary is given [default: cargo on Linux, else cross]
+    #[arg(long, value_name = "PROGRAM")]
+    compile_with: Option<Compiler>,
+    /// Where the image, its SBOMs, logs, and what is remembered are put [default: target/image]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    output: Option<PathBuf>,
+    /// Print one JSON object at the end
+    #[arg(long)]
+    json: bool,
+}
+
+impl Containers {
+    /// Builds.
+    ///
+    /// # Errors
+    /// Before anything is built: no engine, no repository, an unpinned base, an output folder that cannot be written.
+    pub(crate) fn run(self) -> Result<ExitCode> {
+        let mut rows = Vec::new();
+        let plan = self.plan(&mut rows)?;
+        if self.dry_run {
+            return self.show(&plan);
+        }
+        let report = Work::new(plan)?.run(rows)?;
+        report.print(self.json)?;
+        Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// What is to be done. Names that need nothing, and those that could not be asked for, go to `rows`.
+    fn plan(&self, rows: &mut Vec<Row>) -> Result<Plan> {
+        let root = root()?;
+        let engine = self.engine()?;
+        check_name(&self.images, "--images", "._-/:")?;
+        check_name(&self.tag, "--tag", "._-")?;
+        let pinned = self.base.contains("@sha256:");
+        ensure!(
+            !self.push || pinned || self.unpinned,
+            "{} is a tag, and what is pushed is to be built from the same base tomorrow: give --base \
+             NAME@sha256:… (the registry says the digest), or --unpinned",
+            self.base
+        );
+        let mut names = if self.only.is_empty() { Name::all() } else { self.only.clone() };
+        names.sort();
+        names.dedup();
+        if self.missing && !self.dry_run {
+            names = self.lacking(engine, names, rows);
+        }
+        let mut platforms = self.platforms.clone();
+        platforms.sort();
+        platforms.dedup();
+        let target =
+            env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let output = self.output.clone().unwrap_or_else(|| target.join("image"));
+        let git = |words: &[&str]| {
+            let call = engine::Call::new("git", words.iter().copied());
+            output_of(&call, &root)
+                .ok()
+                .map(|text| String::from_utf8_lossy(&text).trim().to_owned())
+        };
+        let revision = git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
+        let source =
+            git(&["remote", "get-url", "origin"]).filter(|url| url.starts_with("https://"));
+        let arguments = vec![
+            ("BASE", self.base.clone()),
+            ("VERSION", env!("CARGO_PKG_VERSION").to_owned()),
+            ("REVISION", revision),
+            ("SOURCE", source.unwrap_or_else(|| "unknown".to_owned())),
+        ];
+        Ok(Plan {
+            root,
+            output,
+            engine,
+            platforms,
+            names: names.into_iter().map(|name| (name, self.reference(name))).collect(),
+            binaries: [
+                (Platform::Amd64, self.binary_amd64.clone()),
+                (Platform::Arm64, self.binary_arm64.clone()),
+            ],
+            compiler: self.compile_with.unwrap_or_else(Compiler::of_this_machine),
+            base: self.base.clone(),
+            arguments,
+            push: self.push,
+            trusts_memory: !self.missing,
+        })
+    }
+
+    /// The full name of the image for a service.
+    fn reference(&self, name: Name) -> String {
+        format!("{}/{name}:{}", self.images, self.tag)
+    }
+
+    fn engine(&self) -> Result<Engine> {
+        let here = Path::new(".");
+        let there = |engine: &Engine| output_of(&engine.probe(), here).is_ok();
+        match self.engine {
+            Some(engine) if self.dry_run || there(&engine) => Ok(engine),
+            Some(engine) => bail!("{} cannot be used here: {} failed", engine.program(), engine.probe()),
+            None => Engine::ALL.into_iter().find(there).context(
+                "there is no docker with buildx, no podman and no buildah here: install one of them",
+            ),
+        }
+    }
+
+    /// Those of `names` that the registry lacks.
+    fn lacking(&self, engine: Engine, names: Vec<Name>, rows: &mut Vec<Row>) -> Vec<Name> {
+        let lacks = |name: &Name| {
+            let reference = self.reference(*name);
+            let said = match output_of(&engine.inspect(&reference), Path::new(".")) {
+                Ok(_) => Said::Same("the registry has it".to_owned()),
+                Err(error) if says_missing(&error.to_string()) => return true,
+                Err(error) => Said::Failed(format!("the registry cannot be asked: {error}")),
+            };
+            rows.push(Row {
+                step: format!("look for {name}"),
+                name: Some(reference),
+                seconds: 0.0,
+                said,
+            });
+            false
+        };
+        let mut lacks = lacks;
+        names.into_iter().filter(|name| lacks(name)).collect()
+    }
+
+    fn show(&self, plan: &Plan) -> Result<ExitCode> {
+        let steps = plan.shown();
+        Report::print_steps(&steps, self.json)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The repository that this is run in.
+fn root() -> Result<PathBuf> {
+    let here = env::current_dir().context("asking for the current folder")?;
+    let root = here.ancestors().find(|folder| folder.join("image/Containerfile").is_file());
+    let root = root.with_context(|| {
+        format!("{} is not in a clone of this project: run it there", here.display())
+    })?;
+    fs::canonicalize(root).with_context(|| format!("looking at {}", root.display()))
+}
+
+/// A part of an image's name: what registries take, and nothing that an engine could take for an option.
+fn check_name(text: &str, option: &str, more: &str) -> Result<()> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || more.contains(c);
+    let upper = |c: char| option == "--tag" && c.is_ascii_uppercase();
+    let sound = text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.len() <= 128
+        && text.chars().all(|c| allowed(c) || upper(c));
+    ensure!(sound, "{option} {text:?} cannot be a part of an image's name");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_registries_take() {
+        for good in ["localhost/lucid", "127.0.0.1:5000/lucid", "r.example/a_b/c-d"] {
+            assert!(check_name(good, "--images", "._-/:").is_ok(), "{good}");
+        }
+        for bad in ["", "-x", "a b", "Upper/x", "a@b", "a\n", "/x", &"a".repeat(129)] {
+            assert!(check_name(bad, "--images", "._-/:").is_err(), "{bad:?}");
+        }
+        assert!(check_name("v1.0-RC", "--tag", "._-").is_ok());
+        assert!(check_name("a/b", "--tag", "._-").is_err());
+    }
+}

@@ -1,0 +1,413 @@
+//! The steps, in order, and what is done in each.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    compile::{Compiler, take},
+    engine::{Building, Call, Engine},
+    memory::{self, Done, Times},
+    report::{Progress, Report, Row, Said},
+    sbom,
+    services::{Name, Platform},
+};
+
+/// As much of what a failed command said goes into the table.
+const WHY_BYTES: usize = 400;
+
+/// What is to be done.
+pub(super) struct Plan {
+    pub(super) root: PathBuf,
+    pub(super) output: PathBuf,
+    pub(super) engine: Engine,
+    pub(super) platforms: Vec<Platform>,
+    /// Names with their full forms.
+    pub(super) names: Vec<(Name, String)>,
+    /// Binaries that were given.
+    pub(super) binaries: [(Platform, Option<PathBuf>); 2],
+    pub(super) compiler: Compiler,
+    pub(super) base: String,
+    /// Arguments of the Containerfile.
+    pub(super) arguments: Vec<(&'static str, String)>,
+    pub(super) push: bool,
+    /// Whether what was pushed before is taken for there.
+    pub(super) trusts_memory: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Step {
+    Compile(Platform),
+    Describe(Platform),
+    Build,
+    Tag(Name, String),
+    Push(Name, String),
+}
+
+impl Step {
+    fn text(&self) -> String {
+        match self {
+            Self::Compile(platform) => format!("binary for {platform}"),
+            Self::Describe(platform) => format!("SBOM for {platform}"),
+            Self::Build => "build".to_owned(),
+            Self::Tag(name, _) => format!("tag {name}"),
+            Self::Push(name, _) => format!("push {name}"),
+        }
+    }
+
+    /// What its duration is kept under: one name takes as long as another.
+    fn kind(&self) -> String {
+        match self {
+            Self::Tag(..) => "tag".to_owned(),
+            Self::Push(..) => "push".to_owned(),
+            step => step.text(),
+        }
+    }
+
+    fn name(&self) -> Option<String> {
+        match self {
+            Self::Tag(_, reference) | Self::Push(_, reference) => Some(reference.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl Plan {
+    fn steps(&self) -> Vec<Step> {
+        if self.names.is_empty() {
+            return Vec::new();
+        }
+        let mut steps: Vec<_> = self.platforms.iter().copied().map(Step::Compile).collect();
+        steps.extend(self.platforms.iter().copied().map(Step::Describe));
+        steps.push(Step::Build);
+        let names = || self.names.iter().cloned();
+        steps.extend(names().map(|(name, reference)| Step::Tag(name, reference)));
+        if self.push {
+            steps.extend(names().map(|(name, reference)| Step::Push(name, reference)));
+        }
+        steps
+    }
+
+    /// Each step with its commands, for `--dry-run`.
+    pub(super) fn shown(&self) -> Vec<(String, Vec<String>)> {
+        let local = "localhost/lucid-build:HASH".to_owned();
+        let text = |calls: Vec<Call>| calls.iter().map(ToString::to_string).collect();
+        let commands = |step: &Step| match step {
+            Step::Compile(platform) => match self.binary(*platform) {
+                Some(binary) => vec![format!("take {}", binary.display())],
+                None => text(vec![self.compiler.call(*platform)]),
+            },
+            Step::Describe(platform) => text(vec![sbom::question(*platform)]),
+            Step::Build => self.with_building(&local, |building| text(self.engine.build(building))),
+            Step::Tag(_, reference) => text(vec![self.engine.tag(&local, reference)]),
+            Step::Push(_, reference) => self.with_building(&local, |building| {
+                text(vec![self.engine.push(building, reference)])
+            }),
+        };
+        self.steps().iter().map(|step| (step.text(), commands(step))).collect()
+    }
+
+    fn binary(&self, platform: Platform) -> Option<&Path> {
+        let found = self.binaries.iter().find(|(of, _)| *of == platform);
+        found.and_then(|(_, binary)| binary.as_deref())
+    }
+
+    fn context(&self) -> PathBuf {
+        self.output.join("context")
+    }
+
+    fn layout(&self) -> PathBuf {
+        self.output.join("oci")
+    }
+
+    fn digest_file(&self) -> PathBuf {
+        self.output.join("digest")
+    }
+
+    fn with_building<T>(&self, local: &str, use_it: impl FnOnce(&Building<'_>) -> T) -> T {
+        use_it(&Building {
+            local,
+            platforms: &self.platforms,
+            containerfile: &self.root.join("image/Containerfile"),
+            context: &self.context(),
+            layout: &self.layout(),
+            digest: &self.digest_file(),
+            arguments: &self.arguments,
+        })
+    }
+}
+
+/// The doing of a plan.
+pub(super) struct Work {
+    plan: Plan,
+    done: Done,
+    times: Times,
+    /// The engine's own name of the image, once it is known what it is built from.
+    local: Option<String>,
+    /// What failed that others need.
+    broken: Option<String>,
+}
+
+impl Work {
+    /// # Errors
+    /// The output folder's.
+    pub(super) fn new(plan: Plan) -> Result<Self> {
+        let output = &plan.output;
+        for folder in [output.clone(), output.join("logs"), plan.context()] {
+            fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        }
+        // Empty, as volumes are mounted over them.
+        for folder in ["folders/node", "folders/vault/chunks"] {
+            let folder = plan.context().join(folder);
+            fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        }
+        let done = memory::read(&output.join("done.json"))?;
+        let times = memory::read(&output.join("times.json"))?;
+        Ok(Self { plan, done, times, local: None, broken: None })
+    }
+
+    /// Does all steps; `rows` is what is to be said already.
+    ///
+    /// # Errors
+    /// Where what is done cannot be remembered. What a step fails with is in the report.
+    pub(super) fn run(mut self, mut rows: Vec<Row>) -> Result<Report> {
+        let steps = self.plan.steps();
+        let progress = Progress::new(steps.len());
+        for (place, step) in steps.iter().enumerate() {
+            let kinds: Vec<_> = steps[place..].iter().map(Step::kind).collect();
+            let left = self.times.expected_of(kinds.iter().map(String::as_str));
+            progress.begin(place + 1, &step.text(), left);
+            let (began, needed) = (Instant::now(), self.broken.clone());
+            let said = match (needed, step) {
+                (Some(broken), step) if !matches!(step, Step::Compile(_) | Step::Describe(_)) => {
+                    Said::NotTried(format!("{broken} failed"))
+                }
+                _ => self
+                    .step(step)
+                    .unwrap_or_else(|error| Said::Failed(shortened(&format!("{error:#}")))),
+            };
+            let seconds = began.elapsed().as_secs_f64();
+            match &said {
+                Said::Done => self.times.took(&step.kind(), seconds),
+                Said::Failed(_) if matches!(step, Step::Compile(_) | Step::Build) => {
+                    self.broken.get_or_insert_with(|| step.text());
+                }
+                _ => (),
+            }
+            self.remember()?;
+            rows.push(Row { step: step.text(), name: step.name(), seconds, said });
+        }
+        progress.end();
+        let built = self.local.and(self.done.built);
+        let layout = built.is_some().then(|| self.plan.layout().display().to_string());
+        Ok(Report { digest: built.map(|(_, digest)| digest), layout, steps: rows })
+    }
+
+    fn remember(&self) -> Result<()> {
+        memory::write(&self.plan.output.join("done.json"), &self.done)?;
+        memory::write(&self.plan.output.join("times.json"), &self.times)
+    }
+
+    fn step(&mut self, step: &Step) -> Result<Said> {
+        match step {
+            Step::Compile(platform) => self.binary(*platform),
+            Step::Describe(platform) => self.describe(*platform),
+            Step::Build => self.build(),
+            Step::Tag(_, reference) => {
+                let local = self.local()?;
+                self.call(&self.plan.engine.tag(&local, reference), step)?;
+                Ok(Said::Done)
+            }
+            Step::Push(_, reference) => self.push(reference, step),
+        }
+    }
+
+    /// The binary of a platform, in the context.
+    fn binary(&self, platform: Platform) -> Result<Said> {
+        let binary = match self.plan.binary(platform) {
+            Some(given) => given.to_owned(),
+            None => {
+                self.call(&self.plan.compiler.call(platform), &Step::Compile(platform))?;
+                Compiler::output(&self.plan.root, platform)
+            }
+        };
+        take(&binary, platform, &self.plan.context())?;
+        Ok(Said::Done)
+    }
+
+    /// The SBOM of a platform, beside the image.
+    fn describe(&self, platform: Platform) -> Result<Said> {
+        let metadata = output_of(&sbom::question(platform), &self.plan.root)?;
+        let lock = self.plan.root.join("Cargo.lock");
+        let lock =
+            fs::read_to_string(&lock).with_context(|| format!("reading {}", lock.display()))?;
+        let document = sbom::document(&metadata, &lock, platform, &self.plan.base)?;
+        let name = format!("sbom-{}.cdx.json", platform.architecture());
+        memory::write(&self.plan.output.join(name), &document)?;
+        Ok(Said::Done)
+    }
+
+    fn build(&mut self) -> Result<Said> {
+        let input = self.input()?;
+        let local = format!("localhost/lucid-build:{}", &input[..16]);
+        let engine = self.plan.engine;
+        let there = || output_of(&engine.has(&local), &self.plan.root).is_ok();
+        let layout = self.plan.layout();
+        if self.done.built.as_ref().is_some_and(|(of, _)| *of == input)
+            && layout.exists()
+            && there()
+        {
+            self.local = Some(local);
+            return Ok(Said::Same("it is built from the same".to_owned()));
+        }
+        self.done.built = None;
+        if let Some(forget) = engine.forget(&local) {
+            // One that is not there cannot be removed.
+            let _ = output_of(&forget, &self.plan.root);
+        }
+        let removed = if layout.is_dir() { fs::remove_dir_all(&layout) } else { Ok(()) };
+        removed.with_context(|| format!("removing {}", layout.display()))?;
+        for call in self.plan.with_building(&local, |building| engine.build(building)) {
+            self.call(&call, &Step::Build)?;
+        }
+        self.done.built = Some((input, self.digest()?));
+        self.local = Some(local);
+        Ok(Said::Done)
+    }
+
+    fn push(&mut self, reference: &str, step: &Step) -> Result<Said> {
+        let local = self.local()?;
+        let digest = self.done.built.as_ref().map(|(_, digest)| digest.clone()).unwrap_or_default();
+        if self.plan.trusts_memory && self.done.pushed.get(reference) == Some(&digest) {
+            return Ok(Said::Same(format!("{digest} was pushed")));
+        }
+        let call =
+            self.plan.with_building(&local, |building| self.plan.engine.push(building, reference));
+        self.call(&call, step)?;
+        let pushed = self.digest()?;
+        self.done.pushed.insert(reference.to_owned(), pushed);
+        Ok(Said::Done)
+    }
+
+    fn local(&self) -> Result<String> {
+        self.local.clone().context("the image is not built")
+    }
+
+    /// The digest that the engine put into its file: alone, or in buildx's JSON.
+    fn digest(&self) -> Result<String> {
+        let path = self.plan.digest_file();
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        digest_in(&text).with_context(|| format!("{} has no digest", path.display()))
+    }
+
+    /// The hash of all that the image is built from.
+    fn input(&self) -> Result<String> {
+        let mut hash = Sha256::new();
+        let mut take = |part: &[u8]| {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        };
+        take(self.plan.engine.program().as_bytes());
+        for (name, value) in &self.plan.arguments {
+            take(name.as_bytes());
+            take(value.as_bytes());
+        }
+        let mut files = vec![self.plan.root.join("image/Containerfile")];
+        for platform in &self.plan.platforms {
+            take(platform.architecture().as_bytes());
+            files.push(self.plan.context().join(platform.architecture()).join("lucid-node"));
+        }
+        for path in files {
+            take(&fs::read(&path).with_context(|| format!("reading {}", path.display()))?);
+        }
+        Ok(hex::encode(hash.finalize()))
+    }
+
+    /// Runs a command of a step; what it says goes into the step's log.
+    fn call(&self, call: &Call, step: &Step) -> Result<()> {
+        let name = step.text().replace(['/', ' '], "-");
+        let log = self.plan.output.join("logs").join(format!("{name}.log"));
+        let said = run(call, &self.plan.root)?;
+        fs::write(&log, [&said.stdout[..], &said.stderr[..]].concat())
+            .with_context(|| format!("writing {}", log.display()))?;
+        if said.status.success() {
+            return Ok(());
+        }
+        let why = String::from_utf8_lossy(&said.stderr);
+        Err(anyhow!("{} ({}; all of it in {})", last_lines(&why), said.status, log.display()))
+    }
+}
+
+fn run(call: &Call, folder: &Path) -> Result<std::process::Output> {
+    let mut command = Command::new(&call.program);
+    command.args(&call.arguments).current_dir(folder).stdin(Stdio::null());
+    command.envs(call.environment.iter().map(|(name, value)| (name, value)));
+    command.output().with_context(|| format!("running {}", call.program))
+}
+
+/// What a command prints.
+///
+/// # Errors
+/// Where it cannot be run, or fails: then what it said last.
+pub(super) fn output_of(call: &Call, folder: &Path) -> Result<Vec<u8>> {
+    let said = run(call, folder)?;
+    if !said.status.success() {
+        bail!("{}", last_lines(&String::from_utf8_lossy(&said.stderr)));
+    }
+    Ok(said.stdout)
+}
+
+/// The last lines that say anything, on one line.
+fn last_lines(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let last = &lines[lines.len().saturating_sub(3)..];
+    if last.is_empty() { "it said nothing".to_owned() } else { shortened(&last.join("; ")) }
+}
+
+/// At most [`WHY_BYTES`] of a text, printable.
+fn shortened(text: &str) -> String {
+    let printable: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match printable.char_indices().find(|(place, _)| *place >= WHY_BYTES) {
+        None => printable,
+        Some((place, _)) => format!("{}…", &printable[..place]),
+    }
+}
+
+/// A digest: the text's own, or the one that buildx's metadata call so.
+fn digest_in(text: &str) -> Option<String> {
+    let json: Option<serde_json::Value> = serde_json::from_str(text).ok();
+    let named = json.and_then(|json| Some(json.get("containerimage.digest")?.as_str()?.to_owned()));
+    let digest = named.unwrap_or_else(|| text.trim().to_owned());
+    let hex = digest.strip_prefix("sha256:")?;
+    (hex.len() == 64 && hex.bytes().all(|c| c.is_ascii_hexdigit())).then_some(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_found_in_both_forms() {
+        let digest = format!("sha256:{}", "0a".repeat(32));
+        assert_eq!(digest_in(&format!("{digest}\n")), Some(digest.clone()));
+        let json = format!(r#"{{"buildx.build.ref":"x","containerimage.digest":"{digest}"}}"#);
+        assert_eq!(digest_in(&json), Some(digest.clone()));
+        for bad in ["", "sha256:00", "{}", "sha512:00", &digest[..70]] {
+            assert_eq!(digest_in(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn why_is_short_and_on_one_line() {
+        assert_eq!(last_lines("a\n\nb\nc \n\u{1b}[31md\n"), "b; c;  [31md");
+        assert_eq!(last_lines(" \n"), "it said nothing");
+        assert!(shortened(&"é".repeat(1000)).len() < WHY_BYTES + 8);
+    }
+}
