@@ -106,6 +106,10 @@ enum Command {
     Auth(commands::auth::Auth),
     /// Print the OpenAPI document of the HTTP API
     Openapi,
+    /// Print what a shell completes: lucid-node completions bash
+    Completions(commands::manual::Completions),
+    /// Write the manual's pages into a folder
+    Manual(commands::manual::Manual),
     /// Check this machine, the configuration and the data folder, and say what to do
     Doctor(commands::doctor::Doctor),
     /// The configuration
@@ -139,9 +143,12 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> Outcome<ExitCode> {
     let Cli { global, command } = cli;
     let output = Output { json: global.json };
-    if let Command::Config(command) = command {
+    match command {
         // Shows and checks configurations that are not sound, too.
-        return command.run(&global.overrides, output);
+        Command::Config(command) => return command.run(&global.overrides, output),
+        Command::Completions(command) => return command.run(),
+        Command::Manual(command) => return command.run(),
+        _ => {}
     }
     let config = Config::load(&global.overrides)?;
     let serves = matches!(command, Command::Run | Command::Serve { .. });
@@ -177,6 +184,8 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
         Command::Users(command) => command.run(&context),
         Command::Auth(command) => command.run(&context),
         Command::Openapi => commands::openapi::run(),
+        Command::Completions(command) => command.run(),
+        Command::Manual(command) => command.run(),
         Command::Doctor(command) => command.run(&context),
         Command::Config(command) => command.run(&global.overrides, output),
     }

@@ -33,7 +33,7 @@ fn shown(command: &str) -> Option<&'static [&'static str]> {
         }
         "auth" => &["json"],
         "tron" => &["json", "config"],
-        "openapi" => &[],
+        "openapi" | "completions" | "manual" => &[],
         "doctor" => &["json", "data", "config", "master_key_file"],
         "config" => &["json", "data", "config"],
         _ => return None,

@@ -12,6 +12,7 @@ pub mod ingest;
 pub mod init;
 pub mod ledger;
 pub mod list;
+pub mod manual;
 pub mod online;
 pub mod openapi;
 pub mod prove;

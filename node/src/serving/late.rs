@@ -31,6 +31,8 @@ use super::process;
 /// The first pause before asking again; each is twice the last one.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// The check that fails until the service is joined.
+pub(super) const STARTING: &str = "start";
 
 /// A service that is joined.
 pub(super) struct Joined {
@@ -130,7 +132,7 @@ impl Readiness for Late {
     async fn checks(&self) -> Vec<Check> {
         match self.joined.get() {
             Some(joined) => joined.readiness.checks().await,
-            None => vec![Check::failed("start", self.waiting().clone())],
+            None => vec![Check::failed(STARTING, self.waiting().clone())],
         }
     }
 

@@ -14,6 +14,7 @@ mod outside;
 mod peers;
 mod process;
 mod readiness;
+mod supervisor;
 mod vault;
 
 use std::{
@@ -236,6 +237,7 @@ async fn listen(
         // Between services it is the gateway that waits for whoever is outside.
         write_time: if is_gateway { server::WRITE_TIME } else { server::SERVICE_WRITE_TIME },
     };
+    let attended = supervisor::attend(Arc::clone(late) as Arc<_>);
     let stop = running.stop.clone();
     let shares = is_gateway.then(|| {
         let most = config.connections_per_address_max as usize;
@@ -248,6 +250,9 @@ async fn listen(
         () = signals.next() => Ok(()),
     };
     tracing::info!("stopping");
+    if let Some(attended) = &attended {
+        attended.stopping(config.shutdown_grace + LAST_WRITES);
+    }
     stop.cancel();
     // A second signal ends it as if nothing had been caught.
     let drained = async {

@@ -14,6 +14,9 @@ use crate::services::{
     sessions_data::LocalSessionsData, vm::LocalVm,
 };
 
+/// The check of the log, which a start repairs.
+pub(super) const LEDGER_LOG: &str = "ledger log";
+
 /// Whether the index of sessions is there.
 fn index_check(index: &LocalSessionsData) -> Check {
     match index.away() {
@@ -82,11 +85,11 @@ async fn room(look: impl FnOnce() -> Result<(), StoreError> + Send + 'static) ->
 async fn log_taken(store: &Arc<Store>) -> Check {
     let store = Arc::clone(store);
     match tokio::task::spawn_blocking(move || store.check_log()).await {
-        Ok(Ok(())) => Check::ok("ledger log"),
+        Ok(Ok(())) => Check::ok(LEDGER_LOG),
         Ok(Err(error)) => {
-            Check::failed("ledger log", format!("{error}; restart the node, which repairs it"))
+            Check::failed(LEDGER_LOG, format!("{error}; restart the node, which repairs it"))
         }
-        Err(error) => Check::failed("ledger log", error.to_string()),
+        Err(error) => Check::failed(LEDGER_LOG, error.to_string()),
     }
 }
 

@@ -36,6 +36,30 @@ fn every_command_has_help() {
     assert!(!node.data().exists(), "asking makes nothing");
 }
 
+/// What a package is made of; there is neither a configuration nor a data folder then.
+#[test]
+fn the_command_line_describes_itself() {
+    let node = Node::new();
+    let shells =
+        [("bash", "complete -F _lucid-node"), ("zsh", "#compdef lucid-node"), ("fish", "complete -c")];
+    for (shell, words) in shells {
+        let ran = node.run(&format!("completions {shell}")).ok().prints(&[words, "ingest"]);
+        assert!(ran.stderr.is_empty(), "{}", ran.stderr);
+    }
+    node.run("completions csh").ends(64).says(&["csh"]);
+    let folder = tempfile::tempdir().unwrap();
+    node.run(&format!("manual {}", folder.path().display())).ok();
+    for words in commands() {
+        let name = ["lucid-node", &words].join("-").replace(' ', "-");
+        let page = folder.path().join(format!("{}.1", name.trim_end_matches('-')));
+        let page = std::fs::read_to_string(&page).expect(&words);
+        assert!(page.contains(".SH NAME") && page.contains(".SH SYNOPSIS"), "{words}: {page}");
+    }
+    let missing = folder.path().join("missing");
+    node.run(&format!("manual {}", missing.display())).ends(74).says(&["cannot write", "missing"]);
+    assert!(!node.data().exists(), "asking makes nothing");
+}
+
 /// What a command has nothing to do with is accepted, and only the top level's help has it.
 #[test]
 fn help_shows_what_matters_to_the_command() {
