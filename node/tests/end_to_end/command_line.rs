@@ -40,11 +40,8 @@ fn every_command_has_help() {
 #[test]
 fn the_command_line_describes_itself() {
     let node = Node::new();
-    let shells = [
-        ("bash", "complete -F _lucid-node"),
-        ("zsh", "#compdef lucid-node"),
-        ("fish", "complete -c"),
-    ];
+    let shells =
+        [("bash", "complete -F _lucid"), ("zsh", "#compdef lucid-node"), ("fish", "complete -c")];
     for (shell, words) in shells {
         let ran = node.run(&format!("completions {shell}")).ok().prints(&[words, "ingest"]);
         assert!(ran.stderr.is_empty(), "{}", ran.stderr);
