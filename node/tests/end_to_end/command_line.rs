@@ -41,7 +41,7 @@ fn every_command_has_help() {
 fn the_command_line_describes_itself() {
     let node = Node::new();
     let shells =
-        [("bash", "complete -F _lucid-node"), ("zsh", "#compdef lucid-node"), ("fish", "complete -c")];
+        [("bash", "complete -F _lucid"), ("zsh", "#compdef lucid-node"), ("fish", "complete -c")];
     for (shell, words) in shells {
         let ran = node.run(&format!("completions {shell}")).ok().prints(&[words, "ingest"]);
         assert!(ran.stderr.is_empty(), "{}", ran.stderr);
