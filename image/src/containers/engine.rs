@@ -90,9 +90,7 @@ impl Engine {
     pub(super) fn forget(self, local: &str) -> Option<Call> {
         match self {
             Self::Docker => None,
-            Self::Podman | Self::Buildah => {
-                Some(Call::new(self.program(), ["rmi", "--force", local]))
-            }
+            Self::Podman | Self::Buildah => Some(Call::new(self.program(), ["rmi", local])),
         }
     }
 
