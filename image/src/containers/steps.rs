@@ -4,7 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Instant,
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     compile::{Compiler, take},
     engine::{Building, Call, Engine},
-    memory::{self, Done, Times},
+    memory::{self, Built, Done, Times},
     report::{Progress, Report, Row, Said},
     sbom,
     services::{Name, Platform},
@@ -206,7 +206,7 @@ impl Work {
         progress.end();
         let built = self.local.and(self.done.built);
         let layout = built.is_some().then(|| self.plan.layout().display().to_string());
-        Ok(Report { digest: built.map(|(_, digest)| digest), layout, steps: rows })
+        Ok(Report { digest: built.map(|built| built.digest), layout, steps: rows })
     }
 
     fn remember(&self) -> Result<()> {
@@ -255,35 +255,32 @@ impl Work {
 
     fn build(&mut self) -> Result<Said> {
         let input = self.input()?;
-        let local = format!("localhost/lucid-build:{}", &input[..16]);
-        let engine = self.plan.engine;
-        let there = || output_of(&engine.has(&local), &self.plan.root).is_ok();
-        let layout = self.plan.layout();
-        if self.done.built.as_ref().is_some_and(|(of, _)| *of == input)
-            && layout.exists()
-            && there()
-        {
-            self.local = Some(local);
-            return Ok(Said::Same("it is built from the same".to_owned()));
+        let (engine, layout) = (self.plan.engine, self.plan.layout());
+        if let Some(built) = self.done.built.as_ref().filter(|built| built.input == input) {
+            if layout.exists() && output_of(&engine.has(&built.local), &self.plan.root).is_ok() {
+                self.local = Some(built.local.clone());
+                return Ok(Said::Same("it is built from the same".to_owned()));
+            }
         }
         self.done.built = None;
-        if let Some(forget) = engine.forget(&local) {
-            // One that is not there cannot be removed.
-            let _ = output_of(&forget, &self.plan.root);
-        }
+        // A name of its own: engines add to an image list of a name that is there, such as one that was cut short.
+        let now =
+            SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+        let local = format!("localhost/lucid-build:{}-{:x}", &input[..16], now.as_millis());
         let removed = if layout.is_dir() { fs::remove_dir_all(&layout) } else { Ok(()) };
         removed.with_context(|| format!("removing {}", layout.display()))?;
         for call in self.plan.with_building(&local, |building| engine.build(building)) {
             self.call(&call, &Step::Build)?;
         }
-        self.done.built = Some((input, self.digest()?));
+        let built = Built { input, digest: self.digest()?, local: local.clone() };
+        self.done.built = Some(built);
         self.local = Some(local);
         Ok(Said::Done)
     }
 
     fn push(&mut self, reference: &str, step: &Step) -> Result<Said> {
         let local = self.local()?;
-        let digest = self.done.built.as_ref().map(|(_, digest)| digest.clone()).unwrap_or_default();
+        let digest = self.done.built.as_ref().map(|built| built.digest.clone()).unwrap_or_default();
         if self.plan.trusts_memory && self.done.pushed.get(reference) == Some(&digest) {
             return Ok(Said::Same(format!("{digest} was pushed")));
         }

@@ -273,7 +273,8 @@ fn is_vacant(path: &Path, kind: FolderKind) -> Result<bool, StoreError> {
     for entry in entries {
         let name = PathBuf::from(entry.doing("read", path)?.file_name());
         let subfolder = || kind.subfolders().iter().any(|known| Path::new(known) == name);
-        if !ours.contains(&name) && !(subfolder() && is_empty(&path.join(&name))?) {
+        let counts_not = ours.contains(&name) || (subfolder() && is_empty(&path.join(&name))?);
+        if !counts_not {
             return Ok(false);
         }
     }
