@@ -103,7 +103,9 @@ impl Plan {
                 Some(binary) => vec![format!("take {}", binary.display())],
                 None => text(vec![self.compiler.call(*platform)]),
             },
-            Step::Describe(platform) => text(vec![sbom::question(*platform)]),
+            Step::Describe(platform) => {
+                text(vec![sbom::question(*platform), sbom::narrower_question(*platform)])
+            }
             Step::Build => self.with_building(&local, |building| text(self.engine.build(building))),
             Step::Tag(_, reference) => text(vec![self.engine.tag(&local, reference)]),
             Step::Push(_, reference) => self.with_building(&local, |building| {
@@ -244,10 +246,12 @@ impl Work {
     /// The SBOM of a platform, beside the image.
     fn describe(&self, platform: Platform) -> Result<Said> {
         let metadata = output_of(&sbom::question(platform), &self.plan.root)?;
+        let tree = output_of(&sbom::narrower_question(platform), &self.plan.root)?;
+        let tree = String::from_utf8_lossy(&tree);
         let lock = self.plan.root.join("Cargo.lock");
         let lock =
             fs::read_to_string(&lock).with_context(|| format!("reading {}", lock.display()))?;
-        let document = sbom::document(&metadata, &lock, platform, &self.plan.base)?;
+        let document = sbom::document(&metadata, &tree, &lock, platform, &self.plan.base)?;
         let name = format!("sbom-{}.cdx.json", platform.architecture());
         memory::write(&self.plan.output.join(name), &document)?;
         Ok(Said::Done)
