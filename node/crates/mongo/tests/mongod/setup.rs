@@ -14,7 +14,7 @@ fn setup(set: &ReplicaSet, password: &str, root: &str) -> Setup {
     let mut options = Options::new(MongoUrl::parse(&url).unwrap(), "lucid").unwrap();
     options.select = Duration::from_secs(2);
     let root_password = root.to_owned().into();
-    let patience = Duration::from_secs(60);
+    let patience = Duration::from_mins(1);
     Setup { options, at: set.servers[0].address(), root_password, patience }
 }
 
