@@ -260,11 +260,14 @@ impl Work {
     fn build(&mut self) -> Result<Said> {
         let input = self.input()?;
         let (engine, layout) = (self.plan.engine, self.plan.layout());
-        if let Some(built) = self.done.built.as_ref().filter(|built| built.input == input) {
-            if layout.exists() && output_of(&engine.has(&built.local), &self.plan.root).is_ok() {
-                self.local = Some(built.local.clone());
-                return Ok(Said::Same("it is built from the same".to_owned()));
-            }
+        let there = |built: &&Built| {
+            built.input == input
+                && layout.exists()
+                && output_of(&engine.has(&built.local), &self.plan.root).is_ok()
+        };
+        if let Some(built) = self.done.built.as_ref().filter(there) {
+            self.local = Some(built.local.clone());
+            return Ok(Said::Same("it is built from the same".to_owned()));
         }
         self.done.built = None;
         // A name of its own: engines add to an image list of a name that is there, such as one that was cut short.
@@ -291,7 +294,12 @@ impl Work {
         let call =
             self.plan.with_building(&local, |building| self.plan.engine.push(building, reference));
         self.call(&call, step)?;
-        let pushed = self.digest()?;
+        // The registry is asked: some releases of buildah leave the file with a pushed list's digest empty.
+        let there = output_of(&self.plan.engine.inspect(reference), &self.plan.root)?;
+        let pushed = format!("sha256:{}", hex::encode(Sha256::digest(&there)));
+        if self.plan.engine != Engine::Docker && pushed != digest {
+            bail!("the registry has {pushed} under that name, and {digest} was pushed");
+        }
         self.done.pushed.insert(reference.to_owned(), pushed);
         Ok(Said::Done)
     }
