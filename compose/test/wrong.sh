@@ -40,7 +40,7 @@ mv "$(volume encryption_keys)" "$work/keys-volume"
 mkdir -p "$(volume encryption_keys)/chunks"
 chown -R 65532:65532 "$(volume encryption_keys)"
 docker start "$encryptor" >/dev/null
-retry 20 says session-encryptor 'vault' || fail "it says: $(docker logs --tail 3 "$encryptor" 2>&1)"
+retry 20 says session-encryptor "is not a data folder" || fail "it says: $(docker logs --tail 3 "$encryptor" 2>&1)"
 docker logs --tail 1 "$encryptor" 2>&1 | cut -c1-300
 docker stop -t 10 "$encryptor" >/dev/null
 rm -rf "$(volume encryption_keys)"
@@ -49,8 +49,8 @@ docker start "$encryptor" >/dev/null
 
 echo "- MongoDB with another password"
 sed 's/lucid:[0-9a-f]*@/lucid:0123456789abcdef@/' "$stack/secrets/mongo_url" >"$work/mongo_url"
-docker run --rm --network "container:$(id_of mongodb)" -v "$work/mongo_url:/url:ro" -v "$work/kept:/root:ro" \
-  -e LUCID_MONGO_URL_FILE=/url localhost/lucid/server-tools:latest sync setup --root-password-file /root >"$work/said" 2>&1 &&
+docker run --rm --network "container:$(id_of mongodb)" -v "$work/mongo_url:/url:ro" -v "$work/kept:/administrator:ro" \
+  -e LUCID_MONGO_URL_FILE=/url localhost/lucid/server-tools:latest sync setup --root-password-file /administrator >"$work/said" 2>&1 &&
   fail "another administrator's password was taken"
 grep -qi 'password' "$work/said" || fail "it says: $(cat "$work/said")"
 cut -c1-300 "$work/said"

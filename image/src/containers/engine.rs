@@ -86,16 +86,6 @@ impl Engine {
         }
     }
 
-    /// What removes an image that a build which was cut short left behind; it may fail.
-    pub(super) fn forget(self, local: &str) -> Option<Call> {
-        match self {
-            Self::Docker => None,
-            Self::Podman | Self::Buildah => {
-                Some(Call::new(self.program(), ["rmi", "--force", local]))
-            }
-        }
-    }
-
     /// What tells whether the engine still has an image.
     pub(super) fn has(self, local: &str) -> Call {
         match self {
@@ -110,40 +100,34 @@ impl Engine {
     pub(super) fn build(self, building: &Building<'_>) -> Vec<Call> {
         let path = |path: &Path| path.display().to_string();
         let platforms: Vec<_> = building.platforms.iter().map(ToString::to_string).collect();
-        let mut shared = vec!["--platform".to_owned(), platforms.join(",")];
-        shared.extend(["--file".to_owned(), path(building.containerfile)]);
+        let mut shared = vec!["--file".to_owned(), path(building.containerfile)];
         for (name, value) in building.arguments {
             shared.extend(["--build-arg".to_owned(), format!("{name}={value}")]);
         }
-        let words =
-            |words: &[&str]| -> Vec<String> { words.iter().map(|w| (*w).to_owned()).collect() };
+        shared.push(path(building.context));
+        let call = |words: &[&str]| {
+            let words = words.iter().map(|word| (*word).to_owned());
+            Call::new(self.program(), words.chain(shared.clone()))
+        };
         if self == Self::Docker {
             let output = format!("type=oci,dest={},rewrite-timestamp=true", path(building.layout));
-            let mut archive =
-                words(&["buildx", "build", "--provenance=false", "--output", &output]);
-            archive.extend(words(&["--metadata-file", &path(building.digest)]));
-            archive.extend(shared.clone());
-            archive.push(path(building.context));
+            let (digest, platforms) = (path(building.digest), platforms.join(","));
+            let build = ["buildx", "build", "--provenance=false"];
+            let archive =
+                ["--output", &output, "--metadata-file", &digest, "--platform", &platforms];
             // The engine's own store takes what this machine can run.
-            let mut own = words(&[
-                "buildx",
-                "build",
-                "--provenance=false",
-                "--load",
-                "--tag",
-                building.local,
-            ]);
-            own.extend(shared.into_iter().skip(2));
-            own.push(path(building.context));
-            return [archive, own].map(|arguments| epoch(Call::new("docker", arguments))).into();
+            let own = ["--load", "--tag", building.local];
+            return [&archive[..], &own].map(|more| epoch(call(&[&build, more].concat()))).into();
         }
-        let mut build = words(&["build", "--timestamp", "0", "--manifest", building.local]);
-        build.extend(shared);
-        build.push(path(building.context));
-        let layout = format!("oci:{}", path(building.layout));
-        let mut put = words(&["manifest", "push", "--all", "--format", "oci"]);
-        put.extend(words(&["--digestfile", &path(building.digest), building.local, &layout]));
-        [build, put].map(|arguments| Call::new(self.program(), arguments)).into()
+        // One after another: side by side, the index has them in the order in which they were done.
+        let build = ["build", "--timestamp", "0", "--manifest", building.local, "--platform"];
+        let each = platforms.iter().map(|platform| call(&[&build[..], &[platform]].concat()));
+        let mut calls: Vec<_> = each.collect();
+        let (digest, layout) = (path(building.digest), format!("oci:{}", path(building.layout)));
+        let put = ["manifest", "push", "--all", "--format", "oci", "--digestfile"];
+        let put = [&put[..], &[&digest, building.local, &layout]].concat();
+        calls.push(Call::new(self.program(), put));
+        calls
     }
 
     /// What gives the image another name.
@@ -219,13 +203,16 @@ mod tests {
     fn each_engine_is_told_in_its_own_words() {
         let arguments = [("VERSION", "1.0 beta".to_owned())];
         let building = building(&arguments);
+        let buildah = lines(&Engine::Buildah.build(&building));
+        let rest = "--file image/Containerfile --build-arg 'VERSION=1.0 beta' out/context";
+        let build = "buildah build --timestamp 0 --manifest localhost/lucid-build:0123 --platform";
+        let put = "buildah manifest push --all --format oci --digestfile out/digest";
         assert_eq!(
-            lines(&Engine::Buildah.build(&building)),
+            buildah,
             [
-                "buildah build --timestamp 0 --manifest localhost/lucid-build:0123 --platform \
-             linux/amd64,linux/arm64 --file image/Containerfile --build-arg 'VERSION=1.0 beta' out/context",
-                "buildah manifest push --all --format oci --digestfile out/digest \
-             localhost/lucid-build:0123 oci:out/oci",
+                format!("{build} linux/amd64 {rest}"),
+                format!("{build} linux/arm64 {rest}"),
+                format!("{put} localhost/lucid-build:0123 oci:out/oci"),
             ]
         );
         let podman = lines(&Engine::Podman.build(&building));

@@ -14,10 +14,22 @@ const KEPT: usize = 5;
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Done {
-    /// The hash of all that the image was built from, and the index's digest.
-    pub(super) built: Option<(String, String)>,
+    /// The image.
+    pub(super) built: Option<Built>,
     /// The digest that was pushed under a name.
     pub(super) pushed: BTreeMap<String, String>,
+}
+
+/// An image that was built.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Built {
+    /// The hash of all that it was built from.
+    pub(super) input: String,
+    /// The index's digest.
+    pub(super) digest: String,
+    /// The engine's own name for it.
+    pub(super) local: String,
 }
 
 /// How long steps took, in seconds, the last ones.
@@ -93,7 +105,8 @@ mod tests {
         let path = folder.path().join("done.json");
         assert_eq!(read::<Done>(&path).unwrap(), Done::default());
         let pushed = BTreeMap::from([("r/a:1".to_owned(), "sha256:00".to_owned())]);
-        let done = Done { built: Some(("00".into(), "sha256:01".into())), pushed };
+        let built = Built { input: "00".into(), digest: "sha256:01".into(), local: "x:1".into() };
+        let done = Done { built: Some(built), pushed };
         write(&path, &done).unwrap();
         assert_eq!(read::<Done>(&path).unwrap(), done);
         fs::write(&path, "{\"built\":").unwrap();

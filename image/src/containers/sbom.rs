@@ -1,7 +1,8 @@
 //! What is in the binary: a CycloneDX 1.5 document of the packages that it is compiled from.
 //!
 //! It is made from what cargo resolves out of Cargo.lock for the platform, from lucid-node downwards, without what only
-//! tests and build scripts' own machines need. It names no time and no random number, so that it is the same each time.
+//! tests and build scripts need. `cargo tree` says which those are: `cargo metadata` switches on what any part of the
+//! workspace asks for, tests too. It names no time and no random number, so that it is the same each time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -56,11 +57,28 @@ struct Kind {
 /// Of Cargo.lock the hashes of what was downloaded, by name and version.
 struct Lock(BTreeMap<(String, String), String>);
 
-/// What asks cargo.
+/// What asks cargo for all packages.
 pub(super) fn question(platform: Platform) -> Call {
     let words =
         ["metadata", "--locked", "--format-version", "1", "--filter-platform", platform.target()];
     Call::new("cargo", words)
+}
+
+/// What asks cargo for those that the binary is compiled from.
+pub(super) fn narrower_question(platform: Platform) -> Call {
+    let words = ["tree", "--locked", "--package", ROOT, "--edges", "normal", "--prefix", "none"];
+    let more = ["--format", "{p}", "--target", platform.target()];
+    Call::new("cargo", [&words[..], &more].concat())
+}
+
+/// Names and versions in `cargo tree`'s answer, whose lines are `name v1.2.3`, then where it is from.
+fn compiled(tree: &str) -> BTreeSet<(&str, &str)> {
+    tree.lines()
+        .filter_map(|line| {
+            let (name, rest) = line.split_once(" v")?;
+            Some((name, rest.split(' ').next()?))
+        })
+        .collect()
 }
 
 /// The document for what cargo answered.
@@ -69,6 +87,7 @@ pub(super) fn question(platform: Platform) -> Call {
 /// Where cargo's answer is not of the form that is known, or has no lucid-node in it.
 pub(super) fn document(
     metadata: &[u8],
+    tree: &str,
     lock: &str,
     platform: Platform,
     base: &str,
@@ -79,7 +98,13 @@ pub(super) fn document(
     let nodes: BTreeMap<_, _> = metadata.resolve.nodes.iter().map(|n| (n.id.as_str(), n)).collect();
     let root = metadata.packages.iter().find(|package| package.name == ROOT);
     let root = root.context("cargo metadata names no lucid-node")?;
-    let linked = linked(&nodes, &root.id);
+    let compiled = compiled(tree);
+    let is_compiled = |id: &str| {
+        let package = packages.get(id);
+        package.is_some_and(|p| compiled.contains(&(p.name.as_str(), p.version.as_str())))
+    };
+    let mut linked = linked(&nodes, &root.id);
+    linked.retain(|id| is_compiled(id));
     let component = |package: &Package, kind: &str| {
         let mut component = json!({
             "type": kind,
@@ -110,6 +135,7 @@ pub(super) fn document(
     parts.sort_by_key(|package| reference(package));
     let depends = |package: &Package| {
         let deps = nodes.get(package.id.as_str()).map_or_else(BTreeSet::new, |node| direct(node));
+        let deps = deps.into_iter().filter(|id| is_compiled(id)).collect();
         let mut on: Vec<_> = of(&deps).into_iter().map(reference).collect();
         on.sort();
         json!({ "ref": reference(package), "dependsOn": on })
@@ -190,17 +216,18 @@ mod tests {
             "packages": [
                 package("lucid-node", "0.1.0", Value::Null), package("linked", "1.2.3", json!("registry")),
                 package("deep", "2.0.0", json!("registry")), package("tested", "1.0.0", json!("registry")),
-                package("built", "1.0.0", json!("registry")),
+                package("built", "1.0.0", json!("registry")), package("optional", "1.0.0", json!("registry")),
             ],
             "resolve": { "nodes": [
-                { "id": "lucid-node", "deps": [dep("linked", Value::Null), dep("tested", json!("dev")),
+                { "id": "lucid-node", "deps": [dep("linked", Value::Null), dep("optional", Value::Null), dep("tested", json!("dev")),
                                                dep("built", json!("build"))] },
                 { "id": "linked", "deps": [dep("deep", Value::Null), dep("lucid-node", json!("dev"))] },
-                { "id": "deep", "deps": [] }, { "id": "tested", "deps": [] }, { "id": "built", "deps": [] },
+                { "id": "deep", "deps": [] }, { "id": "optional", "deps": [] }, { "id": "tested", "deps": [] }, { "id": "built", "deps": [] },
             ] },
         });
         let bytes = serde_json::to_vec(&metadata).unwrap();
-        let made = || document(&bytes, LOCK, Platform::Arm64, "base:tag").unwrap();
+        let tree = "lucid-node v0.1.0 (/somewhere)\nlinked v1.2.3\ndeep v2.0.0\ndeep v2.0.0 (*)\n";
+        let made = || document(&bytes, tree, LOCK, Platform::Arm64, "base:tag").unwrap();
         let document = made();
         let names: Vec<_> =
             document["components"].as_array().unwrap().iter().map(|c| &c["name"]).collect();
@@ -212,6 +239,6 @@ mod tests {
         assert_eq!(document["metadata"]["component"]["name"], "lucid-node");
         assert_eq!(document["dependencies"][0]["dependsOn"], json!(["pkg:cargo/linked@1.2.3"]));
         assert_eq!(document, made(), "it is the same each time");
-        assert!(super::document(b"{}", LOCK, Platform::Arm64, "base").is_err());
+        assert!(super::document(b"{}", tree, LOCK, Platform::Arm64, "base").is_err());
     }
 }

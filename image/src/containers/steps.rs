@@ -4,7 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Instant,
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     compile::{Compiler, take},
     engine::{Building, Call, Engine},
-    memory::{self, Done, Times},
+    memory::{self, Built, Done, Times},
     report::{Progress, Report, Row, Said},
     sbom,
     services::{Name, Platform},
@@ -103,7 +103,9 @@ impl Plan {
                 Some(binary) => vec![format!("take {}", binary.display())],
                 None => text(vec![self.compiler.call(*platform)]),
             },
-            Step::Describe(platform) => text(vec![sbom::question(*platform)]),
+            Step::Describe(platform) => {
+                text(vec![sbom::question(*platform), sbom::narrower_question(*platform)])
+            }
             Step::Build => self.with_building(&local, |building| text(self.engine.build(building))),
             Step::Tag(_, reference) => text(vec![self.engine.tag(&local, reference)]),
             Step::Push(_, reference) => self.with_building(&local, |building| {
@@ -206,7 +208,7 @@ impl Work {
         progress.end();
         let built = self.local.and(self.done.built);
         let layout = built.is_some().then(|| self.plan.layout().display().to_string());
-        Ok(Report { digest: built.map(|(_, digest)| digest), layout, steps: rows })
+        Ok(Report { digest: built.map(|built| built.digest), layout, steps: rows })
     }
 
     fn remember(&self) -> Result<()> {
@@ -244,10 +246,12 @@ impl Work {
     /// The SBOM of a platform, beside the image.
     fn describe(&self, platform: Platform) -> Result<Said> {
         let metadata = output_of(&sbom::question(platform), &self.plan.root)?;
+        let tree = output_of(&sbom::narrower_question(platform), &self.plan.root)?;
+        let tree = String::from_utf8_lossy(&tree);
         let lock = self.plan.root.join("Cargo.lock");
         let lock =
             fs::read_to_string(&lock).with_context(|| format!("reading {}", lock.display()))?;
-        let document = sbom::document(&metadata, &lock, platform, &self.plan.base)?;
+        let document = sbom::document(&metadata, &tree, &lock, platform, &self.plan.base)?;
         let name = format!("sbom-{}.cdx.json", platform.architecture());
         memory::write(&self.plan.output.join(name), &document)?;
         Ok(Said::Done)
@@ -255,42 +259,47 @@ impl Work {
 
     fn build(&mut self) -> Result<Said> {
         let input = self.input()?;
-        let local = format!("localhost/lucid-build:{}", &input[..16]);
-        let engine = self.plan.engine;
-        let there = || output_of(&engine.has(&local), &self.plan.root).is_ok();
-        let layout = self.plan.layout();
-        if self.done.built.as_ref().is_some_and(|(of, _)| *of == input)
-            && layout.exists()
-            && there()
-        {
-            self.local = Some(local);
+        let (engine, layout) = (self.plan.engine, self.plan.layout());
+        let there = |built: &&Built| {
+            built.input == input
+                && layout.exists()
+                && output_of(&engine.has(&built.local), &self.plan.root).is_ok()
+        };
+        if let Some(built) = self.done.built.as_ref().filter(there) {
+            self.local = Some(built.local.clone());
             return Ok(Said::Same("it is built from the same".to_owned()));
         }
         self.done.built = None;
-        if let Some(forget) = engine.forget(&local) {
-            // One that is not there cannot be removed.
-            let _ = output_of(&forget, &self.plan.root);
-        }
+        // A name of its own: engines add to an image list of a name that is there, such as one that was cut short.
+        let now =
+            SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+        let local = format!("localhost/lucid-build:{}-{:x}", &input[..16], now.as_millis());
         let removed = if layout.is_dir() { fs::remove_dir_all(&layout) } else { Ok(()) };
         removed.with_context(|| format!("removing {}", layout.display()))?;
         for call in self.plan.with_building(&local, |building| engine.build(building)) {
             self.call(&call, &Step::Build)?;
         }
-        self.done.built = Some((input, self.digest()?));
+        let built = Built { input, digest: self.digest()?, local: local.clone() };
+        self.done.built = Some(built);
         self.local = Some(local);
         Ok(Said::Done)
     }
 
     fn push(&mut self, reference: &str, step: &Step) -> Result<Said> {
         let local = self.local()?;
-        let digest = self.done.built.as_ref().map(|(_, digest)| digest.clone()).unwrap_or_default();
+        let digest = self.done.built.as_ref().map(|built| built.digest.clone()).unwrap_or_default();
         if self.plan.trusts_memory && self.done.pushed.get(reference) == Some(&digest) {
             return Ok(Said::Same(format!("{digest} was pushed")));
         }
         let call =
             self.plan.with_building(&local, |building| self.plan.engine.push(building, reference));
         self.call(&call, step)?;
-        let pushed = self.digest()?;
+        // The registry is asked: some releases of buildah leave the file with a pushed list's digest empty.
+        let there = output_of(&self.plan.engine.inspect(reference), &self.plan.root)?;
+        let pushed = format!("sha256:{}", hex::encode(Sha256::digest(&there)));
+        if self.plan.engine != Engine::Docker && pushed != digest {
+            bail!("the registry has {pushed} under that name, and {digest} was pushed");
+        }
         self.done.pushed.insert(reference.to_owned(), pushed);
         Ok(Said::Done)
     }

@@ -136,9 +136,9 @@ impl SetUp {
         let root_password = read_password(&self.root_password_file)?;
         let patience = Duration::from_secs(self.wait);
         let setup = Setup { options, at: self.at.to_string(), root_password, patience };
-        let done = remote::runtime()?.block_on(setup.run()).map_err(|fault| {
-            Failure::io(format!("MongoDB is not set up: {fault}; {}", fault.kind.way_out()))
-        })?;
+        let done = remote::runtime()?
+            .block_on(setup.run())
+            .map_err(|fault| Failure::io(format!("MongoDB is not set up: {fault}")))?;
         let ready = Ready {
             database: self.at.to_string(),
             replica_set_made: done.replica_set,

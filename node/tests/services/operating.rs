@@ -101,7 +101,7 @@ fn a_health_check_waits_for_what_is_to_come() {
     let server = Server::start_unready(Form::One, folder.path(), &[]);
     let listen = server.client().address().to_string();
     let ask = |more: &[&str]| {
-        let arguments = [&["healthcheck", "--ready"], more].concat();
+        let arguments = [&["healthcheck", "--ready"][..], more].concat();
         run_with(&[("LUCID_LISTEN", &listen)], &arguments)
     };
     said(&ask(&["--wait", "60"]), 0);

@@ -294,10 +294,10 @@ fn is_vacant(path: &Path, kind: FolderKind, brought: &[&str]) -> Result<bool, St
     for entry in entries {
         let name = PathBuf::from(entry.doing("read", path)?.file_name());
         let subfolder = || kind.subfolders().iter().any(|known| Path::new(known) == name);
-        if ours.contains(&name) || brought.iter().any(|brought| Path::new(brought) == name) {
-            continue;
-        }
-        if !(subfolder() && is_empty(&path.join(&name))?) {
+        let is_brought = brought.iter().any(|brought| Path::new(brought) == name);
+        let counts_not =
+            is_brought || ours.contains(&name) || (subfolder() && is_empty(&path.join(&name))?);
+        if !counts_not {
             return Ok(false);
         }
     }
