@@ -135,7 +135,8 @@ impl DataFolder {
         Self::make(path, kind, disk, &[])
     }
 
-    /// [`DataFolder::create`] where the folder may have `secrets` already, that somebody put there from a backup.
+    /// [`DataFolder::create`] where the folder may have `secrets` already, and keys and chunks, that were left or that
+    /// somebody put there from a backup.
     ///
     /// # Errors
     /// As there.
@@ -144,7 +145,7 @@ impl DataFolder {
         kind: FolderKind,
         disk: &Disk,
     ) -> Result<Self, StoreError> {
-        Self::make(path, kind, disk, &["secrets"])
+        Self::make(path, kind, disk, &["secrets", "keys", "chunks"])
     }
 
     fn make(

@@ -178,7 +178,7 @@ impl Place {
         let is_kept = session.manifest.is_some() && session.state != "erased";
         let key_gone = match &told.remake {
             Some(remake) if is_kept && remake.has_vault() => {
-                tokio::task::block_in_place(|| remake.has_key(session.session))
+                tokio::task::block_in_place(|| remake.has_key(session.session)).map(|has| !has)
             }
             _ => Ok(false),
         };

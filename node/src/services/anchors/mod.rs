@@ -57,6 +57,7 @@ pub struct LocalAnchors {
     folder: AnchorFolder,
     pool: Pool,
     outside: OutsideConfig,
+    look_every: Duration,
     anchoring: Option<anchoring::Anchoring>,
 }
 
@@ -96,7 +97,7 @@ impl LocalAnchors {
                 Some(anchoring::Anchoring::new(client, log, memory, options, clock))
             }
         };
-        Ok(Self { ledger, folder, pool, outside, anchoring })
+        Ok(Self { ledger, folder, pool, outside, look_every, anchoring })
     }
 
     /// Anchors until `stop`: at any moment, for what it does is durable before it counts.
@@ -163,8 +164,15 @@ impl Anchors for LocalAnchors {
             let why = self.idle().await?.error.unwrap_or_default();
             return Err(Problem::new(Code::Conflict, format!("nothing is anchored: {why}")));
         };
-        let progress = anchoring.progress();
-        if progress.job.is_none() && progress.unanchored.entries == 0 {
+        let has_nothing =
+            |progress: &Progress| progress.job.is_none() && progress.unanchored.entries == 0;
+        let mut progress = anchoring.progress();
+        if has_nothing(&progress) {
+            // What was sealed a moment ago is not seen before the log is looked at again.
+            tokio::time::sleep(self.look_every * 2).await;
+            progress = anchoring.progress();
+        }
+        if has_nothing(&progress) {
             let nothing = "the log has nothing new since the last anchor";
             return Err(Problem::new(Code::Conflict, nothing));
         }

@@ -354,6 +354,7 @@ fn what_cannot_be_trusted_is_made_anew() {
             .open()
             .unwrap();
         database.open_tree("meta").unwrap().insert(b"version", &[3]).unwrap();
+        database.flush().unwrap();
     };
     assert!(check_reopened(&lives(), earlier).unwrap().contains("another version's"));
     for (tree, key, value) in [
@@ -369,6 +370,7 @@ fn what_cannot_be_trusted_is_made_anew() {
                 .open()
                 .unwrap();
             database.open_tree(tree).unwrap().insert(key, value).unwrap();
+            database.flush().unwrap();
         };
         let met = check_met(put);
         assert!(met.is_some(), "{tree}: it is found when it is read, and made anew after that");
