@@ -46,7 +46,10 @@ impl Played {
         let script = Script::default();
         let opened = begin(script.board(), &context.config.board).unwrap();
         let followed = tokio::spawn(opened.follow(local.of_board(&running)));
-        Self { _folder: folder, script, running, local, followed }
+        let played = Self { _folder: folder, script, running, local, followed };
+        // What is held at the first look is no press.
+        played.until("the first look", |played| played.script.state().fed > 0).await;
+        played
     }
 
     async fn mint(&self) -> Session {
