@@ -77,13 +77,18 @@ pub(super) enum Placed<'a> {
     Data(&'a str),
 }
 
+/// What was never given its name, and so never acknowledged.
+pub(super) fn is_unfinished(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, end)| end == "tmp")
+}
+
 /// One name in a folder: letters, digits and `._+-`, no name of a folder itself, and nothing unfinished.
 fn is_plain(component: &str) -> bool {
     let letters = |c: u8| c.is_ascii_alphanumeric() || b"._+-".contains(&c);
     !component.is_empty()
         && component.bytes().all(letters)
         && !matches!(component, "." | "..")
-        && !component.ends_with(".tmp")
+        && !is_unfinished(component)
 }
 
 impl Name {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    member::{FILE_BYTES_MAX, FILES_MAX, FileName, KEPT, room},
+    member::{FILE_BYTES_MAX, FILES_MAX, FileName, KEPT, is_unfinished, room},
     sink::CONFIG,
 };
 use crate::error::{ArchiveError, Doing};
@@ -56,7 +56,7 @@ pub(super) fn walk(data: &Path) -> Result<Walk, ArchiveError> {
 /// A set aside `db.damaged-1` is what a `db` is.
 fn is_left_out(name: &str) -> bool {
     let stem = name.split_once('.').map_or(name, |(stem, _)| stem);
-    name == CONFIG || LEFT_OUT.contains(&stem) || name.ends_with(".tmp")
+    name == CONFIG || LEFT_OUT.contains(&stem) || is_unfinished(name)
 }
 
 impl Walk {
@@ -70,8 +70,7 @@ impl Walk {
                 return Err(unfit("it is too deep in the folder"));
             }
             for inner in names(path)? {
-                // Never acknowledged by anybody.
-                if !inner.ends_with(".tmp") {
+                if !is_unfinished(&inner) {
                     self.take(&path.join(&inner), format!("{name}/{inner}"), depth + 1)?;
                 }
             }

@@ -55,6 +55,14 @@ pub async fn export(
     Ok(count.report)
 }
 
+/// Asks whether the place is there and lets itself be asked, before anything else is done.
+pub(super) async fn reach(place: &Place) -> Result<(), ArchiveError> {
+    match place.store().list(Some(&place.wholes())).next().await {
+        Some(Err(error)) => Err(refusal(place, "listing what is there", &error)),
+        Some(Ok(_)) | None => Ok(()),
+    }
+}
+
 /// Sessions that were sent whole, with their roots.
 async fn marked(place: &Place) -> Result<HashSet<(SessionId, Hash)>, ArchiveError> {
     let prefix = place.wholes();

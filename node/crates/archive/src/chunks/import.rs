@@ -40,6 +40,7 @@ pub async fn import(
         Ok((folder, sessions::wanted(&path)?))
     })
     .await?;
+    export::reach(place).await?;
     let here = Here { folder: Arc::new(folder), disk: disk.clone(), deep };
     let mut count = Count::new(wanted.len(), progress);
     for wanted in wanted {
@@ -102,7 +103,9 @@ impl Here {
             // Also where it ends here: what arrived is whole, and is not fetched again.
             let this = self.clone();
             blocking(move || this.sync(wanted)).await?;
-            arrived.into_iter().for_each(|bytes| count.moved(bytes));
+            for bytes in arrived {
+                count.moved(bytes);
+            }
             if let Some(error) = failed {
                 return Err(error);
             }

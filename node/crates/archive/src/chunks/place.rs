@@ -14,7 +14,7 @@ use crate::error::ArchiveError;
 /// Bytes of a file that a secret is read from, at most.
 const SECRET_BYTES_MAX: u64 = 16 << 10;
 /// A chunk of 16 MiB at 20 KB/s, which is slower than Tor.
-const REQUEST: Duration = Duration::from_secs(15 * 60);
+const REQUEST: Duration = Duration::from_mins(15);
 /// Onion services take their time.
 const CONNECT: Duration = Duration::from_secs(30);
 /// Where none is said; S3-compatible servers mostly do not care.
@@ -33,7 +33,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { at_once: 4, retries_max: 8, retry_for: Duration::from_secs(120) }
+        Self { at_once: 4, retries_max: 8, retry_for: Duration::from_mins(2) }
     }
 }
 

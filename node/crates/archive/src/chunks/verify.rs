@@ -5,7 +5,7 @@ use std::path::Path;
 use futures_util::{StreamExt, stream};
 
 use super::{
-    Place, Progress, Report,
+    Place, Progress, Report, export,
     import::get,
     report::Count,
     sessions::{self, Batches, blocking},
@@ -24,6 +24,7 @@ pub async fn verify(
 ) -> Result<Report, ArchiveError> {
     let folder = data.to_owned();
     let wanted = blocking(move || sessions::wanted(&folder)).await?;
+    export::reach(place).await?;
     let mut count = Count::new(wanted.len(), progress);
     for wanted in wanted {
         let mut batches = match Batches::open(data, wanted).await {

@@ -192,8 +192,11 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// Names and contents of the files in a folder; none where there is no folder.
-fn files(folder: &Path) -> Result<Vec<(String, Zeroizing<Vec<u8>>)>, ArchiveError> {
+/// A file's name, and what is in it.
+type Named = (String, Zeroizing<Vec<u8>>);
+
+/// The files in a folder; none where there is no folder.
+fn files(folder: &Path) -> Result<Vec<Named>, ArchiveError> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.doing("read", folder)?,

@@ -13,7 +13,7 @@ fn an_interrupted_backup_has_no_name() {
     let (opener, recipient) = identity();
     let run = |disk: Disk, replace: bool| {
         let nothing = &mut |_, _| ();
-        write(&data, &file, WriteOptions { disk, replace, ..options(&recipient, nothing) })
+        write(&data, &file, WriteOptions { replace, disk, ..options(&recipient, nothing) })
     };
     let counted = Arc::new(Script::default());
     run(Disk::with_faults(counted.clone()), false).unwrap();

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use lucid_store::NodeKey;
 use proptest::prelude::*;
+use tar::EntryType;
 
 use super::*;
 use crate::backup::{
@@ -199,7 +200,6 @@ fn members_that_no_backup_has_are_refused() {
         judge(&altered)
     };
     change(&|_| ()).unwrap();
-    use tar::EntryType;
     for kind in [
         EntryType::Symlink,
         EntryType::Link,
