@@ -15,7 +15,10 @@
 //! one written here. [`note`] has the last member, [`read`] what a reader enforces.
 //!
 //! Left out is what can be made again (`db`, `evm`, `sessions-data`, and accounts in `auth`), what is another file's
-//! (`chunks`), and sign-ins: put back they would let in whoever was signed out since.
+//! (`chunks`), and what would do harm when it is older than what others know: sign-ins (put back they let in whoever was
+//! signed out since) and a witness's memory in `witness` (with an older one it cosigns a fork).
+
+pub use age::secrecy::SecretString;
 
 mod member;
 mod note;

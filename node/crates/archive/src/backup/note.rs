@@ -4,7 +4,10 @@
 //! node's key they are the text of a C2SP signed note by that key; where it has none (a vault's, accounts, a witness's)
 //! they are all there is. The first line is no log's origin, so that the signature is good for no checkpoint.
 
-use lucid_core::{Hash, NodeId, Timestamp, json, note::SignedNote};
+use lucid_core::{
+    Hash, NodeId, Timestamp, json,
+    note::{Checkpoint, SignedNote},
+};
 use lucid_store::{FolderKind, NodeKey};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +48,13 @@ impl Facts {
     #[must_use]
     pub fn kind(&self) -> Option<FolderKind> {
         FolderKind::of_format(format!("{}\n", self.format).as_bytes())
+    }
+
+    /// Entries of the log, by the checkpoint; `None` where there is no log.
+    #[must_use]
+    pub fn log_size(&self) -> Option<u64> {
+        let note = SignedNote::parse(self.checkpoint.as_ref()?).ok()?;
+        Checkpoint::parse_body(note.text()).ok().map(|checkpoint| checkpoint.size)
     }
 
     /// The member's bytes.

@@ -52,8 +52,8 @@ pub struct Restored {
     pub log_size: Option<u64>,
     /// Files of the caller's that were put below `config.restored`, or are in the backup.
     pub config: Vec<String>,
-    /// Logs of which the node is a witness, with their newest checkpoint as of the backup: another that it cosigned
-    /// since is forgotten.
+    /// Logs of which the node is a witness, by `secrets/witness.logs`. What it cosigned last is in no backup: with an older
+    /// memory it would cosign a fork.
     pub witnessed: u64,
 }
 
@@ -107,6 +107,8 @@ pub fn restore(
     fs::create_dir_all(parent(to)).doing("create", parent(to))?;
     disk.make_folder(to).doing("create", to)?;
     let _lock = lock(to)?;
+    // Again, now that nobody else makes anything here: what is cleared below is what a restore left.
+    check_vacant(to)?;
     check_room(to, bytes)?;
     let root = Root { path: to, disk };
     let made = root.clear().and_then(|()| root.make(from, opener, expected, progress));
@@ -175,8 +177,7 @@ fn check_vacant(to: &Path) -> Result<(), ArchiveError> {
 
 /// What a restore makes at the folder's top; `format` is none of it until it has ended.
 fn left_by_restore(name: &str) -> bool {
-    const MADE: [&str; 8] =
-        ["anchors", "keys", "log", "opening", "secrets", "sessions", "witness", CONFIG];
+    const MADE: [&str; 7] = ["anchors", "keys", "log", "opening", "secrets", "sessions", CONFIG];
     MADE.contains(&name) || name.strip_suffix(".tmp").unwrap_or(name) == MARKER
 }
 

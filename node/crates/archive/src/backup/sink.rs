@@ -41,13 +41,14 @@ pub(super) struct Noted<S> {
     pub(super) inner: S,
     /// Names below `config/`.
     pub(super) config: Vec<String>,
-    /// Files in `witness/`.
+    /// Lines of `secrets/witness.logs`.
     pub(super) witnessed: u64,
+    is_witness_logs: bool,
 }
 
 impl<S> Noted<S> {
     pub(super) fn new(inner: S) -> Self {
-        Self { inner, config: Vec::new(), witnessed: 0 }
+        Self { inner, config: Vec::new(), witnessed: 0, is_witness_logs: false }
     }
 }
 
@@ -55,12 +56,16 @@ impl<S: Sink> Sink for Noted<S> {
     fn begin(&mut self, name: &FileName) -> Result<(), ArchiveError> {
         match name.placed() {
             Placed::Config(name) => self.config.push(name.to_owned()),
-            Placed::Data(path) => self.witnessed += u64::from(path.starts_with("witness/")),
+            Placed::Data(_) => (),
         }
+        self.is_witness_logs = name.placed() == Placed::Data("secrets/witness.logs");
         self.inner.begin(name)
     }
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
+        if self.is_witness_logs {
+            self.witnessed += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        }
         self.inner.put(bytes)
     }
 }

@@ -70,6 +70,11 @@ impl Here {
             Ok(batches) => batches,
             Err(error) => return count.lost(error).map(|()| false),
         };
+        if wanted.sealed.is_none() {
+            // It goes on only where it has a folder, also where it had no chunk yet.
+            let this = self.clone();
+            blocking(move || this.prepare(wanted, 0)).await?;
+        }
         let mut whole = true;
         loop {
             let batch = batches.next().await?;

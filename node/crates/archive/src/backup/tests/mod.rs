@@ -2,6 +2,7 @@
 
 mod crash;
 mod foreign;
+mod golden;
 mod hostile;
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
@@ -60,6 +61,7 @@ fn everything_but_chunks_comes_back() {
     drop(store);
     fs::create_dir_all(data.join("witness")).unwrap();
     fs::write(data.join("witness").join("ab".repeat(32)), "a checkpoint").unwrap();
+    fs::write(data.join("secrets/witness.logs"), "one log\n").unwrap();
     fs::write(data.join("log/tail.tmp"), "never acknowledged").unwrap();
     fs::write(data.join("letter.txt"), "dear").unwrap();
     let toml = place.path().join("lucid.toml");
@@ -101,7 +103,7 @@ fn everything_but_chunks_comes_back() {
         );
     }
     for name in files(&data) {
-        let is_left_out = ["chunks", "db", "lock", "letter.txt", "log/tail.tmp"];
+        let is_left_out = ["chunks", "db", "lock", "letter.txt", "log/tail.tmp", "witness"];
         let left_out = is_left_out.iter().any(|left| name.starts_with(left));
         assert_eq!(back.join(&name).exists(), !left_out || name == Path::new("lock"), "{name:?}");
     }
