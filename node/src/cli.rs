@@ -98,6 +98,14 @@ enum Command {
     /// What the nodes decide together: parameters, members, how decisions are made
     #[command(subcommand)]
     Governance(commands::governance::Governance),
+    /// Everything but chunks in one encrypted file, and a data folder of it again
+    #[command(subcommand)]
+    Backup(commands::backup::Backup),
+    /// Chunks to an object store (S3 or a folder), and back
+    #[command(subcommand)]
+    Chunks(commands::chunks::Chunks),
+    /// Write logs, configuration and figures without any secret into one file, to be sent to whoever helps
+    SupportBundle(commands::support_bundle::SupportBundle),
     /// Accounts: who may sign in, and as what
     #[command(subcommand)]
     Users(commands::users::Users),
@@ -181,6 +189,9 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
         Command::Tron(command) => command.run(&context),
         Command::Healthcheck(command) => command.run(&context),
         Command::Governance(command) => command.run(&context),
+        Command::Backup(command) => command.run(&context),
+        Command::Chunks(command) => command.run(&context),
+        Command::SupportBundle(command) => command.run(&context),
         Command::Users(command) => command.run(&context),
         Command::Auth(command) => command.run(&context),
         Command::Openapi => commands::openapi::run(),

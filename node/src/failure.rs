@@ -14,6 +14,7 @@
 
 use std::process::ExitCode;
 
+use lucid_archive::ArchiveError;
 use lucid_auth::ledger::LedgerError;
 use lucid_pipeline::{PortError, ingest::IngestError, restore::RestoreError};
 use lucid_store::{ErrorKind, StoreError};
@@ -130,6 +131,18 @@ impl From<RestoreError> for Failure {
         let class = match &error {
             RestoreError::Chunk { .. } => Class::Check,
             RestoreError::Output(_) | RestoreError::Cancelled => Class::Io,
+        };
+        Self { class, error: error.into() }
+    }
+}
+
+impl From<ArchiveError> for Failure {
+    fn from(error: ArchiveError) -> Self {
+        let class = match error.kind() {
+            lucid_archive::ErrorKind::Check => Class::Check,
+            lucid_archive::ErrorKind::Usage => Class::Usage,
+            lucid_archive::ErrorKind::Io => Class::Io,
+            lucid_archive::ErrorKind::Store(kind) => class_of(kind),
         };
         Self { class, error: error.into() }
     }

@@ -26,8 +26,9 @@ fn shown(command: &str) -> Option<&'static [&'static str]> {
         ],
         "verify" | "restore" => &["json", "progress", "data", "workers", "master_key_file"],
         "list" => &["json", "data", "owner"],
-        "ledger" | "search" | "sync" => &["json", "progress", "data"],
+        "ledger" | "search" | "sync" | "backup" | "chunks" => &["json", "progress", "data"],
         "seal" | "void" | "show" | "prove" | "erase" | "users" => &["json", "data"],
+        "support-bundle" => &["json", "data", "config", "master_key_file"],
         "status" | "healthcheck" | "chain" | "anchor" | "governance" => {
             &["json", "listen", "config"]
         }

@@ -71,8 +71,9 @@ fn absent(setting: &Setting) -> &'static str {
     }
 }
 
-/// One line a setting: name, value, where it came from.
-fn columns(settings: &[Setting]) -> String {
+/// One line a setting: name, value (secrets masked), where it came from.
+#[must_use]
+pub fn columns(settings: &[Setting]) -> String {
     let values = settings.iter().map(|setting| setting.value.as_deref().unwrap_or(absent(setting)));
     let width = values.clone().map(str::len).max().unwrap_or(0);
     let names = settings.iter().map(|setting| setting.name.len()).max().unwrap_or(0);

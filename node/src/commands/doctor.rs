@@ -74,6 +74,22 @@ impl Doctor {
     /// # Errors
     /// Standard output's.
     pub fn run(&self, context: &Context) -> Outcome<ExitCode> {
+        let report = Report::of(context);
+        let ok = report.ok;
+        context.output.print(&report, text)?;
+        Ok(if ok { ExitCode::SUCCESS } else { Class::Check.into() })
+    }
+}
+
+/// What `doctor` says, as text, for somebody who is not at this machine.
+#[must_use]
+pub fn report_text(context: &Context) -> String {
+    text(&Report::of(context))
+}
+
+impl Report {
+    /// Looks at everything.
+    fn of(context: &Context) -> Self {
         let config = &context.config;
         let mut checks = vec![configuration(context), machine::processor()];
         checks.extend(machine::board());
@@ -92,8 +108,7 @@ impl Doctor {
         checks.extend(services::secret_files(config));
         checks.extend(services::peers(config));
         let ok = checks.iter().all(|line| line.status != Status::Fail);
-        context.output.print(&Report { ok, checks }, text)?;
-        Ok(if ok { ExitCode::SUCCESS } else { Class::Check.into() })
+        Self { ok, checks }
     }
 }
 

@@ -2,7 +2,9 @@
 
 pub mod anchor;
 pub mod auth;
+pub mod backup;
 pub mod chain;
+pub mod chunks;
 pub mod config;
 pub mod doctor;
 pub mod erase;
@@ -24,6 +26,7 @@ pub mod search;
 pub mod session;
 pub mod show;
 pub mod status;
+pub mod support_bundle;
 pub mod sync;
 pub mod tron;
 pub mod users;

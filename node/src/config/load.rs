@@ -33,7 +33,7 @@ use serde::Serialize;
 
 pub use self::error::ConfigError;
 use self::sources::{Given, Sources};
-use super::Config;
+use super::{Config, SecretText};
 
 /// The configuration file of an installed node, read where none is named.
 const SYSTEM_FILE: &str = "/etc/lucid/lucid.toml";
@@ -181,7 +181,7 @@ fn examine(
         Some(file) if Path::new(&*file.text) == system_file => SYSTEM_DATA,
         _ => LOCAL_DATA,
     };
-    let mut loader = Loader { given, settings: Vec::new(), errors };
+    let mut loader = Loader { given, settings: Vec::new(), secrets: Vec::new(), errors };
     loader.list_file(file);
     let config = loader.config(default_data);
     (config, loader.errors)
@@ -191,6 +191,7 @@ fn examine(
 struct Loader {
     given: std::collections::BTreeMap<&'static str, Given>,
     settings: Vec<Setting>,
+    secrets: Vec<(&'static str, SecretText)>,
     errors: Vec<ConfigError>,
 }
 
@@ -253,6 +254,7 @@ impl Loader {
             services,
             outside,
             board,
+            secrets: std::mem::take(&mut self.secrets),
             settings: std::mem::take(&mut self.settings),
         }
     }
@@ -309,6 +311,8 @@ impl Loader {
         read: impl FnOnce(&Path) -> Result<T, String>,
     ) -> Option<T> {
         let masked = |key: &Option<_>| key.as_ref().map(|_| MASK.to_owned());
+        let given = self.given.get(name).map(|given| SecretText::new(&given.text));
+        self.secrets.extend(given.map(|text| (name, text)));
         let mut from_file = None;
         let key = self.take(name, None, |text| parse(text).map(Some), masked);
         self.take(

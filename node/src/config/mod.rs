@@ -48,6 +48,8 @@ pub struct Config {
     pub outside: OutsideConfig,
     /// What concerns the board.
     pub board: BoardConfig,
+    /// The secrets that are given in settings themselves, to look for where none may be; those in files are there.
+    pub secrets: Vec<(&'static str, SecretText)>,
     /// Every setting with its value (secrets masked) and where it came from.
     pub settings: Vec<Setting>,
 }

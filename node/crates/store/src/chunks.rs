@@ -60,7 +60,9 @@ pub(crate) struct Listing {
 }
 
 impl ChunkFiles {
-    pub(crate) fn new(folder: PathBuf, disk: Disk) -> Self {
+    /// The chunk files below `folder`.
+    #[must_use]
+    pub fn new(folder: PathBuf, disk: Disk) -> Self {
         Self { folder, disk }
     }
 

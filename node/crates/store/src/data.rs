@@ -83,11 +83,20 @@ impl FolderKind {
     }
 
     /// What the file `format` holds in this version.
-    fn format(self) -> String {
+    #[must_use]
+    pub fn format(self) -> String {
         format!("{} {VERSION}\n", self.word())
     }
 
-    fn subfolders(self) -> &'static [&'static str] {
+    /// The kind whose file `format` holds this in this version.
+    #[must_use]
+    pub fn of_format(text: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.format().as_bytes() == text)
+    }
+
+    /// The folders that there are in one of this kind, also where they are empty: one that lacks any does not open.
+    #[must_use]
+    pub fn subfolders(self) -> &'static [&'static str] {
         match self {
             Self::Node => &["secrets", "keys", "chunks", "sessions", "log", "opening"],
             Self::Vault => &["secrets", "keys", "chunks"],

@@ -53,7 +53,7 @@ impl NodeKey {
     /// # Errors
     /// Those of [`load_or_make`].
     pub fn create(folder: &Path, disk: &Disk) -> Result<Self, StoreError> {
-        Ok(Self::of(&*load_or_make(&folder.join("node.key"), disk)?))
+        Ok(Self::from_seed(&*load_or_make(&folder.join("node.key"), disk)?))
     }
 
     /// Loads `node.key`.
@@ -61,10 +61,12 @@ impl NodeKey {
     /// # Errors
     /// Those of [`read_key`].
     pub fn load(folder: &Path) -> Result<Self, StoreError> {
-        Ok(Self::of(&*read_key(&folder.join("node.key"))?))
+        Ok(Self::from_seed(&*read_key(&folder.join("node.key"))?))
     }
 
-    fn of(seed: &[u8; 32]) -> Self {
+    /// The key of this seed (RFC 8032), which is what `node.key` holds.
+    #[must_use]
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
         let (node_id, log_key) = identity(seed);
         Self { node_id, log_key }
     }

@@ -217,7 +217,7 @@ impl IndexReader {
     /// # Errors
     /// [`StoreError::Damaged`] where its header is not that of this session's index, the operating
     /// system's.
-    pub(crate) fn open(path: &Path, session: SessionId) -> Result<Self, StoreError> {
+    pub fn open(path: &Path, session: SessionId) -> Result<Self, StoreError> {
         let mut file = match open_file(path) {
             // What should be there and is not is damage; what cannot be read may be there.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {

@@ -36,7 +36,9 @@ pub struct SessionFolders {
 }
 
 impl SessionFolders {
-    pub(crate) fn new(folder: PathBuf, disk: Disk) -> Self {
+    /// The sessions' folders below `folder`.
+    #[must_use]
+    pub fn new(folder: PathBuf, disk: Disk) -> Self {
         Self { folder, disk }
     }
 

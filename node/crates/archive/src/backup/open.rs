@@ -1,0 +1,187 @@
+//! Who can open a backup: holders of age identities, or whoever knows a passphrase.
+
+use std::{
+    fmt,
+    io::{BufRead, Read, Write},
+    iter,
+    path::Path,
+};
+
+use age::{
+    DecryptError, Decryptor, Encryptor,
+    secrecy::SecretString,
+    stream::StreamWriter,
+    x25519::{Identity, Recipient},
+};
+
+use crate::error::{ArchiveError, Doing};
+
+/// Characters that a passphrase has at least. What is behind it is every key of the node.
+const PASSPHRASE_CHARS_MIN: usize = 12;
+/// The most work that a passphrase's scrypt may ask of a reader: 2^20 blocks, 1 GiB of memory. age makes what takes its
+/// machine a second, 2^18 on a server.
+const WORK_FACTOR_MAX: u8 = 20;
+
+/// For whom a backup is encrypted.
+pub enum Keepers {
+    /// For the holders of these identities.
+    Recipients(Vec<Recipient>),
+    /// For whoever knows it.
+    Passphrase(SecretString),
+}
+
+/// What a backup is opened with.
+pub enum Opener {
+    /// Identities, of which one is tried after the other.
+    Identities(Vec<Identity>),
+    /// The passphrase.
+    Passphrase(SecretString),
+}
+
+impl fmt::Debug for Keepers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Recipients(_) => "Recipients",
+            Self::Passphrase(_) => "Passphrase",
+        })
+    }
+}
+
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Identities(_) => "Identities",
+            Self::Passphrase(_) => "Passphrase",
+        })
+    }
+}
+
+impl Keepers {
+    /// The holders of these recipients (`age1…`).
+    ///
+    /// # Errors
+    /// [`ArchiveError::Keys`] where one is none, or there is none.
+    pub fn recipients<S: AsRef<str>>(texts: &[S]) -> Result<Self, ArchiveError> {
+        // The text is not repeated: it may be an identity that was given by mistake.
+        let parsed = texts.iter().zip(1..).map(|(text, number)| {
+            text.as_ref().parse().map_err(|why| {
+                ArchiveError::Keys(format!("recipient {number} is no age recipient (age1…): {why}"))
+            })
+        });
+        match parsed.collect::<Result<Vec<_>, _>>()? {
+            none if none.is_empty() => Err(ArchiveError::Keys(
+                "a backup holds every key of the node, so it is encrypted: name an age recipient or a passphrase"
+                    .to_owned(),
+            )),
+            some => Ok(Self::Recipients(some)),
+        }
+    }
+
+    /// Whoever knows this passphrase.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Keys`] where it has fewer than 12 characters.
+    pub fn passphrase(text: SecretString) -> Result<Self, ArchiveError> {
+        passphrase(text, PASSPHRASE_CHARS_MIN).map(Self::Passphrase)
+    }
+
+    /// Encrypts what is written to it.
+    pub(super) fn seal<W: Write>(
+        self,
+        out: W,
+        path: &Path,
+    ) -> Result<StreamWriter<W>, ArchiveError> {
+        let encryptor = match self {
+            Self::Passphrase(passphrase) => Encryptor::with_user_passphrase(passphrase),
+            Self::Recipients(recipients) => {
+                let recipients =
+                    recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
+                Encryptor::with_recipients(recipients)
+                    .map_err(|error| ArchiveError::Keys(error.to_string()))?
+            }
+        };
+        encryptor.wrap_output(out).doing("write", path)
+    }
+}
+
+impl Opener {
+    /// The identities of an age identity file, as `age-keygen` writes it.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Keys`], naming the line's place and nothing of it.
+    pub fn identities(file: &[u8]) -> Result<Self, ArchiveError> {
+        let wrong = |what: String| ArchiveError::Keys(format!("the identity file {what}"));
+        let text = std::str::from_utf8(file).map_err(|_| wrong("is no text".to_owned()))?;
+        let lines = text.lines().map(str::trim).zip(1..);
+        let lines = lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#'));
+        let identities = lines.map(|(line, number)| {
+            let parsed = line.parse::<Identity>();
+            parsed.map_err(|why| {
+                wrong(format!("has no identity (AGE-SECRET-KEY-1…) in line {number}: {why}"))
+            })
+        });
+        match identities.collect::<Result<Vec<_>, _>>()? {
+            none if none.is_empty() => Err(wrong("has no identity (AGE-SECRET-KEY-1…)".to_owned())),
+            some => Ok(Self::Identities(some)),
+        }
+    }
+
+    /// The passphrase it was made with.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Keys`] where it is empty.
+    pub fn passphrase(text: SecretString) -> Result<Self, ArchiveError> {
+        passphrase(text, 1).map(Self::Passphrase)
+    }
+
+    /// Gives what is encrypted in it.
+    pub(super) fn open<'a, R: BufRead + 'a>(
+        &self,
+        input: R,
+        path: &Path,
+    ) -> Result<Box<dyn Read + 'a>, ArchiveError> {
+        let decryptor = Decryptor::new_buffered(input).map_err(|error| refusal(error, path))?;
+        let opened = match self {
+            Self::Identities(identities) => {
+                decryptor.decrypt(identities.iter().map(|identity| identity as &dyn age::Identity))
+            }
+            Self::Passphrase(passphrase) => {
+                let mut identity = age::scrypt::Identity::new(passphrase.clone());
+                identity.set_max_work_factor(WORK_FACTOR_MAX);
+                decryptor.decrypt(iter::once(&identity as &dyn age::Identity))
+            }
+        };
+        opened.map(|reader| Box::new(reader) as Box<dyn Read>).map_err(|error| refusal(error, path))
+    }
+}
+
+fn passphrase(text: SecretString, chars_min: usize) -> Result<SecretString, ArchiveError> {
+    use age::secrecy::ExposeSecret;
+    match text.expose_secret().chars().count() >= chars_min {
+        true => Ok(text),
+        false => Err(ArchiveError::Keys(format!(
+            "a passphrase for a backup has at least {chars_min} characters: every key of the node is behind it"
+        ))),
+    }
+}
+
+fn refusal(error: DecryptError, path: &Path) -> ArchiveError {
+    match error {
+        DecryptError::Io(source) => match source.kind() {
+            std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::InvalidData => {
+                ArchiveError::damaged(path, "it does not begin as an age file")
+            }
+            _ => ArchiveError::Io { doing: "read", path: path.to_owned(), source },
+        },
+        DecryptError::NoMatchingKeys
+        | DecryptError::DecryptionFailed
+        | DecryptError::KeyDecryptionFailed => ArchiveError::Locked { path: path.to_owned() },
+        DecryptError::ExcessiveWork { required, .. } => ArchiveError::damaged(
+            path,
+            format_args!(
+                "its passphrase asks for 2^{required} of scrypt's work; 2^{WORK_FACTOR_MAX} is the most done here"
+            ),
+        ),
+        error => ArchiveError::damaged(path, error),
+    }
+}

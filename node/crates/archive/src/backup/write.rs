@@ -1,0 +1,386 @@
+//! Writing a backup: under a temporary name, synced, then named.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Read, Write},
+    path::{Path, PathBuf},
+};
+
+use lucid_core::{Hash, Timestamp, note::Checkpoint};
+use lucid_store::{
+    DataFolder, Disk, FolderKind, LogReader, NodeKey, StoreError,
+    disk::{self, Op, open_file, parent, temporary_name},
+};
+use rustix::fs::{CWD, RenameFlags, renameat_with, statvfs};
+use sha2::{Digest, Sha256};
+
+use super::{
+    Facts, Keepers,
+    member::{
+        BLOCK_BYTES, FILE_BYTES_MAX, FileName, Name, PART_FILES, header, padding, room, sum_line,
+    },
+    walk::{Found, walk},
+};
+use crate::error::{ArchiveError, Doing};
+
+/// Bytes read, and gathered before they are written.
+const BUFFER_BYTES: usize = 128 << 10;
+
+/// A file beside the data folder that goes into the backup, too.
+pub struct Extra {
+    /// Its name in the backup: letters, digits and `._+-`.
+    pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// How a backup is made.
+pub struct WriteOptions<'a> {
+    /// Who can open it.
+    pub keepers: Keepers,
+    /// Files beside the data folder.
+    pub extras: Vec<Extra>,
+    /// Replace a file of that name.
+    pub replace: bool,
+    /// The time.
+    pub at: Timestamp,
+    /// Name and version of the program.
+    pub software: String,
+    /// The disk.
+    pub disk: Disk,
+    /// Told bytes done and bytes in all.
+    pub progress: &'a mut dyn FnMut(u64, u64),
+}
+
+/// What was written.
+#[derive(Debug)]
+pub struct Written {
+    /// What the backup says of itself.
+    pub facts: Facts,
+    /// Bytes of the file.
+    pub file_bytes: u64,
+    /// What stands in the data folder and no node put there: it is not in the backup.
+    pub left_out: Vec<String>,
+}
+
+/// Writes a backup of the data folder `data` to the file `to`, which has its name only when it is whole and on the disk.
+/// The folder is locked meanwhile, and nothing in it is changed.
+///
+/// # Errors
+/// [`ArchiveError::Exists`], [`ArchiveError::Inside`], [`ArchiveError::NoRoom`] before anything is written;
+/// [`ArchiveError::Unfit`], [`ArchiveError::Changed`], the folder's and the log's own, the operating system's, with
+/// nothing under the name.
+pub fn write(data: &Path, to: &Path, options: WriteOptions<'_>) -> Result<Written, ArchiveError> {
+    let (folder, kind) = lock(data)?;
+    check_place(folder.path(), to, options.replace)?;
+    let key = node_key(&folder, kind)?;
+    let checkpoint = match &key {
+        Some(key) => checkpoint(&folder, key)?,
+        None => None,
+    };
+    let mut found = walk(folder.path())?;
+    let mut files = extras(&options.extras, &mut found.room)?;
+    files.append(&mut found.files);
+    check_room(to, found.room)?;
+    let WriteOptions { keepers, at, software, disk, progress, replace, .. } = options;
+    // Members have whole seconds.
+    let at = Timestamp::from_unix_millis(at.unix_millis() / 1000 * 1000);
+    let temporary = temporary_name(to);
+    let facts = Facts {
+        bytes: 0,
+        checkpoint: checkpoint.map(|(_, text)| text),
+        created_at: at,
+        files: 0,
+        format: kind.format().trim_end().to_owned(),
+        node_id: key.as_ref().map(NodeKey::node_id),
+        software,
+        sums: Hash([0; 32]),
+        version: Facts::VERSION,
+    };
+    let written = Sealing { files: &files, keepers, temporary: &temporary, disk: &disk }
+        .run(facts, key.as_ref(), progress)
+        .and_then(|facts| {
+            name(&temporary, to, replace, &disk)?;
+            Ok(facts)
+        });
+    let facts = match written {
+        Ok(facts) => facts,
+        Err(error) => {
+            // The first error is the one to report; what is left under this name is overwritten by the next backup.
+            let _ = fs::remove_file(&temporary);
+            return Err(error);
+        }
+    };
+    let file_bytes = fs::metadata(to).doing("look at", to)?.len();
+    Ok(Written { facts, file_bytes, left_out: found.unknown })
+}
+
+/// Locks the folder, of whatever kind it is.
+fn lock(data: &Path) -> Result<(DataFolder, FolderKind), ArchiveError> {
+    match DataFolder::open(data, FolderKind::Node) {
+        Err(StoreError::OtherFolder { found, .. }) => Ok((DataFolder::open(data, found)?, found)),
+        folder => Ok((folder?, FolderKind::Node)),
+    }
+}
+
+fn node_key(folder: &DataFolder, kind: FolderKind) -> Result<Option<NodeKey>, ArchiveError> {
+    match kind {
+        FolderKind::Node | FolderKind::Ledger => Ok(Some(NodeKey::load(&folder.join("secrets"))?)),
+        _ => Ok(None),
+    }
+}
+
+/// The log's checkpoint, where the log is sound as far as a start looks.
+fn checkpoint(
+    folder: &DataFolder,
+    key: &NodeKey,
+) -> Result<Option<(Checkpoint, String)>, ArchiveError> {
+    let log = LogReader::open(&folder.join("log"), key.log_key().verifier_key())?;
+    Ok(Some((log.checkpoint().clone(), log.checkpoint_text().to_owned())))
+}
+
+fn check_place(data: &Path, to: &Path, replace: bool) -> Result<(), ArchiveError> {
+    if !replace && fs::symlink_metadata(to).is_ok() {
+        return Err(ArchiveError::Exists { path: to.to_owned() });
+    }
+    let folder = parent(to);
+    let (folder, data) =
+        (folder.canonicalize().doing("open", folder)?, data.canonicalize().doing("open", data)?);
+    match folder.starts_with(&data) {
+        true => Err(ArchiveError::Inside { path: to.to_owned(), data }),
+        false => Ok(()),
+    }
+}
+
+fn extras(extras: &[Extra], needed: &mut u64) -> Result<Vec<Found>, ArchiveError> {
+    let mut files = Vec::with_capacity(extras.len());
+    for Extra { name, path } in extras {
+        let unfit = |reason| ArchiveError::Unfit { path: path.clone(), reason };
+        let metadata = fs::metadata(path).doing("look at", path)?;
+        if !metadata.is_file() || metadata.len() > FILE_BYTES_MAX {
+            return Err(unfit("it is no file, or larger than 8 GiB"));
+        }
+        let name = FileName::new(format!("config/{name}")).ok_or_else(|| {
+            unfit("its name in the backup has more than letters, digits and ._+-")
+        })?;
+        *needed += room(metadata.len());
+        files.push(Found { name, path: path.clone(), bytes: metadata.len() });
+    }
+    files.sort_by(|a, b| a.name.order(&b.name));
+    match files.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        Some(pair) => Err(ArchiveError::Unfit {
+            path: pair[1].path.clone(),
+            reason: "another file has the same name in the backup",
+        }),
+        None => Ok(files),
+    }
+}
+
+fn check_room(to: &Path, room: u64) -> Result<(), ArchiveError> {
+    // Sums' headers, the note, and age's 16 bytes for each 64 KiB.
+    let needed = room + room / 1024 + (256 << 10);
+    let stat = statvfs(parent(to)).map_err(io::Error::from);
+    let stat = stat.doing("ask for free space at", parent(to))?;
+    let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+    match free < needed {
+        true => Err(ArchiveError::NoRoom { path: parent(to).to_owned(), free, needed }),
+        false => Ok(()),
+    }
+}
+
+/// Gives the file its name, durably; without `replace` only where nothing has it.
+fn name(temporary: &Path, to: &Path, replace: bool, disk: &Disk) -> Result<(), ArchiveError> {
+    if replace {
+        disk.rename(temporary, to).doing("rename", temporary)?;
+    } else {
+        disk.check(Op::Rename, to).doing("rename", temporary)?;
+        match renameat_with(CWD, temporary, CWD, to, RenameFlags::NOREPLACE) {
+            Err(rustix::io::Errno::EXIST) => {
+                return Err(ArchiveError::Exists { path: to.to_owned() });
+            }
+            // A file system that knows no such renaming: it was looked for before.
+            Err(rustix::io::Errno::INVAL) => {
+                disk.rename(temporary, to).doing("rename", temporary)?;
+            }
+            renamed => renamed.map_err(io::Error::from).doing("rename", temporary)?,
+        }
+    }
+    disk.sync_folder(parent(to)).doing("sync", parent(to))
+}
+
+/// The archive being made.
+struct Sealing<'a> {
+    files: &'a [Found],
+    keepers: Keepers,
+    temporary: &'a Path,
+    disk: &'a Disk,
+}
+
+impl Sealing<'_> {
+    fn run(
+        self,
+        facts: Facts,
+        key: Option<&NodeKey>,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Facts, ArchiveError> {
+        let path = self.temporary;
+        let file = self.disk.create(path).doing("create", path)?;
+        let out = Out { file: &file, path, disk: self.disk };
+        let sealed = self.keepers.seal(BufWriter::with_capacity(BUFFER_BYTES, out), path)?;
+        let mut members = Members::new(sealed, path, facts.created_at);
+        let total = self.files.iter().map(|file| file.bytes).sum();
+        for found in self.files {
+            members.file(found, &mut |bytes| progress(bytes, total))?;
+        }
+        let (sealed, facts) = members.finish(facts, key)?;
+        let mut buffered = sealed.finish().doing("write", path)?;
+        buffered.flush().doing("write", path)?;
+        drop(buffered);
+        self.disk.sync_file(&file, path).doing("sync", path)?;
+        Ok(facts)
+    }
+}
+
+/// A file that every write to may fail, in tests.
+struct Out<'a> {
+    file: &'a File,
+    path: &'a Path,
+    disk: &'a Disk,
+}
+
+impl Write for Out<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        disk::Disk::write(self.disk, self.file, self.path, bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes members, and keeps their sums.
+pub(super) struct Members<'a, W> {
+    out: W,
+    path: &'a Path,
+    seconds: u64,
+    /// The sums of the files since the last list.
+    part: String,
+    part_files: usize,
+    parts: u32,
+    sums: Sha256,
+    files: u64,
+    bytes: u64,
+    buffer: Vec<u8>,
+}
+
+impl<'a, W: Write> Members<'a, W> {
+    pub(super) fn new(out: W, path: &'a Path, at: Timestamp) -> Self {
+        Self {
+            out,
+            path,
+            seconds: at.unix_millis() / 1000,
+            part: String::new(),
+            part_files: 0,
+            parts: 0,
+            sums: Sha256::new(),
+            files: 0,
+            bytes: 0,
+            buffer: vec![0; BUFFER_BYTES],
+        }
+    }
+
+    /// Puts the header of a member of so many bytes.
+    fn begin(&mut self, name: &Name, bytes: u64) -> Result<(), ArchiveError> {
+        let header = header(name, bytes, self.seconds).ok_or_else(|| ArchiveError::Unfit {
+            path: self.path.to_owned(),
+            reason: "one of its members is larger than the archive's format holds",
+        })?;
+        self.out.write_all(header.as_bytes()).doing("write", self.path)
+    }
+
+    /// Fills the last block of a member of so many bytes.
+    fn end(&mut self, bytes: u64) -> Result<(), ArchiveError> {
+        self.out.write_all(&[0; BLOCK_BYTES][..padding(bytes)]).doing("write", self.path)
+    }
+
+    fn whole(&mut self, name: &Name, content: &[u8]) -> Result<(), ArchiveError> {
+        self.begin(name, content.len() as u64)?;
+        self.out.write_all(content).doing("write", self.path)?;
+        self.end(content.len() as u64)
+    }
+
+    /// Puts a file, and tells how many bytes of files there are now.
+    pub(super) fn file(
+        &mut self,
+        found: &Found,
+        told: &mut dyn FnMut(u64),
+    ) -> Result<(), ArchiveError> {
+        let path = &found.path;
+        let changed = || ArchiveError::Changed { path: path.clone() };
+        let mut file = open_file(path).doing("read", path)?;
+        self.begin(&Name::File(found.name.clone()), found.bytes)?;
+        let (mut hash, mut left) = (Sha256::new(), found.bytes);
+        loop {
+            let count = file.read(&mut self.buffer).doing("read", path)?;
+            let Some(rest) = left.checked_sub(count as u64) else { return Err(changed()) };
+            if count == 0 {
+                break;
+            }
+            hash.update(&self.buffer[..count]);
+            self.out.write_all(&self.buffer[..count]).doing("write", self.path)?;
+            left = rest;
+            self.bytes += count as u64;
+            told(self.bytes);
+        }
+        if left > 0 {
+            return Err(changed());
+        }
+        self.end(found.bytes)?;
+        self.files += 1;
+        self.part_files += 1;
+        self.part.push_str(&sum_line(&hash.finalize(), &found.name));
+        if self.part_files == PART_FILES { self.end_part() } else { Ok(()) }
+    }
+
+    fn end_part(&mut self) -> Result<(), ArchiveError> {
+        let part = std::mem::take(&mut self.part);
+        self.sums.update(&part);
+        self.whole(&Name::Sums(self.parts), part.as_bytes())?;
+        self.parts += 1;
+        self.part_files = 0;
+        Ok(())
+    }
+
+    /// Puts what closes the archive; gives what was counted with the rest of `facts`.
+    pub(super) fn finish(
+        mut self,
+        facts: Facts,
+        key: Option<&NodeKey>,
+    ) -> Result<(W, Facts), ArchiveError> {
+        if self.part_files > 0 {
+            self.end_part()?;
+        }
+        let sums = Hash(self.sums.clone().finalize().into());
+        let facts = Facts { bytes: self.bytes, files: self.files, sums, ..facts };
+        self.note(&facts, key)?;
+        Ok((self.out, facts))
+    }
+
+    /// Puts the note and the end.
+    pub(super) fn note(
+        &mut self,
+        facts: &Facts,
+        key: Option<&NodeKey>,
+    ) -> Result<(), ArchiveError> {
+        let note =
+            facts.to_member(key).map_err(|reason| ArchiveError::damaged(self.path, reason))?;
+        self.whole(&Name::Note, &note)?;
+        self.out.write_all(&[0; 2 * BLOCK_BYTES]).doing("write", self.path)
+    }
+
+    #[cfg(test)]
+    pub(super) fn into_inner(self) -> W {
+        self.out
+    }
+}
