@@ -1,0 +1,1 @@
+//! A Tor network of one's own, for tests.
