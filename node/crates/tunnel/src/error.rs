@@ -108,6 +108,9 @@ pub enum TunnelError {
     /// An address that is none.
     #[error(transparent)]
     Address(#[from] AddressError),
+    /// What tor handed over is no descriptor.
+    #[error(transparent)]
+    Descriptor(#[from] crate::onion::DescriptorError),
     /// Tor cannot be used yet.
     #[error("tor is not connected to its network yet: {percent} %, {summary}")]
     NotBootstrapped {
@@ -148,6 +151,16 @@ pub enum TunnelError {
     /// The service is not reachable.
     #[error(transparent)]
     Socks(#[from] crate::socks::SocksError),
+    /// It takes too long.
+    #[error("{address} was not published within {seconds} s: {why}")]
+    NotPublished {
+        /// The address.
+        address: String,
+        /// How long it was waited for.
+        seconds: u64,
+        /// What is in the way, as far as it is known.
+        why: String,
+    },
     /// The services are not run any more.
     #[error("the onion services are being stopped")]
     Stopped,
@@ -174,6 +187,7 @@ impl TunnelError {
                 | Self::Lost { .. }
                 | Self::TimedOut { .. }
                 | Self::NotBootstrapped { .. }
+                | Self::NotPublished { .. }
                 | Self::Socks(_)
                 | Self::Answer { .. }
         )

@@ -18,8 +18,16 @@ mod backoff;
 mod egress;
 mod error;
 mod ports;
+mod publication;
+mod tunnels;
+mod verify;
 
 pub use backoff::Backoff;
 pub use egress::{Egress, NotOnionOnly, OnionOnly, ProxyParts, Purpose};
 pub use error::TunnelError;
 pub use ports::{Keep, KeepError, KeyName};
+pub use publication::{Publication, publication};
+pub use tunnels::{
+    AddressHealth, Health, Link, NewService, ServiceHealth, Serving, Stage, TunnelOptions, Tunnels,
+};
+pub use verify::{Probe, Verified, verify};

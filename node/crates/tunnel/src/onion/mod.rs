@@ -6,6 +6,6 @@ mod descriptor;
 mod key;
 
 pub use address::{AddressError, OnionAddress};
-pub use client::{ClientKey, ClientName, ClientPublic};
-pub use descriptor::{Descriptor, Publisher};
+pub use client::{ClientError, ClientKey, ClientName, ClientPublic};
+pub use descriptor::{Descriptor, DescriptorError, Publisher};
 pub use key::OnionKey;

@@ -62,12 +62,43 @@ impl Tor {
     /// # Errors
     /// [`TestingError`] where there is no tor.
     pub fn start(&mut self) -> Result<(), TestingError> {
+        self.spawn(Command::new("tor"), INSTALL)
+    }
+
+    /// Starts it with a clock that is wrong by so much, such as `+2d`, as Debian's faketime makes it.
+    ///
+    /// # Errors
+    /// [`TestingError`] where there is no faketime.
+    pub fn start_at(&mut self, skew: &str) -> Result<(), TestingError> {
+        let mut command = Command::new("faketime");
+        command.args(["-f", skew, "tor"]);
+        self.spawn(
+            command,
+            "install faketime with: apt-get install -y --no-install-recommends faketime",
+        )
+    }
+
+    /// Destroys what it knows of the network, so that its next start is its first.
+    ///
+    /// # Errors
+    /// [`TestingError`].
+    pub fn forget(&self) -> Result<(), TestingError> {
+        let wrong = |e| TestingError::of("tor's folder", e);
+        for entry in fs::read_dir(&self.folder).map_err(wrong)? {
+            let path = entry.map_err(wrong)?.path();
+            if path.is_file() && path.file_name().is_some_and(|name| name != "torrc") {
+                fs::remove_file(path).map_err(wrong)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn spawn(&mut self, mut command: Command, install: &str) -> Result<(), TestingError> {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("said"));
         let log = log.map_err(|e| TestingError::of("tor's output", e))?;
-        let mut command = Command::new("tor");
         command.arg("-f").arg(self.folder.join("torrc")).stdin(Stdio::null());
         command.stdout(log).stderr(Stdio::null());
-        self.child = Some(command.spawn().map_err(|e| TestingError::of(INSTALL, e))?);
+        self.child = Some(command.spawn().map_err(|e| TestingError::of(install, e))?);
         Ok(())
     }
 
