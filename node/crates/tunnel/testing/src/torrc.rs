@@ -1,0 +1,77 @@
+//! What is in each tor's configuration.
+
+use std::path::Path;
+
+/// What a tor is in the network.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    Authority,
+    Relay,
+    Client,
+}
+
+/// The ports of a tor; a client has neither of the first two.
+#[derive(Clone, Copy)]
+pub(crate) struct Ports {
+    pub(crate) relay: u16,
+    pub(crate) directory: u16,
+    pub(crate) control: u16,
+    pub(crate) socks: u16,
+}
+
+/// Every tor's: a network of few relays, none of which is known for long (tor's manual, TESTING NETWORK OPTIONS).
+const COMMON: &str = "\
+TestingTorNetwork 1
+AssumeReachable 1
+PathsNeededToBuildCircuits 0.67
+TestingDirAuthVoteExit *
+TestingDirAuthVoteHSDir *
+TestingDirAuthVoteGuard *
+V3AuthNIntervalsValid 2
+Address 127.0.0.1
+ShutdownWaitLength 0
+ClientRejectInternalAddresses 0
+AvoidDiskWrites 1
+";
+
+/// Votes: intervals divide a day, and vote and distribution are less than half of one.
+const AUTHORITY: &str = "\
+AuthoritativeDirectory 1
+V3AuthoritativeDirectory 1
+ContactInfo nobody@localhost
+TestingV3AuthInitialVotingInterval 5
+TestingV3AuthInitialVoteDelay 2
+TestingV3AuthInitialDistDelay 2
+V3AuthVotingInterval 10
+V3AuthVoteDelay 2
+V3AuthDistDelay 2
+TestingMinExitFlagThreshold 0
+";
+
+const EXIT: &str = "\
+ExitRelay 1
+ExitPolicy accept *:*
+ExitPolicyRejectPrivate 0
+SocksPort 0
+";
+
+pub(crate) fn torrc(role: Role, name: &str, folder: &Path, ports: Ports, more: &str) -> String {
+    let shown = folder.display();
+    let mut text = format!(
+        "{COMMON}Nickname {name}\nDataDirectory {shown}\nLog notice file {shown}/log\n\
+         ControlPort 127.0.0.1:{}\n",
+        ports.control
+    );
+    if role == Role::Authority {
+        text.push_str(AUTHORITY);
+    }
+    text.push_str(&match role {
+        Role::Client => format!("SocksPort 127.0.0.1:{} ExtendedErrors\n", ports.socks),
+        Role::Authority | Role::Relay => format!(
+            "{EXIT}OrPort 127.0.0.1:{}\nDirPort 127.0.0.1:{}\n",
+            ports.relay, ports.directory
+        ),
+    });
+    text.push_str(more);
+    text
+}
