@@ -52,7 +52,7 @@ use crate::{
     context::Context,
     failure::{Failure, Outcome},
     output::{Output, notice},
-    services::orchestrator::{Orchestrator, complete_abandoned},
+    services::orchestrator::{Orchestrator, complete_abandoned, tell_of_the_clock},
 };
 
 /// The completer looks this often.
@@ -174,11 +174,12 @@ fn layer(service: ServiceName, running: &Running) -> RequestLayer {
     RequestLayer { service: service.as_str(), trusts_ids, metrics: running.metrics.clone() }
 }
 
-/// Closes sessions whose uploader vanished, from now on.
+/// Closes sessions whose uploader vanished, and says what is known of the clock, from now on.
 fn completer(context: &Context, sessions: &Arc<Orchestrator>, running: &Running) {
     let every = context.config.services.upload_expires_after / 4;
     let every = every.clamp(COMPLETE_EVERY_MIN, COMPLETE_EVERY);
     let (sessions, stop) = (Arc::clone(sessions), running.stop.clone());
+    running.tasks.spawn(tell_of_the_clock(Arc::clone(&sessions), stop.clone()));
     running.tasks.spawn(complete_abandoned(sessions, every, stop));
 }
 

@@ -10,16 +10,14 @@ use lucid_hal::{
 use lucid_pipeline::aead::{self, Implementation};
 
 use super::Line;
-use crate::{clock::clock_is_kept, config::Config, output::human_bytes};
+use crate::{
+    clock::{built_after, clock_is_kept},
+    config::Config,
+    output::human_bytes,
+};
 
 /// What the pipeline needs besides its chunks.
 const PIPELINE_BYTES: u64 = 32 << 20;
-/// Seconds since 1970 before which this program was not built, where the build does not say more:
-/// 2026-11-01.
-const BUILT_AFTER: &str = match option_env!("SOURCE_DATE_EPOCH") {
-    Some(seconds) => seconds,
-    None => "1793491200",
-};
 /// A clock that was set right by less than this is no fault.
 const STEP_MS_MAX: u64 = 60_000;
 
@@ -131,8 +129,7 @@ fn available_bytes() -> Option<u64> {
 /// What a clock says goes into every entry, so a wrong one makes true records look false.
 pub(super) fn clock(now: Timestamp, last_entry: Option<Timestamp>) -> Line {
     let remedy = "set the clock: timedatectl set-ntp true";
-    let built = BUILT_AFTER.parse::<u64>().unwrap_or(0).saturating_mul(1000);
-    let built = Timestamp::from_unix_millis(built);
+    let built = built_after();
     if now < built {
         let found = format!("it says {now}; this program was not built before {built}");
         return Line::fail("clock", found, remedy);
