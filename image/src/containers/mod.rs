@@ -7,6 +7,7 @@
 mod compile;
 mod engine;
 mod memory;
+mod plan;
 mod report;
 mod sbom;
 mod services;
@@ -25,9 +26,10 @@ pub(crate) use self::report::notice;
 use self::{
     compile::Compiler,
     engine::{Engine, says_missing},
+    plan::Plan,
     report::{Report, Row, Said},
     services::{Name, Platform},
-    steps::{Plan, Work, output_of},
+    steps::{Work, output_of},
 };
 
 /// The base that the Containerfile names.

@@ -1,8 +1,8 @@
-//! The steps, in order, and what is done in each.
+//! Doing a plan, step by step.
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
@@ -12,138 +12,16 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     compile::{Compiler, take},
-    engine::{Building, Call, Engine},
+    engine::{Call, Engine},
     memory::{self, Built, Done, Times},
+    plan::{Plan, Step},
     report::{Progress, Report, Row, Said},
     sbom,
-    services::{Name, Platform},
+    services::Platform,
 };
 
 /// As much of what a failed command said goes into the table.
 const WHY_BYTES: usize = 400;
-
-/// What is to be done.
-pub(super) struct Plan {
-    pub(super) root: PathBuf,
-    pub(super) output: PathBuf,
-    pub(super) engine: Engine,
-    pub(super) platforms: Vec<Platform>,
-    /// Names with their full forms.
-    pub(super) names: Vec<(Name, String)>,
-    /// Binaries that were given.
-    pub(super) binaries: [(Platform, Option<PathBuf>); 2],
-    pub(super) compiler: Compiler,
-    pub(super) base: String,
-    /// Arguments of the Containerfile.
-    pub(super) arguments: Vec<(&'static str, String)>,
-    pub(super) push: bool,
-    /// Whether what was pushed before is taken for there.
-    pub(super) trusts_memory: bool,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum Step {
-    Compile(Platform),
-    Describe(Platform),
-    Build,
-    Tag(Name, String),
-    Push(Name, String),
-}
-
-impl Step {
-    fn text(&self) -> String {
-        match self {
-            Self::Compile(platform) => format!("binary for {platform}"),
-            Self::Describe(platform) => format!("SBOM for {platform}"),
-            Self::Build => "build".to_owned(),
-            Self::Tag(name, _) => format!("tag {name}"),
-            Self::Push(name, _) => format!("push {name}"),
-        }
-    }
-
-    /// What its duration is kept under: one name takes as long as another.
-    fn kind(&self) -> String {
-        match self {
-            Self::Tag(..) => "tag".to_owned(),
-            Self::Push(..) => "push".to_owned(),
-            step => step.text(),
-        }
-    }
-
-    fn name(&self) -> Option<String> {
-        match self {
-            Self::Tag(_, reference) | Self::Push(_, reference) => Some(reference.clone()),
-            _ => None,
-        }
-    }
-}
-
-impl Plan {
-    fn steps(&self) -> Vec<Step> {
-        if self.names.is_empty() {
-            return Vec::new();
-        }
-        let mut steps: Vec<_> = self.platforms.iter().copied().map(Step::Compile).collect();
-        steps.extend(self.platforms.iter().copied().map(Step::Describe));
-        steps.push(Step::Build);
-        let names = || self.names.iter().cloned();
-        steps.extend(names().map(|(name, reference)| Step::Tag(name, reference)));
-        if self.push {
-            steps.extend(names().map(|(name, reference)| Step::Push(name, reference)));
-        }
-        steps
-    }
-
-    /// Each step with its commands, for `--dry-run`.
-    pub(super) fn shown(&self) -> Vec<(String, Vec<String>)> {
-        let local = "localhost/lucid-build:HASH".to_owned();
-        let text = |calls: Vec<Call>| calls.iter().map(ToString::to_string).collect();
-        let commands = |step: &Step| match step {
-            Step::Compile(platform) => match self.binary(*platform) {
-                Some(binary) => vec![format!("take {}", binary.display())],
-                None => text(vec![self.compiler.call(*platform)]),
-            },
-            Step::Describe(platform) => {
-                text(vec![sbom::question(*platform), sbom::narrower_question(*platform)])
-            }
-            Step::Build => self.with_building(&local, |building| text(self.engine.build(building))),
-            Step::Tag(_, reference) => text(vec![self.engine.tag(&local, reference)]),
-            Step::Push(_, reference) => self.with_building(&local, |building| {
-                text(vec![self.engine.push(building, reference)])
-            }),
-        };
-        self.steps().iter().map(|step| (step.text(), commands(step))).collect()
-    }
-
-    fn binary(&self, platform: Platform) -> Option<&Path> {
-        let found = self.binaries.iter().find(|(of, _)| *of == platform);
-        found.and_then(|(_, binary)| binary.as_deref())
-    }
-
-    fn context(&self) -> PathBuf {
-        self.output.join("context")
-    }
-
-    fn layout(&self) -> PathBuf {
-        self.output.join("oci")
-    }
-
-    fn digest_file(&self) -> PathBuf {
-        self.output.join("digest")
-    }
-
-    fn with_building<T>(&self, local: &str, use_it: impl FnOnce(&Building<'_>) -> T) -> T {
-        use_it(&Building {
-            local,
-            platforms: &self.platforms,
-            containerfile: &self.root.join("image/Containerfile"),
-            context: &self.context(),
-            layout: &self.layout(),
-            digest: &self.digest_file(),
-            arguments: &self.arguments,
-        })
-    }
-}
 
 /// The doing of a plan.
 pub(super) struct Work {
