@@ -1,6 +1,9 @@
 //! Builds what a node is shipped as.
 
+mod call;
 mod containers;
+mod memory;
+mod report;
 
 use std::process::ExitCode;
 
@@ -38,7 +41,7 @@ fn main() -> ExitCode {
         Command::Containers(containers) => containers.run(),
     };
     done.unwrap_or_else(|error| {
-        containers::notice(&format!("lucid-image: {error:#}"));
+        report::notice(&format!("lucid-image: {error:#}"));
         ExitCode::from(IO)
     })
 }

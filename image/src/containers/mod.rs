@@ -2,11 +2,11 @@
 //!
 //! The order is compile, describe (SBOM), build, tag, push. Each step is a command of the engine or of the compiler,
 //! whose words go into a log in the output folder. A step that fails lets the others that do not need it go on; what
-//! is done is remembered after each, so that the next run goes on from there ([`memory`]).
+//! is done is remembered after each, so that the next run goes on from there ([`done`]).
 
 mod compile;
+mod done;
 mod engine;
-mod memory;
 mod plan;
 mod report;
 mod sbom;
@@ -22,14 +22,16 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueHint};
 
-pub(crate) use self::report::notice;
 use self::{
     compile::Compiler,
     engine::{Engine, says_missing},
     plan::Plan,
-    report::{Report, Row, Said},
     services::{Name, Platform},
-    steps::{Work, output_of},
+    steps::Work,
+};
+use crate::{
+    call::{Call, output_of},
+    report::{Row, Said, print_steps},
 };
 
 /// The base that the Containerfile names.
@@ -129,7 +131,7 @@ impl Containers {
             env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         let output = self.output.clone().unwrap_or_else(|| target.join("image"));
         let git = |words: &[&str]| {
-            let call = engine::Call::new("git", words.iter().copied());
+            let call = Call::new("git", words.iter().copied());
             output_of(&call, &root)
                 .ok()
                 .map(|text| String::from_utf8_lossy(&text).trim().to_owned())
@@ -201,7 +203,7 @@ impl Containers {
 
     fn show(&self, plan: &Plan) -> Result<ExitCode> {
         let steps = plan.shown();
-        Report::print_steps(&steps, self.json)?;
+        print_steps(&steps, self.json)?;
         Ok(ExitCode::SUCCESS)
     }
 }

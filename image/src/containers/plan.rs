@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use super::{
     compile::Compiler,
-    engine::{Building, Call, Engine},
+    engine::{Building, Engine},
     sbom,
     services::{Name, Platform},
 };
+use crate::call::Call;
 
 /// What is to be done.
 pub(super) struct Plan {

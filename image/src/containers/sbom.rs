@@ -10,7 +10,8 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{engine::Call, services::Platform};
+use super::services::Platform;
+use crate::call::Call;
 
 const ROOT: &str = "lucid-node";
 

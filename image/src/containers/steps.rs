@@ -2,26 +2,26 @@
 
 use std::{
     fs,
-    path::Path,
-    process::{Command, Stdio},
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
 use super::{
     compile::{Compiler, take},
-    engine::{Call, Engine},
-    memory::{self, Built, Done, Times},
+    done::{Built, Done},
+    engine::Engine,
     plan::{Plan, Step},
-    report::{Progress, Report, Row, Said},
+    report::Report,
     sbom,
     services::Platform,
 };
-
-/// As much of what a failed command said goes into the table.
-const WHY_BYTES: usize = 400;
+use crate::{
+    call::{Call, output_of, shortened},
+    memory::{self, Times},
+    report::{Progress, Row, Said},
+};
 
 /// The doing of a plan.
 pub(super) struct Work {
@@ -220,50 +220,7 @@ impl Work {
     /// Runs a command of a step; what it says goes into the step's log.
     fn call(&self, call: &Call, step: &Step) -> Result<()> {
         let name = step.text().replace(['/', ' '], "-");
-        let log = self.plan.output.join("logs").join(format!("{name}.log"));
-        let said = run(call, &self.plan.root)?;
-        fs::write(&log, [&said.stdout[..], &said.stderr[..]].concat())
-            .with_context(|| format!("writing {}", log.display()))?;
-        if said.status.success() {
-            return Ok(());
-        }
-        let why = String::from_utf8_lossy(&said.stderr);
-        Err(anyhow!("{} ({}; all of it in {})", last_lines(&why), said.status, log.display()))
-    }
-}
-
-fn run(call: &Call, folder: &Path) -> Result<std::process::Output> {
-    let mut command = Command::new(&call.program);
-    command.args(&call.arguments).current_dir(folder).stdin(Stdio::null());
-    command.envs(call.environment.iter().map(|(name, value)| (name, value)));
-    command.output().with_context(|| format!("running {}", call.program))
-}
-
-/// What a command prints.
-///
-/// # Errors
-/// Where it cannot be run, or fails: then what it said last.
-pub(super) fn output_of(call: &Call, folder: &Path) -> Result<Vec<u8>> {
-    let said = run(call, folder)?;
-    if !said.status.success() {
-        bail!("{}", last_lines(&String::from_utf8_lossy(&said.stderr)));
-    }
-    Ok(said.stdout)
-}
-
-/// The last lines that say anything, on one line.
-fn last_lines(text: &str) -> String {
-    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let last = &lines[lines.len().saturating_sub(3)..];
-    if last.is_empty() { "it said nothing".to_owned() } else { shortened(&last.join("; ")) }
-}
-
-/// At most [`WHY_BYTES`] of a text, printable.
-fn shortened(text: &str) -> String {
-    let printable: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    match printable.char_indices().find(|(place, _)| *place >= WHY_BYTES) {
-        None => printable,
-        Some((place, _)) => format!("{}…", &printable[..place]),
+        call.logged(&self.plan.root, &self.plan.output.join("logs").join(format!("{name}.log")))
     }
 }
 
@@ -289,12 +246,5 @@ mod tests {
         for bad in ["", "sha256:00", "{}", "sha512:00", &digest[..70]] {
             assert_eq!(digest_in(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn why_is_short_and_on_one_line() {
-        assert_eq!(last_lines("a\n\nb\nc \n\u{1b}[31md\n"), "b; c;  [31md");
-        assert_eq!(last_lines(" \n"), "it said nothing");
-        assert!(shortened(&"é".repeat(1000)).len() < WHY_BYTES + 8);
     }
 }
