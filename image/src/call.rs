@@ -3,7 +3,7 @@
 use std::{
     fmt, fs,
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -48,7 +48,16 @@ impl Call {
     /// # Errors
     /// Where it cannot be run, or fails: then what it said last.
     pub(crate) fn logged(&self, folder: &Path, log: &Path) -> Result<()> {
-        let said = self.run(folder)?;
+        self.logged_with(folder, log, Stdio::null())
+    }
+
+    /// The same, with something to read on its standard input.
+    ///
+    /// # Errors
+    /// As [`Self::logged`].
+    pub(crate) fn logged_with(&self, folder: &Path, log: &Path, input: Stdio) -> Result<()> {
+        let said = self.command(folder).stdin(input).output();
+        let said = said.with_context(|| format!("running {}", self.program))?;
         fs::write(log, [&said.stdout[..], &said.stderr[..]].concat())
             .with_context(|| format!("writing {}", log.display()))?;
         if said.status.success() {
@@ -56,10 +65,6 @@ impl Call {
         }
         let why = String::from_utf8_lossy(&said.stderr);
         Err(anyhow!("{} ({}; all of it in {})", last_lines(&why), said.status, log.display()))
-    }
-
-    fn run(&self, folder: &Path) -> Result<Output> {
-        self.command(folder).output().with_context(|| format!("running {}", self.program))
     }
 }
 
@@ -84,7 +89,8 @@ impl fmt::Display for Call {
 /// # Errors
 /// Where it cannot be run, or fails: then what it said last.
 pub(crate) fn output_of(call: &Call, folder: &Path) -> Result<Vec<u8>> {
-    let said = call.run(folder)?;
+    let said =
+        call.command(folder).output().with_context(|| format!("running {}", call.program))?;
     if !said.status.success() {
         bail!("{}", last_lines(&String::from_utf8_lossy(&said.stderr)));
     }

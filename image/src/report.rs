@@ -130,6 +130,14 @@ impl Progress {
         }
     }
 
+    /// What a step that takes long is at.
+    pub(crate) fn at(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_message(text.to_owned()),
+            None => notice(&format!("        {text}")),
+        }
+    }
+
     pub(crate) fn end(self) {
         if let Some(bar) = self.bar {
             bar.finish_and_clear();

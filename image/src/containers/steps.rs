@@ -123,13 +123,7 @@ impl Work {
 
     /// The SBOM of a platform, beside the image.
     fn describe(&self, platform: Platform) -> Result<Said> {
-        let metadata = output_of(&sbom::question(platform), &self.plan.root)?;
-        let tree = output_of(&sbom::narrower_question(platform), &self.plan.root)?;
-        let tree = String::from_utf8_lossy(&tree);
-        let lock = self.plan.root.join("Cargo.lock");
-        let lock =
-            fs::read_to_string(&lock).with_context(|| format!("reading {}", lock.display()))?;
-        let document = sbom::document(&metadata, &tree, &lock, platform, &self.plan.base)?;
+        let document = sbom::of(&self.plan.root, platform, &self.plan.base)?;
         let name = format!("sbom-{}.cdx.json", platform.architecture());
         memory::write(&self.plan.output.join(name), &document)?;
         Ok(Said::Done)
