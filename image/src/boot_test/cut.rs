@@ -78,7 +78,7 @@ pub(super) fn replay(log: &File, card: &File, seed: u64) -> Result<Cut> {
         unflushed: 0,
         lost: 0,
     };
-    let mut chance = Chance(seed | 1);
+    let mut chance = Chance(seed);
     for (place, entry) in entries.iter().enumerate().filter(|(_, entry)| entry.has_data()) {
         let end = entry.sector.checked_add(entry.sectors);
         ensure!(
@@ -161,15 +161,15 @@ fn word(sector: &[u8; SECTOR as usize], place: usize) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-/// Chance that can be had again (xorshift64, G. Marsaglia, "Xorshift RNGs", 2003).
+/// Chance that can be had again (SplitMix64, as in `SplittableRandom` of Java 8).
 struct Chance(u64);
 
 impl Chance {
     fn is_heads(&mut self) -> bool {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 >> 63 == 1
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) & 1 == 1
     }
 }
 

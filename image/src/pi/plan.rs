@@ -74,7 +74,9 @@ impl Step {
 }
 
 /// Programs that are needed, with Debian's packages that have them.
-pub(super) const PROGRAMS: [(&str, &str); 9] = [
+pub(super) const PROGRAMS: [(&str, &str); 11] = [
+    ("setpriv", "util-linux"),
+    ("unshare", "util-linux"),
     ("mmdebstrap", "mmdebstrap"),
     ("sqfstar", "squashfs-tools"),
     ("mkfs.vfat", "dosfstools"),

@@ -69,6 +69,9 @@ impl Work {
     /// # Errors
     /// The output folder's.
     pub(super) fn new(plan: Plan) -> Result<Self> {
+        // What a run that was cut short left. Not across mounts: there should be none, and what is in one is not ours.
+        let tmp = plan.output.join("tmp").display().to_string();
+        output_of(&Call::new("rm", ["-rf", "--one-file-system", &tmp]), &plan.output)?;
         for folder in ["logs", "parts", "tmp"] {
             let folder = plan.output.join(folder);
             fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
@@ -288,8 +291,10 @@ impl Work {
     }
 }
 
-/// Whether every program is there, and programs for arm64 can be run.
+/// Whether every program is there, this is root, and programs for arm64 can be run.
 fn look() -> Result<()> {
+    let user = output_of(&Call::new("id", ["-u"]), Path::new("/"))?;
+    ensure!(user.trim_ascii() == b"0", "the root of a card is made by root: run it with sudo, or in a container");
     let folders = env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<_> = env::split_paths(&folders).collect();
     folders.push("/usr/sbin".into());
