@@ -68,10 +68,8 @@ impl Script {
 
     /// Takes a line that came so many seconds after the start.
     pub(super) fn take(&mut self, line: &str, seconds: f64) -> Step {
-        if let Some(lost) = LOST.iter().find(|lost| line.contains(*lost)) {
-            if self.next().is_none_or(|wait| !wait.has.contains(lost)) {
-                return Step::Lost(line.to_owned());
-            }
+        if LOST.iter().any(|lost| line.contains(lost)) {
+            return Step::Lost(line.to_owned());
         }
         match self.next() {
             Some(wait) if line.contains(wait.has) => {
@@ -108,7 +106,7 @@ mod tests {
     use super::*;
 
     fn script() -> Script {
-        let within = Duration::from_secs(60);
+        let within = Duration::from_mins(1);
         Script::new(vec![
             Wait { what: "kernel", has: "Linux version", within },
             Wait { what: "ready", has: "lucid-card: lucid-node is ready", within },

@@ -13,6 +13,7 @@ mod inside;
 mod machine;
 mod node;
 mod story;
+mod told;
 
 use std::{fs, path::PathBuf, process::ExitCode};
 

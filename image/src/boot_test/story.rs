@@ -8,18 +8,18 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde::Serialize;
 
 use super::{
     card::{Card, command_line},
     console::{Script, Seen, Wait},
-    cut::{Cut, replay},
+    cut::replay,
     http::Client,
     inside::Inside,
     machine::{Hardware, Machine, free_port},
     node::Owner,
+    told::Told,
 };
-use crate::report::{Progress, Row, Said, is_whole, table};
+use crate::report::{Progress, Row, Said};
 
 /// A piece of an upload: as much as a chunk has, so that each is acknowledged by itself.
 const PIECE: usize = 8 << 20;
@@ -36,68 +36,6 @@ const STEPS: [(&str, f64); 9] = [
     ("what was acknowledged", 60.0),
     ("a lucid.toml that is wrong", 90.0),
 ];
-
-/// What was found.
-#[derive(Debug, Default, Serialize)]
-pub(super) struct Told {
-    /// What the first start's console said, and when.
-    first_start: Vec<Seen>,
-    /// Seconds from QEMU's start to the node's readiness, on the first start and on the one after the cut.
-    ready_seconds: Vec<f64>,
-    /// Memory that is in use with the node ready, and the node's own, in MiB.
-    memory_mib: Option<u64>,
-    node_memory_mib: Option<u64>,
-    /// Bytes that were recorded, and bytes that the card was given to write for them.
-    recorded_bytes: Option<u64>,
-    card_bytes: Option<u64>,
-    /// The same, one over the other.
-    written_for_each: Option<f64>,
-    acknowledged_bytes: Option<u64>,
-    /// Acknowledged after the cut: no less.
-    found_bytes: Option<u64>,
-    cut: Option<Cut>,
-    seed: u64,
-    steps: Vec<Row>,
-}
-
-impl Told {
-    pub(super) fn is_good(&self) -> bool {
-        is_whole(&self.steps)
-    }
-
-    /// For people.
-    pub(super) fn text(&self) -> String {
-        let mut text = String::new();
-        let mut line = |name: &str, value: Option<String>| {
-            if let Some(value) = value {
-                text.push_str(&format!("{name:34}  {value}\n"));
-            }
-        };
-        let starts: Vec<_> =
-            self.ready_seconds.iter().map(|seconds| format!("{seconds:.0} s")).collect();
-        line("ready after the start (emulated)", (!starts.is_empty()).then(|| starts.join(", ")));
-        line("memory in use", self.memory_mib.map(|mib| format!("{mib} MiB")));
-        line("the node's", self.node_memory_mib.map(|mib| format!("{mib} MiB")));
-        line("recorded", self.recorded_bytes.map(|bytes| format!("{bytes} bytes")));
-        line("written to the card for it", self.card_bytes.map(|bytes| format!("{bytes} bytes")));
-        line("for each byte", self.written_for_each.map(|ratio| format!("{ratio:.4}")));
-        line(
-            "acknowledged before the cut",
-            self.acknowledged_bytes.map(|bytes| format!("{bytes} bytes")),
-        );
-        line("found after it", self.found_bytes.map(|bytes| format!("{bytes} bytes")));
-        line(
-            "the cut",
-            self.cut.map(|cut| {
-                format!(
-                    "{} writes and {} flushes, {} writes not flushed, {} of them lost (seed {})",
-                    cut.writes, cut.flushes, cut.unflushed, cut.lost, self.seed
-                )
-            }),
-        );
-        table(&self.steps, &text)
-    }
-}
 
 /// The test.
 pub(super) struct Story {
@@ -245,8 +183,8 @@ impl Story {
         expect("the root", "findmnt -n -o FSTYPE /", "overlay")?;
         expect(
             "what is under it",
-            "findmnt -n -o FSTYPE,OPTIONS -t squashfs | grep -c squashfs || true",
-            "0",
+            "findmnt -n -o FSTYPE,OPTIONS /run/lucid-root/flashed | grep -o '^squashfs  *ro' | tr -s ' '",
+            "squashfs ro",
         )?;
         expect(
             "the FAT partition",
@@ -255,7 +193,7 @@ impl Story {
         )?;
         expect(
             "the data",
-            "findmnt -n -o FSTYPE,OPTIONS /data | grep -o '^ext4  *rw,.*noatime'",
+            "findmnt -n -o FSTYPE,OPTIONS /data | grep -o '^ext4  *rw,.*noatime' | tr -s ' '",
             "ext4 rw,nosuid,nodev,noexec,noatime",
         )?;
         expect("whose the data are", "stat -c '%U %a' /var/lib/lucid", "lucid 700")?;

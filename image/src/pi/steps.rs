@@ -294,7 +294,10 @@ impl Work {
 /// Whether every program is there, this is root, and programs for arm64 can be run.
 fn look() -> Result<()> {
     let user = output_of(&Call::new("id", ["-u"]), Path::new("/"))?;
-    ensure!(user.trim_ascii() == b"0", "the root of a card is made by root: run it with sudo, or in a container");
+    ensure!(
+        user.trim_ascii() == b"0",
+        "the root of a card is made by root: run it with sudo, or in a container"
+    );
     let folders = env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<_> = env::split_paths(&folders).collect();
     folders.push("/usr/sbin".into());
