@@ -82,7 +82,7 @@ mod tests {
             ("LUCID_BOARD_FAN_PIN", "18"),
             ("LUCID_BOARD_FAN_ON_AT", "70"),
             ("LUCID_BOARD_WATCHDOG", "/dev/watchdog0"),
-            ("LUCID_BOARD_POWEROFF_FILE", "/run/lucid/poweroff"),
+            ("LUCID_BOARD_POWEROFF_FILE", "/run/lucid-node/poweroff"),
         ]);
         assert!(errors.is_empty(), "{errors:?}");
         let light = Some(LightPlace::Named("ACT".to_owned()));
@@ -90,7 +90,7 @@ mod tests {
         let wanted = Wanted { light, button_pin: Some(3), fan_pin: Some(18), watchdog };
         assert_eq!(config.board.wanted, wanted);
         assert_eq!(config.board.fan_on_at, MilliCelsius(70_000));
-        assert_eq!(config.board.poweroff_file, Some(PathBuf::from("/run/lucid/poweroff")));
+        assert_eq!(config.board.poweroff_file, Some(PathBuf::from("/run/lucid-node/poweroff")));
         let (_, errors) =
             examine(&[("LUCID_BOARD_FAN_ON_AT", "20"), ("LUCID_BOARD_FAN_PIN", "99")]);
         assert_eq!(errors.len(), 2, "{errors:?}");
