@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -28,14 +29,16 @@ impl Tor {
     pub(crate) fn new(
         name: &str,
         root: &Path,
+        address: Ipv4Addr,
         role: Role,
         more: &str,
     ) -> Result<Self, TestingError> {
         let folder = root.join(name);
         private_folder(&folder)?;
-        let port = |wanted| if wanted { crate::free_port() } else { 0 };
+        let port = |wanted| if wanted { crate::free_port(address) } else { 0 };
         let is_client = role == Role::Client;
         let ports = Ports {
+            address,
             relay: port(!is_client),
             directory: port(!is_client),
             control: port(true),
@@ -134,16 +137,21 @@ impl Tor {
         Ok(())
     }
 
+    /// Whether it ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None)))
+    }
+
     /// Its control port, `IP:PORT`.
     #[must_use]
     pub fn control(&self) -> String {
-        format!("127.0.0.1:{}", self.ports.control)
+        format!("{}:{}", self.ports.address, self.ports.control)
     }
 
     /// Its SOCKS port, `IP:PORT`, where it is a client.
     #[must_use]
     pub fn socks(&self) -> String {
-        format!("127.0.0.1:{}", self.ports.socks)
+        format!("{}:{}", self.ports.address, self.ports.socks)
     }
 
     /// Its folder.

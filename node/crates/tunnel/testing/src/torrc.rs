@@ -1,6 +1,6 @@
 //! What is in each tor's configuration.
 
-use std::path::Path;
+use std::{net::Ipv4Addr, path::Path};
 
 /// What a tor is in the network.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -10,9 +10,10 @@ pub(crate) enum Role {
     Client,
 }
 
-/// The ports of a tor; a client has neither of the first two.
+/// The address and ports of a tor; a client has neither of the first two.
 #[derive(Clone, Copy)]
 pub(crate) struct Ports {
+    pub(crate) address: Ipv4Addr,
     pub(crate) relay: u16,
     pub(crate) directory: u16,
     pub(crate) control: u16,
@@ -28,7 +29,6 @@ TestingDirAuthVoteExit *
 TestingDirAuthVoteHSDir *
 TestingDirAuthVoteGuard *
 V3AuthNIntervalsValid 2
-Address 127.0.0.1
 ShutdownWaitLength 0
 ClientRejectInternalAddresses 0
 AvoidDiskWrites 1
@@ -57,20 +57,19 @@ SocksPort 0
 
 pub(crate) fn torrc(role: Role, name: &str, folder: &Path, ports: Ports, more: &str) -> String {
     let shown = folder.display();
+    let Ports { address, relay, directory, control, socks } = ports;
     let mut text = format!(
-        "{COMMON}Nickname {name}\nDataDirectory {shown}\nLog notice file {shown}/log\n\
-         ControlPort 127.0.0.1:{}\n",
-        ports.control
+        "{COMMON}Address {address}\nNickname {name}\nDataDirectory {shown}\n\
+         Log notice file {shown}/log\nControlPort {address}:{control}\n"
     );
     if role == Role::Authority {
         text.push_str(AUTHORITY);
     }
     text.push_str(&match role {
-        Role::Client => format!("SocksPort 127.0.0.1:{} ExtendedErrors\n", ports.socks),
-        Role::Authority | Role::Relay => format!(
-            "{EXIT}OrPort 127.0.0.1:{}\nDirPort 127.0.0.1:{}\n",
-            ports.relay, ports.directory
-        ),
+        Role::Client => format!("SocksPort {address}:{socks} ExtendedErrors\n"),
+        Role::Authority | Role::Relay => {
+            format!("{EXIT}OrPort {address}:{relay}\nDirPort {address}:{directory}\n")
+        }
     });
     text.push_str(more);
     text

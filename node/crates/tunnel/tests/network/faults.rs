@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::world::{TIME, World, run};
 
-pub async fn socks_refusals_have_their_words(world: &mut World) {
+pub(crate) async fn socks_refusals_have_their_words(world: &mut World) {
     let nobody = OnionKey::from_seed(Zeroizing::new([99; 32])).address();
     let probe = Probe::Http { path: "/".to_owned() };
     let error = verify(&world.proxy(), nobody, 80, &probe, TIME).await.unwrap_err();
@@ -22,7 +22,7 @@ pub async fn socks_refusals_have_their_words(world: &mut World) {
 }
 
 /// Tor under Debian's faketime, two days ahead.
-pub async fn tor_with_a_wrong_clock_says_so(world: &mut World) {
+pub(crate) async fn tor_with_a_wrong_clock_says_so(world: &mut World) {
     world.service().kill();
     world.service().forget().unwrap();
     world.service().start_at("+2d").unwrap();
