@@ -179,3 +179,6 @@ impl Tunnels {
         answered.await.map_err(|_| TunnelError::Stopped)?
     }
 }
+
+#[cfg(test)]
+mod tests;
