@@ -27,7 +27,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-const TIME: Duration = Duration::from_secs(120);
+const TIME: Duration = Duration::from_mins(2);
 const PIECE_BYTES: usize = 64 << 10;
 
 /// Nothing is kept: the service is ephemeral.

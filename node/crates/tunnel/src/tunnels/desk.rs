@@ -51,7 +51,7 @@ impl Desk {
         let (kept, ephemeral, keys) = (List::default(), List::default(), HashMap::new());
         let (stages, health) = (HashMap::new(), Health::new());
         let mut desk = Self { options, kept, ephemeral, keys, stages, health, told };
-        if let Some(bytes) = desk.blocking(|keep| keep.load()).await? {
+        if let Some(bytes) = desk.blocking(Keep::load).await? {
             desk.kept = List::parse(&bytes)?;
         }
         for service in desk.kept.services().to_vec() {
@@ -132,7 +132,7 @@ impl Desk {
                     return Err(error);
                 }
                 Err(error) => {
-                    tracing::error!(service = %name, %error, "an onion service is not served")
+                    tracing::error!(service = %name, %error, "an onion service is not served");
                 }
                 Ok(()) => (),
             }
@@ -258,7 +258,7 @@ impl Desk {
         let Some(stage) = self.stages.get_mut(&step.address) else { return };
         match (step.step, stage) {
             (Step::Uploaded, Stage::Published { uploads, .. }) => {
-                *uploads = uploads.saturating_add(1)
+                *uploads = uploads.saturating_add(1);
             }
             (Step::Uploaded, stage) => {
                 tracing::info!(address = %step.address, "an onion service is published");

@@ -127,7 +127,7 @@ fn served(keep: &Kept) -> Vec<OnionAddress> {
 
 #[tokio::test]
 async fn a_crash_leaves_the_former_address_or_both() {
-    let grace = Duration::from_secs(3600);
+    let grace = Duration::from_hours(1);
     for fail_at in 1..=3 {
         let keep = Kept::default();
         let old = with(&keep, async |tunnels| tunnels.create(new(false)).await.unwrap()).await;

@@ -14,7 +14,7 @@ use crate::{
 /// Directory authorities: two of three make a majority.
 const AUTHORITIES: usize = 3;
 /// How long a network may take to be there, on a machine that has other things to do.
-const READY: Duration = Duration::from_secs(120);
+const READY: Duration = Duration::from_mins(2);
 /// What the authorities' keys are locked with: they are nobody's.
 const PASSPHRASE: &str = "loopback\n";
 

@@ -2,6 +2,12 @@
 //!
 //! One network serves all of it, since it takes seconds to make; what each part does is undone at its end.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has failed, and says what it measured"
+)]
+
 mod faults;
 mod login;
 mod services;

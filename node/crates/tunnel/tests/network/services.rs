@@ -80,7 +80,7 @@ pub(crate) async fn a_rotation_keeps_the_former_address_for_its_time(world: &mut
     let name = || "gateway".parse().unwrap();
     let old = tunnels.create(world.new_service("gateway")).await.unwrap();
     tunnels.published(old, TIME).await.unwrap();
-    let grace = Duration::from_secs(3600);
+    let grace = Duration::from_hours(1);
     let new = tunnels.rotate(name(), grace).await.unwrap();
     assert_ne!(old, new);
     tunnels.published(new, TIME).await.unwrap();

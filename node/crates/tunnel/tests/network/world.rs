@@ -33,35 +33,37 @@ pub(crate) struct World {
 /// Keys and list in a data folder, as the node has them.
 pub(crate) struct Files(pub(crate) TunnelFiles);
 
-fn said(error: StoreError) -> KeepError {
-    let mut text = error.to_string();
-    let mut inner: &dyn Error = &error;
-    while let Some(source) = inner.source() {
-        text = format!("{text}: {source}");
-        inner = source;
-    }
-    KeepError(text)
+fn said<T>(result: Result<T, StoreError>) -> Result<T, KeepError> {
+    result.map_err(|error| {
+        let mut text = error.to_string();
+        let mut inner: &dyn Error = &error;
+        while let Some(source) = inner.source() {
+            text = format!("{text}: {source}");
+            inner = source;
+        }
+        KeepError(text)
+    })
 }
 
 impl Keep for Files {
     fn load(&self) -> Result<Option<Vec<u8>>, KeepError> {
-        self.0.list().load().map_err(said)
+        said(self.0.list().load())
     }
 
     fn save(&self, list: &[u8]) -> Result<(), KeepError> {
-        self.0.list().save(list).map_err(said)
+        said(self.0.list().save(list))
     }
 
     fn key(&self, name: &KeyName) -> Result<Zeroizing<[u8; 32]>, KeepError> {
-        self.0.key(&name.to_string()).map_err(said)
+        said(self.0.key(&name.to_string()))
     }
 
     fn make_key(&self, name: &KeyName) -> Result<Zeroizing<[u8; 32]>, KeepError> {
-        self.0.make_key(&name.to_string()).map_err(said)
+        said(self.0.make_key(&name.to_string()))
     }
 
     fn remove_key(&self, name: &KeyName) -> Result<(), KeepError> {
-        self.0.remove_key(&name.to_string()).map_err(said)
+        said(self.0.remove_key(&name.to_string()))
     }
 }
 
