@@ -29,5 +29,6 @@ pub use ports::{Keep, KeepError, KeyName};
 pub use publication::{Publication, Signers, publication};
 pub use tunnels::{
     AddressHealth, Health, Link, NewService, ServiceHealth, Serving, Stage, TunnelOptions, Tunnels,
+    Uploads,
 };
 pub use verify::{Probe, Verified, verify};

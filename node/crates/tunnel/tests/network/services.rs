@@ -26,7 +26,7 @@ pub(crate) async fn a_service_is_reached_and_comes_back_after_tor_was_killed(wor
     let address = tunnels.create(world.new_service("gateway")).await.unwrap();
     tunnels.published(address, TIME).await.unwrap();
     let url = format!("http://{address}/");
-    assert_eq!(curl(&world.proxy(), &url).await.unwrap(), "well");
+    reached(world, &url).await;
     let again = tunnels.create(world.new_service("gateway")).await;
     assert!(matches!(again, Err(TunnelError::Exists(_))));
 
