@@ -3,7 +3,7 @@
 //!
 //! Where tor is missing the test fails and says how to install it. Each network has an address of loopback of its own;
 //! its tors are killed, by their process ids, when the [`Network`] is dropped.
-//! Votes are seconds apart: a network is there in about ten seconds.
+//! Votes are seconds apart: a network is there in half a minute, later on a busy machine.
 
 mod network;
 mod ports;

@@ -75,8 +75,9 @@ impl Network {
             tor.start()?;
         }
         let mut network = Self { relays, clients, _folder: folder };
+        let count = network.relays.len();
         let ready =
-            network.clients.iter().try_for_each(|client| client.wait_until_bootstrapped(READY));
+            network.clients.iter().try_for_each(|client| client.wait_until_ready(count, READY));
         // What kept them from it is in the log of who ended, if anybody did.
         match network.relays.iter_mut().find_map(|tor| tor.has_ended().then(|| tor.log_tail())) {
             Some(tail) => Err(TestingError::of("a relay ended by itself; its log ends", tail)),

@@ -120,21 +120,32 @@ impl Tor {
         self.child.as_ref().map(Child::id)
     }
 
-    /// Waits until it can be used.
+    /// Waits until it can be used, and knows of so many relays.
     ///
     /// # Errors
     /// [`TestingError`], with the end of its log.
-    pub fn wait_until_bootstrapped(&self, time: Duration) -> Result<(), TestingError> {
+    pub fn wait_until_ready(&self, relays: usize, time: Duration) -> Result<(), TestingError> {
         let until = Instant::now() + time;
-        while !self.log().contains("Bootstrapped 100%") {
+        while !self.log().contains("Bootstrapped 100%") || self.relays_known() < relays {
             if Instant::now() > until {
-                let text =
-                    format!("{} has no network; its log ends: {}", self.name, self.log_tail());
+                let text = format!(
+                    "{} knows {} of {relays} relays; its log ends: {}",
+                    self.name,
+                    self.relays_known(),
+                    self.log_tail()
+                );
                 return Err(TestingError(text));
             }
             std::thread::sleep(Duration::from_millis(100));
         }
         Ok(())
+    }
+
+    /// The relays in the consensus that it has.
+    fn relays_known(&self) -> usize {
+        let path = self.folder.join("cached-microdesc-consensus");
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.lines().filter(|line| line.starts_with("r ")).count()
     }
 
     /// Whether it ended by itself.

@@ -28,27 +28,31 @@ PathsNeededToBuildCircuits 0.67
 TestingDirAuthVoteExit *
 TestingDirAuthVoteHSDir *
 TestingDirAuthVoteGuard *
-V3AuthNIntervalsValid 2
+V3AuthNIntervalsValid 30
 ShutdownWaitLength 0
 ClientRejectInternalAddresses 0
 AvoidDiskWrites 1
 ";
 
-/// Votes: intervals divide a day, and vote and distribution are less than half of one.
+/// Votes: intervals divide a day, and vote and distribution together are less than half of one. An onion service's
+/// period is 24 intervals long (rend-spec-v3 §2.2.1 with those of a test network): eight minutes, longer than a test. A
+/// consensus is valid for 30 of them, so that a machine that is too busy to vote in time keeps the one it has.
 const AUTHORITY: &str = "\
 AuthoritativeDirectory 1
 V3AuthoritativeDirectory 1
 ContactInfo nobody@localhost
-TestingV3AuthInitialVotingInterval 5
+TestingV3AuthInitialVotingInterval 10
 TestingV3AuthInitialVoteDelay 2
 TestingV3AuthInitialDistDelay 2
-V3AuthVotingInterval 10
-V3AuthVoteDelay 2
-V3AuthDistDelay 2
+V3AuthVotingInterval 20
+V3AuthVoteDelay 4
+V3AuthDistDelay 4
 TestingMinExitFlagThreshold 0
 ";
 
+/// A relay that is slow, on a machine that is busy, still answers who wants a circuit: tor would refuse after 1.75 s.
 const EXIT: &str = "\
+MaxOnionQueueDelay 30 seconds
 ExitRelay 1
 ExitPolicy accept *:*
 ExitPolicyRejectPrivate 0

@@ -71,7 +71,7 @@ async fn reached(world: &World, url: &str) {
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    panic!("{url}: {last}");
+    panic!("{url}: {last}; {}", world.network.clients[1].log_tail());
 }
 
 pub(crate) async fn a_rotation_keeps_the_former_address_for_its_time(world: &mut World) {
