@@ -10,14 +10,16 @@
 use std::{
     env,
     error::Error,
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use lucid_tunnel::{
-    Keep, KeepError, KeyName, NewService, TunnelOptions, Tunnels,
+    Keep, KeepError, KeyName, NewService, Probe, TunnelOptions, Tunnels,
     control::{Credentials, Port},
     socks::{Proxy, Target},
+    verify,
 };
 use lucid_tunnel_testing::{Network, NetworkOptions};
 use tokio::{
@@ -27,7 +29,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-const TIME: Duration = Duration::from_secs(120);
+const TIME: Duration = Duration::from_mins(2);
+/// The port of a server that greets.
+const GREETING: u16 = 81;
 const PIECE_BYTES: usize = 64 << 10;
 
 /// Nothing is kept: the service is ephemeral.
@@ -82,13 +86,18 @@ async fn main() -> Result<(), Box<dyn Error>> {
     .await?;
     let stop = CancellationToken::new();
     let task = tokio::spawn(serving.run(stop.clone()));
-    let (name, ports) = ("throughput".parse()?, vec![server]);
+    let greeting = Port { port: GREETING, target: greet().await? };
+    let (name, ports) = ("throughput".parse()?, vec![server, greeting]);
     let new = NewService { name, ports, clients: Vec::new(), ephemeral: true };
     let begun = Instant::now();
     let address = tunnels.create(new).await?;
     tunnels.published(address, TIME).await?;
     println!("published after {:.1} s", begun.elapsed().as_secs_f64());
     let proxy: Proxy = format!("socks5h://{}", asker.socks()).parse()?;
+    // The first connection waits until the network has the descriptor.
+    let probe = Probe::Greeting { begins: "well".into() };
+    let verified = verify(&proxy, address, GREETING, &probe, TIME).await?;
+    println!("connected after {} attempts in {:?}", verified.attempts, verified.connect);
     let onion = Target::new(&address.to_string(), server.port)?;
     let plain = Target::new("127.0.0.1", server.target.port())?;
     let mut ratios = [Vec::new(), Vec::new()];
@@ -158,6 +167,20 @@ async fn serve() -> Result<Port, Box<dyn Error>> {
         }
     });
     Ok(Port { port: 80, target })
+}
+
+/// A server that says one line.
+async fn greet() -> Result<SocketAddr, Box<dyn Error>> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let at = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            if let Err(error) = stream.write_all(b"well\r\n").await {
+                println!("the greeting: {error}");
+            }
+        }
+    });
+    Ok(at)
 }
 
 async fn answer(mut stream: TcpStream) -> std::io::Result<()> {

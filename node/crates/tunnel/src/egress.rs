@@ -36,7 +36,7 @@ impl Purpose {
 
 /// Where a proxy is, as the MongoDB driver wants it (`mongodb::options::Socks5Proxy`).
 pub struct ProxyParts {
-    /// Its IP address.
+    /// Its IP address, in brackets where it is IPv6: the driver puts a colon and the port after it.
     pub host: String,
     /// Its port.
     pub port: u16,
@@ -111,7 +111,10 @@ impl Egress {
             let address = proxy.address();
             let (user, password) = proxy.credentials()?;
             Some(ProxyParts {
-                host: address.ip().to_string(),
+                host: match address.ip() {
+                    IpAddr::V4(ip) => ip.to_string(),
+                    IpAddr::V6(ip) => format!("[{ip}]"),
+                },
                 port: address.port(),
                 user: user.to_owned(),
                 password: Zeroizing::new(password.to_owned()),
@@ -244,7 +247,7 @@ mod tests {
         let parts = egress.parts(Purpose::Mongo, &target("db")).unwrap().unwrap();
         assert_eq!(
             (parts.host.as_str(), parts.port, parts.user.as_str()),
-            ("::1", 9050, "lucid-mongo")
+            ("[::1]", 9050, "lucid-mongo")
         );
         assert!(!format!("{egress:?}").contains("00ff"));
     }

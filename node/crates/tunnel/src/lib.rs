@@ -26,8 +26,9 @@ pub use backoff::Backoff;
 pub use egress::{Egress, NotOnionOnly, OnionOnly, ProxyParts, Purpose};
 pub use error::TunnelError;
 pub use ports::{Keep, KeepError, KeyName};
-pub use publication::{Publication, publication};
+pub use publication::{Publication, Signers, publication};
 pub use tunnels::{
     AddressHealth, Health, Link, NewService, ServiceHealth, Serving, Stage, TunnelOptions, Tunnels,
+    Uploads,
 };
 pub use verify::{Probe, Verified, verify};

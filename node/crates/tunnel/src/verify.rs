@@ -14,13 +14,16 @@ use tokio::{
 use crate::{
     error::TunnelError,
     onion::OnionAddress,
-    socks::{Proxy, Target},
+    socks::{Proxy, SocksError, Target},
 };
 
 /// Longest line of an answer's head in bytes, most lines, and longest body.
 const LINE_BYTES_MAX: u64 = 8 << 10;
 const LINES_MAX: usize = 100;
 const BODY_BYTES_MAX: u64 = 64 << 10;
+
+/// The pause before another attempt.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// What is looked at.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,7 +49,9 @@ pub struct Verified {
     pub port: u16,
     /// What was asked and answered, in words.
     pub checked: String,
-    /// Until the connection was there: descriptor, introduction, rendezvous.
+    /// How often it was tried: relays may not have the descriptor yet, or an old one.
+    pub attempts: u32,
+    /// Until the last attempt's connection was there: descriptor, introduction, rendezvous.
     pub connect: Duration,
     /// From the question to the first byte of the answer; for a greeting, from the connection to it.
     pub first_byte: Duration,
@@ -56,7 +61,8 @@ pub struct Verified {
     pub body: Vec<u8>,
 }
 
-/// Reaches a service through `proxy`, which should be a purpose's own ([`crate::Purpose::Verify`]).
+/// Reaches a service through `proxy`, which should be a purpose's own ([`crate::Purpose::Verify`]). Where the network
+/// has no descriptor of it, or one of where it was before, it is tried again until `time` is over.
 ///
 /// # Errors
 /// [`TunnelError::Socks`], [`TunnelError::Answer`].
@@ -68,15 +74,27 @@ pub async fn verify(
     time: Duration,
 ) -> Result<Verified, TunnelError> {
     let target = Target::new(&address.to_string(), port)?;
-    let begun = Instant::now();
-    let stream = proxy.connect(&target, time).await?;
-    let connect = begun.elapsed();
+    let end = Instant::now() + time;
+    let mut attempts = 1;
+    let (stream, connect) = loop {
+        let begun = Instant::now();
+        let error = match proxy.connect(&target, time).await {
+            Ok(stream) => break (stream, begun.elapsed()),
+            Err(error) => error,
+        };
+        let passes = matches!(&error, SocksError::Refused { refusal, .. } if refusal.may_pass());
+        if !passes || Instant::now() + AGAIN > end {
+            return Err(error.into());
+        }
+        tokio::time::sleep(AGAIN).await;
+        attempts += 1;
+    };
     let odd = |why: String| TunnelError::Answer { address: target.to_string(), why };
     let asking = ask(stream, address, probe);
     let answered = timeout(time, asking).await;
     let answered = answered.map_err(|_| odd(format!("no answer within {} s", time.as_secs())))?;
     let Answered { checked, first_byte, round_trip, body } = answered.map_err(odd)?;
-    Ok(Verified { address, port, checked, connect, first_byte, round_trip, body })
+    Ok(Verified { address, port, checked, attempts, connect, first_byte, round_trip, body })
 }
 
 struct Answered {

@@ -185,13 +185,13 @@ impl Controller {
                     return Err(TunnelError::Malformed("a method that was not asked for"));
                 };
                 let reply = self.reply(authenticate.with_text(password.text())).await;
-                self.accepted(reply, || TunnelError::WrongPassword)?;
+                accepted(reply, || TunnelError::WrongPassword)?;
             }
             Method::Cookie(path) => {
                 let cookie = read_cookie(&path).await?;
                 let text = Zeroizing::new(hex::encode(*cookie));
                 let reply = self.reply(authenticate.with(&text)).await;
-                self.accepted(reply, || TunnelError::WrongCookie(path))?;
+                accepted(reply, || TunnelError::WrongCookie(path))?;
             }
             Method::SafeCookie(path) => {
                 let cookie = read_cookie(&path).await?;
@@ -202,28 +202,27 @@ impl Controller {
                 let reply = self.ask(challenge.with(&hex::encode(ours))).await?;
                 let challenge = Challenge::of(&reply, &cookie, ours)?;
                 let reply = self.reply(authenticate.with(&challenge.answer(&cookie))).await;
-                self.accepted(reply, || TunnelError::WrongCookie(path))?;
+                accepted(reply, || TunnelError::WrongCookie(path))?;
             }
         }
         Ok(offer.version)
     }
+}
 
-    /// Whether tor let us in. Where it does not, it says 515 and closes (control-spec §3.5).
-    fn accepted(
-        &self,
-        reply: Result<Reply, TunnelError>,
-        refused: impl FnOnce() -> TunnelError,
-    ) -> Result<(), TunnelError> {
-        let reply = reply?;
-        match reply.status() {
-            250 => Ok(()),
-            515 => Err(refused()),
-            status => Err(TunnelError::Refused {
-                command: "AUTHENTICATE",
-                status,
-                said: super::shown(reply.last()),
-            }),
-        }
+/// Whether tor let us in. Where it does not, it says 515 and closes (control-spec §3.5).
+fn accepted(
+    reply: Result<Reply, TunnelError>,
+    refused: impl FnOnce() -> TunnelError,
+) -> Result<(), TunnelError> {
+    let reply = reply?;
+    match reply.status() {
+        250 => Ok(()),
+        515 => Err(refused()),
+        status => Err(TunnelError::Refused {
+            command: "AUTHENTICATE",
+            status,
+            said: super::shown(reply.last()),
+        }),
     }
 }
 

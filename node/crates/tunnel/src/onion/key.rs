@@ -32,6 +32,9 @@ impl OnionKey {
     }
 
     /// The service's address.
+    ///
+    /// # Panics
+    /// Never: a clamped multiple of the base point is in the large group.
     #[must_use]
     pub fn address(&self) -> OnionAddress {
         let expanded = self.expanded();

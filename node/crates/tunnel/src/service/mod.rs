@@ -36,7 +36,7 @@ const PORTS_MAX: usize = 8;
 /// Most clients of one: each is a word of tor's command.
 const CLIENTS_MAX: usize = 32;
 /// Longest grace time: a year.
-const GRACE_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+const GRACE_MAX: Duration = Duration::from_hours(366 * 24);
 
 /// Who may reach a service.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

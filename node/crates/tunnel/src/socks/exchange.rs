@@ -55,7 +55,7 @@ impl Target {
     /// Whether it is an onion service.
     #[must_use]
     pub fn is_onion(&self) -> bool {
-        matches!(&self.host, Host::Name(name) if name.ends_with(".onion") || name == "onion")
+        matches!(&self.host, Host::Name(name) if name.rsplit('.').next() == Some("onion"))
     }
 
     /// The host as it is connected to without a proxy.

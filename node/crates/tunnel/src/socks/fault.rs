@@ -84,6 +84,12 @@ pub enum SocksError {
 pub struct Refusal(pub u8);
 
 impl Refusal {
+    /// Whether it may be gone in a moment: relays do not have the descriptor yet, or have an old one.
+    #[must_use]
+    pub fn may_pass(self) -> bool {
+        matches!(self.0, 0xf0 | 0xf2 | 0xf3 | 0xf7)
+    }
+
     /// What the code means.
     #[must_use]
     pub fn words(self) -> &'static str {

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::{
     TunnelOptions,
-    health::{AddressHealth, Health, Link, ServiceHealth, Stage},
+    health::{AddressHealth, Health, Link, ServiceHealth, Stage, Uploads},
     orders::Keys,
     run::Line,
 };
@@ -51,7 +51,7 @@ impl Desk {
         let (kept, ephemeral, keys) = (List::default(), List::default(), HashMap::new());
         let (stages, health) = (HashMap::new(), Health::new());
         let mut desk = Self { options, kept, ephemeral, keys, stages, health, told };
-        if let Some(bytes) = desk.blocking(|keep| keep.load()).await? {
+        if let Some(bytes) = desk.blocking(Keep::load).await? {
             desk.kept = List::parse(&bytes)?;
         }
         for service in desk.kept.services().to_vec() {
@@ -132,7 +132,7 @@ impl Desk {
                     return Err(error);
                 }
                 Err(error) => {
-                    tracing::error!(service = %name, %error, "an onion service is not served")
+                    tracing::error!(service = %name, %error, "an onion service is not served");
                 }
                 Ok(()) => (),
             }
@@ -155,7 +155,7 @@ impl Desk {
         let clients: Vec<_> = service.clients.iter().map(|client| client.key).collect();
         for entry in &service.keys {
             let stage = self.stages.get(&entry.address);
-            if matches!(stage, Some(Stage::Publishing { .. } | Stage::Published { .. })) {
+            if matches!(stage, Some(Stage::Publishing(_) | Stage::Published(_))) {
                 continue;
             }
             let done = match self.keys.get(&service.key_name(entry)) {
@@ -168,7 +168,7 @@ impl Desk {
                 None => Err(TunnelError::NoService(name.to_string())),
             };
             let stage = match &done {
-                Ok(()) => Stage::Publishing { failed: None },
+                Ok(()) => Stage::Publishing(Uploads::default()),
                 Err(error) => Stage::Failed { why: error.to_string() },
             };
             self.stages.insert(entry.address, stage);
@@ -199,7 +199,7 @@ impl Desk {
         self.health.is_network_up = tor.is_network_up().await?;
         for kept in [true, false] {
             let is_published =
-                |address| matches!(self.stages.get(&address), Some(Stage::Published { .. }));
+                |address| matches!(self.stages.get(&address), Some(Stage::Published(_)));
             for (key, address) in self.list(kept).over(now(), is_published) {
                 self.withdraw(address, tor).await?;
                 self.put(self.list(kept).without_key(&key)?, kept).await?;
@@ -256,22 +256,28 @@ impl Desk {
 
     fn step(&mut self, step: &DescriptorStep) {
         let Some(stage) = self.stages.get_mut(&step.address) else { return };
-        match (step.step, stage) {
-            (Step::Uploaded, Stage::Published { uploads, .. }) => {
-                *uploads = uploads.saturating_add(1)
+        let (Stage::Publishing(uploads) | Stage::Published(uploads)) = stage else { return };
+        let (count, is_refused) = match step.step {
+            Step::Upload => (&mut uploads.sent, false),
+            Step::Uploaded => (&mut uploads.taken, false),
+            // What failed may have been asked for, too: then there was no upload.
+            Step::Failed if uploads.taken.saturating_add(uploads.refused) < uploads.sent => {
+                (&mut uploads.refused, true)
             }
-            (Step::Uploaded, stage) => {
-                tracing::info!(address = %step.address, "an onion service is published");
-                *stage = Stage::Published { uploads: 1, rejected: 0 };
-            }
-            (Step::Failed, Stage::Published { rejected, .. })
-                if step.reason.as_deref() == Some(REJECTED) =>
-            {
+            _ => return,
+        };
+        *count = count.saturating_add(1);
+        if is_refused {
+            uploads.reason.clone_from(&step.reason);
+            if step.reason.as_deref() == Some(REJECTED) {
                 tracing::warn!(address = %step.address, "a relay has a newer descriptor of this address than this node's");
-                *rejected = rejected.saturating_add(1);
             }
-            (Step::Failed, Stage::Publishing { failed }) => failed.clone_from(&step.reason),
-            _ => (),
+        }
+        if uploads.are_done()
+            && let Stage::Publishing(uploads) = stage
+        {
+            tracing::info!(address = %step.address, relays = uploads.taken, "an onion service is published");
+            *stage = Stage::Published(uploads.clone());
         }
     }
 

@@ -29,23 +29,37 @@ pub enum Link {
     Ready,
 }
 
+/// What became of an address's descriptors, since tor has it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Uploads {
+    /// To how many relays one was sent.
+    pub sent: u32,
+    /// How many took it.
+    pub taken: u32,
+    /// How many did not.
+    pub refused: u32,
+    /// Why the last one did not, in tor's word. `UPLOAD_REJECTED`: it has a newer one, which somebody else may be
+    /// publishing.
+    pub reason: Option<String>,
+}
+
+impl Uploads {
+    /// Whether one is there and no answer is missing.
+    pub(super) fn are_done(&self) -> bool {
+        self.taken > 0 && self.taken.saturating_add(self.refused) >= self.sent
+    }
+}
+
 /// How it is with one address.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Stage {
     /// Tor does not have it: it is not connected.
     Waiting,
-    /// Tor has it, and has published it nowhere yet.
-    Publishing {
-        /// Why the last attempt failed, in tor's word.
-        failed: Option<String>,
-    },
-    /// It can be reached.
-    Published {
-        /// How often a relay took its descriptor since tor has it.
-        uploads: u32,
-        /// How often one refused it: somebody else may be publishing the same address.
-        rejected: u32,
-    },
+    /// Tor has it, and sends its descriptor to relays.
+    Publishing(Uploads),
+    /// It can be reached: a relay has its descriptor, and all that were sent it have answered. A service has two
+    /// descriptors, of two periods; the other one follows within seconds.
+    Published(Uploads),
     /// It cannot be served; with the way out.
     Failed {
         /// Why.
@@ -137,9 +151,9 @@ impl Health {
             let one = service.addresses.first()?;
             let name = &service.name;
             match &one.stage {
-                Stage::Published { .. } => None,
+                Stage::Published(_) => None,
                 Stage::Failed { why } => Some(format!("{name} is not served: {why}")),
-                Stage::Publishing { failed: Some(why) } => {
+                Stage::Publishing(Uploads { reason: Some(why), .. }) => {
                     Some(format!("{name} is not published: relays say {why}"))
                 }
                 _ => Some(format!("{name} is not published yet")),
@@ -158,6 +172,6 @@ impl Health {
     /// Whether an address was published.
     #[must_use]
     pub fn is_published(&self, address: OnionAddress) -> bool {
-        matches!(self.stage(address), Some(Stage::Published { .. }))
+        matches!(self.stage(address), Some(Stage::Published(_)))
     }
 }

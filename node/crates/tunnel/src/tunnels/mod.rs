@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-pub use health::{AddressHealth, Health, Link, ServiceHealth, Stage};
+pub use health::{AddressHealth, Health, Link, ServiceHealth, Stage, Uploads};
 
 use self::{desk::Desk, orders::Order};
 use crate::{
@@ -179,3 +179,6 @@ impl Tunnels {
         answered.await.map_err(|_| TunnelError::Stopped)?
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,9 @@
 //! A Tor network of one's own on loopback, made of Debian's tor: three directory authorities, relays that are exits
 //! too, and clients.
 //!
-//! Where tor is missing the test fails and says how to install it. Each tor has its own folder and ports below 32768,
-//! which no outgoing connection takes; all are killed, by their process ids, when the [`Network`] is dropped.
-//! Votes are seconds apart: a network is there in about ten seconds.
+//! Where tor is missing the test fails and says how to install it. Each network has an address of loopback of its own;
+//! its tors are killed, by their process ids, when the [`Network`] is dropped.
+//! Votes are seconds apart: a network is there in half a minute, later on a busy machine.
 
 mod network;
 mod ports;

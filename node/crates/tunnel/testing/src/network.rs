@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use crate::{
     TestingError,
+    ports::own_address,
     tor::{Tor, private_folder, run},
     torrc::Role,
 };
@@ -13,7 +14,7 @@ use crate::{
 /// Directory authorities: two of three make a majority.
 const AUTHORITIES: usize = 3;
 /// How long a network may take to be there, on a machine that has other things to do.
-const READY: Duration = Duration::from_secs(120);
+const READY: Duration = Duration::from_mins(2);
 /// What the authorities' keys are locked with: they are nobody's.
 const PASSPHRASE: &str = "loopback\n";
 
@@ -54,7 +55,8 @@ impl Network {
         let folder = TempDir::new().map_err(|e| TestingError::of("a folder for tor", e))?;
         let root = folder.path();
         let of_relays = options.of_relays.as_str();
-        let make = |role, name: String, more: &str| Tor::new(&name, root, role, more);
+        let address = own_address();
+        let make = |role, name: String, more: &str| Tor::new(&name, root, address, role, more);
         let mut relays = Vec::new();
         for number in 0..AUTHORITIES {
             relays.push(make(Role::Authority, format!("authority{number}"), of_relays)?);
@@ -72,9 +74,15 @@ impl Network {
             tor.configure(&authorities.concat())?;
             tor.start()?;
         }
-        let network = Self { relays, clients, _folder: folder };
-        network.clients.iter().try_for_each(|client| client.wait_until_bootstrapped(READY))?;
-        Ok(network)
+        let mut network = Self { relays, clients, _folder: folder };
+        let count = network.relays.len();
+        let ready =
+            network.clients.iter().try_for_each(|client| client.wait_until_ready(count, READY));
+        // What kept them from it is in the log of who ended, if anybody did.
+        match network.relays.iter_mut().find_map(|tor| tor.has_ended().then(|| tor.log_tail())) {
+            Some(tail) => Err(TestingError::of("a relay ended by itself; its log ends", tail)),
+            None => ready.map(|()| network),
+        }
     }
 }
 
@@ -85,7 +93,7 @@ fn authority(tor: &Tor, root: &Path) -> Result<String, TestingError> {
     let passphrase = root.join("passphrase");
     fs::write(&passphrase, PASSPHRASE).map_err(|e| TestingError::of("a passphrase", e))?;
     let ports = tor.ports();
-    let directory = format!("127.0.0.1:{}", ports.directory);
+    let directory = format!("{}:{}", ports.address, ports.directory);
     // Its passphrase comes from a descriptor, which a shell can open.
     let mut gencert = Command::new("sh");
     gencert.args(["-c", "exec tor-gencert --create-identity-key --passphrase-fd 3 -m 12 -a \"$1\" -i \"$2\" -s \"$3\" -c \"$4\" 3<\"$5\"", "sh"]);

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::Ipv4Addr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -28,14 +29,16 @@ impl Tor {
     pub(crate) fn new(
         name: &str,
         root: &Path,
+        address: Ipv4Addr,
         role: Role,
         more: &str,
     ) -> Result<Self, TestingError> {
         let folder = root.join(name);
         private_folder(&folder)?;
-        let port = |wanted| if wanted { crate::free_port() } else { 0 };
+        let port = |wanted| if wanted { crate::free_port(address) } else { 0 };
         let is_client = role == Role::Client;
         let ports = Ports {
+            address,
             relay: port(!is_client),
             directory: port(!is_client),
             control: port(true),
@@ -117,16 +120,20 @@ impl Tor {
         self.child.as_ref().map(Child::id)
     }
 
-    /// Waits until it can be used.
+    /// Waits until it can be used, and knows of so many relays.
     ///
     /// # Errors
     /// [`TestingError`], with the end of its log.
-    pub fn wait_until_bootstrapped(&self, time: Duration) -> Result<(), TestingError> {
+    pub fn wait_until_ready(&self, relays: usize, time: Duration) -> Result<(), TestingError> {
         let until = Instant::now() + time;
-        while !self.log().contains("Bootstrapped 100%") {
+        while !self.log().contains("Bootstrapped 100%") || self.relays_known() < relays {
             if Instant::now() > until {
-                let text =
-                    format!("{} has no network; its log ends: {}", self.name, self.log_tail());
+                let text = format!(
+                    "{} knows {} of {relays} relays; its log ends: {}",
+                    self.name,
+                    self.relays_known(),
+                    self.log_tail()
+                );
                 return Err(TestingError(text));
             }
             std::thread::sleep(Duration::from_millis(100));
@@ -134,16 +141,28 @@ impl Tor {
         Ok(())
     }
 
+    /// The relays in the consensus that it has.
+    fn relays_known(&self) -> usize {
+        let path = self.folder.join("cached-microdesc-consensus");
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.lines().filter(|line| line.starts_with("r ")).count()
+    }
+
+    /// Whether it ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None)))
+    }
+
     /// Its control port, `IP:PORT`.
     #[must_use]
     pub fn control(&self) -> String {
-        format!("127.0.0.1:{}", self.ports.control)
+        format!("{}:{}", self.ports.address, self.ports.control)
     }
 
     /// Its SOCKS port, `IP:PORT`, where it is a client.
     #[must_use]
     pub fn socks(&self) -> String {
-        format!("127.0.0.1:{}", self.ports.socks)
+        format!("{}:{}", self.ports.address, self.ports.socks)
     }
 
     /// Its folder.

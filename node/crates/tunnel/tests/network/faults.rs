@@ -1,5 +1,7 @@
 //! What is seen when something goes wrong.
 
+use std::time::Duration;
+
 use lucid_tunnel::{
     Link, Probe, TunnelError, Tunnels,
     onion::OnionKey,
@@ -10,10 +12,12 @@ use zeroize::Zeroizing;
 
 use crate::world::{TIME, World, run};
 
-pub async fn socks_refusals_have_their_words(world: &mut World) {
+pub(crate) async fn socks_refusals_have_their_words(world: &mut World) {
     let nobody = OnionKey::from_seed(Zeroizing::new([99; 32])).address();
     let probe = Probe::Http { path: "/".to_owned() };
-    let error = verify(&world.proxy(), nobody, 80, &probe, TIME).await.unwrap_err();
+    // Time enough for a second attempt.
+    let time = Duration::from_secs(3);
+    let error = verify(&world.proxy(), nobody, 80, &probe, time).await.unwrap_err();
     let TunnelError::Socks(SocksError::Refused { refusal: Refusal(code), .. }) = &error else {
         panic!("{error}");
     };
@@ -22,7 +26,7 @@ pub async fn socks_refusals_have_their_words(world: &mut World) {
 }
 
 /// Tor under Debian's faketime, two days ahead.
-pub async fn tor_with_a_wrong_clock_says_so(world: &mut World) {
+pub(crate) async fn tor_with_a_wrong_clock_says_so(world: &mut World) {
     world.service().kill();
     world.service().forget().unwrap();
     world.service().start_at("+2d").unwrap();

@@ -9,7 +9,7 @@ use lucid_tunnel::{
 
 use crate::world::{PASSWORD, TIME, World, run};
 
-pub async fn whoever_may_control_tor_is_asked(world: &mut World) {
+pub(crate) async fn whoever_may_control_tor_is_asked(world: &mut World) {
     let at: ControlAddress = world.service().control().parse().unwrap();
     let cookie = Credentials::Cookie(None);
     let tor = Controller::open(&at, &cookie).await.unwrap();
@@ -17,7 +17,7 @@ pub async fn whoever_may_control_tor_is_asked(world: &mut World) {
     assert!(tor.bootstrap().await.unwrap().is_done());
     assert!(tor.is_network_up().await.unwrap() && tor.has_circuits().await.unwrap());
     assert!(tor.circuits().await.unwrap().built > 0);
-    assert!(tor.uptime().await.unwrap() < Duration::from_secs(600));
+    assert!(tor.uptime().await.unwrap() < Duration::from_mins(10));
     tor.new_circuits().await.unwrap();
 
     let password = |text: &str| Credentials::Password(Password::parse(text).unwrap());
@@ -37,7 +37,8 @@ pub async fn whoever_may_control_tor_is_asked(world: &mut World) {
     let error = refused(Controller::open(&at, &own).await);
     assert!(matches!(error, TunnelError::Impostor), "it does not know our cookie: {error}");
 
-    let nobody = format!("127.0.0.1:{}", lucid_tunnel_testing::free_port()).parse().unwrap();
+    let port = lucid_tunnel_testing::free_port(std::net::Ipv4Addr::LOCALHOST);
+    let nobody = format!("127.0.0.1:{port}").parse().unwrap();
     let error = refused(Controller::open(&nobody, &cookie).await);
     assert!(error.to_string().contains("apt-get install tor"), "{error}");
 

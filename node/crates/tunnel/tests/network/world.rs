@@ -20,70 +20,73 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 /// How long anything may take on a machine that has other things to do.
-pub const TIME: Duration = Duration::from_secs(90);
+pub(crate) const TIME: Duration = Duration::from_secs(90);
 /// The password of [`World::service`]'s tor, and its hash (`tor --hash-password`).
-pub const PASSWORD: &str = "a \"quoted\\ word";
+pub(crate) const PASSWORD: &str = "a \"quoted\\ word";
 
-pub struct World {
-    pub network: Network,
-    pub server: Port,
-    pub folder: TempDir,
+pub(crate) struct World {
+    pub(crate) network: Network,
+    pub(crate) server: Port,
+    pub(crate) folder: TempDir,
 }
 
 /// Keys and list in a data folder, as the node has them.
-pub struct Files(pub TunnelFiles);
+pub(crate) struct Files(pub(crate) TunnelFiles);
 
-fn said(error: StoreError) -> KeepError {
-    let mut text = error.to_string();
-    let mut inner: &dyn Error = &error;
-    while let Some(source) = inner.source() {
-        text = format!("{text}: {source}");
-        inner = source;
-    }
-    KeepError(text)
+fn said<T>(result: Result<T, StoreError>) -> Result<T, KeepError> {
+    result.map_err(|error| {
+        let mut text = error.to_string();
+        let mut inner: &dyn Error = &error;
+        while let Some(source) = inner.source() {
+            text = format!("{text}: {source}");
+            inner = source;
+        }
+        KeepError(text)
+    })
 }
 
 impl Keep for Files {
     fn load(&self) -> Result<Option<Vec<u8>>, KeepError> {
-        self.0.list().load().map_err(said)
+        said(self.0.list().load())
     }
 
     fn save(&self, list: &[u8]) -> Result<(), KeepError> {
-        self.0.list().save(list).map_err(said)
+        said(self.0.list().save(list))
     }
 
     fn key(&self, name: &KeyName) -> Result<Zeroizing<[u8; 32]>, KeepError> {
-        self.0.key(&name.to_string()).map_err(said)
+        said(self.0.key(&name.to_string()))
     }
 
     fn make_key(&self, name: &KeyName) -> Result<Zeroizing<[u8; 32]>, KeepError> {
-        self.0.make_key(&name.to_string()).map_err(said)
+        said(self.0.make_key(&name.to_string()))
     }
 
     fn remove_key(&self, name: &KeyName) -> Result<(), KeepError> {
-        self.0.remove_key(&name.to_string()).map_err(said)
+        said(self.0.remove_key(&name.to_string()))
     }
 }
 
 /// Services that are being served.
-pub struct Running {
-    pub tunnels: Tunnels,
+pub(crate) struct Running {
+    pub(crate) tunnels: Tunnels,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Running {
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.task.await.unwrap();
     }
 }
 
 impl World {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let hash = Command::new("tor").args(["--quiet", "--hash-password", PASSWORD]).output();
         let hash = String::from_utf8(hash.expect("apt-get install tor").stdout).unwrap();
-        let cookie = "CookieAuthentication 1\n";
+        // Pairs of circuits, which tor makes ahead of need, keep six relays busy that have two cores between them.
+        let cookie = "CookieAuthentication 1\nConfluxEnabled 0\n";
         let clients =
             vec![format!("{cookie}HashedControlPassword {}\n", hash.trim()), cookie.to_owned()];
         let options = NetworkOptions { clients, ..NetworkOptions::default() };
@@ -95,16 +98,16 @@ impl World {
     }
 
     /// The tor that serves.
-    pub fn service(&mut self) -> &mut Tor {
+    pub(crate) fn service(&mut self) -> &mut Tor {
         &mut self.network.clients[0]
     }
 
     /// The SOCKS port of the tor that asks: another one.
-    pub fn proxy(&self) -> Proxy {
+    pub(crate) fn proxy(&self) -> Proxy {
         format!("socks5h://{}", self.network.clients[1].socks()).parse().unwrap()
     }
 
-    pub fn options(&self) -> TunnelOptions {
+    pub(crate) fn options(&self) -> TunnelOptions {
         let files = TunnelFiles::at(self.folder.path(), LIST_BYTES_MAX, &Disk::default());
         TunnelOptions {
             control: self.network.clients[0].control().parse().unwrap(),
@@ -114,17 +117,17 @@ impl World {
         }
     }
 
-    pub async fn run(&self) -> Running {
+    pub(crate) async fn run(&self) -> Running {
         run(Tunnels::open(self.options()).await.unwrap())
     }
 
-    pub fn new_service(&self, name: &str) -> NewService {
+    pub(crate) fn new_service(&self, name: &str) -> NewService {
         let (ports, clients) = (vec![self.server], Vec::new());
         NewService { name: name.parse().unwrap(), ports, clients, ephemeral: false }
     }
 }
 
-pub fn run((tunnels, serving): (Tunnels, Serving)) -> Running {
+pub(crate) fn run((tunnels, serving): (Tunnels, Serving)) -> Running {
     let stop = CancellationToken::new();
     let task = tokio::spawn(serving.run(stop.clone()));
     Running { tunnels, stop, task }
@@ -151,10 +154,10 @@ async fn serve() -> Port {
 }
 
 /// Fetches through a proxy as a stranger's client does: its status and body.
-pub async fn curl(proxy: &Proxy, url: &str) -> Result<String, String> {
+pub(crate) async fn curl(proxy: &Proxy, url: &str) -> Result<String, String> {
     let socks = proxy.address().to_string();
     let mut curl = Command::new("curl");
-    curl.args(["--silent", "--show-error", "--max-time", "60", "--socks5-hostname", &socks, url]);
+    curl.args(["--silent", "--show-error", "--max-time", "20", "--socks5-hostname", &socks, url]);
     let output = tokio::task::spawn_blocking(move || curl.output()).await.unwrap();
     let output = output.expect("apt-get install curl");
     match output.status.success() {

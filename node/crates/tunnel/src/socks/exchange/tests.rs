@@ -2,8 +2,11 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::*;
 
+/// How many bytes are read, and what is then said.
+type Steps = Vec<(usize, Vec<u8>)>;
+
 /// What a proxy says, step by step, each after it has read so many bytes; it gives all that it read.
-async fn scripted(steps: Vec<(usize, Vec<u8>)>) -> (Proxy, JoinHandle<Vec<u8>>) {
+async fn scripted(steps: Steps) -> (Proxy, JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(async move {
@@ -100,7 +103,7 @@ async fn each_refusal_has_its_words() {
 
 #[tokio::test]
 async fn what_does_not_speak_socks_is_named() {
-    let rows: [(Vec<(usize, Vec<u8>)>, &str); 6] = [
+    let rows: [(Steps, &str); 6] = [
         (vec![(3, b"HT".to_vec())], "another version in its greeting"),
         (vec![(3, vec![5, 0xff])], "does not take the user name"),
         (vec![(3, vec![5, 2])], "not offered"),
