@@ -44,7 +44,7 @@ impl Hardware {
     fn call(&self, card: &Path, writes: Option<&Path>) -> Call {
         // The file of the card is written through the host's memory; what the guest flushes is flushed to the disk.
         let mut words: Vec<String> =
-            ["-M", "virt", "-cpu", "cortex-a72", "-smp", "2"].map(str::to_owned).into();
+            ["-M", "virt", "-cpu", "cortex-a72", "-smp", "1"].map(str::to_owned).into();
         words.extend(
             ["-m", &MEMORY_MIB.to_string(), "-nodefaults", "-display", "none"].map(str::to_owned),
         );

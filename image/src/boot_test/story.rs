@@ -204,7 +204,8 @@ impl Story {
         let numbers: Vec<u64> =
             free.split_whitespace().filter_map(|number| number.parse().ok()).collect();
         let [total, available] = numbers[..] else { bail!("/proc/meminfo has {free:?}") };
-        let node = inside.run("systemctl show -p MainPID --value lucid-node | xargs -I{} sed -n 's/^VmRSS: *\\([0-9]*\\) kB/\\1/p' /proc/{}/status", b"")?;
+        let status = "/proc/$(systemctl show -p MainPID --value lucid-node)/status";
+        let node = inside.run(&format!("awk '$1 == \"VmRSS:\" {{ print $2 }}' {status}"), b"")?;
         let node: u64 = node.parse().with_context(|| format!("the node's memory is {node:?}"))?;
         self.told.memory_mib = Some(total.saturating_sub(available) / 1024);
         self.told.node_memory_mib = Some(node / 1024);
