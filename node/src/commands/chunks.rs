@@ -37,7 +37,7 @@ pub struct At {
     /// Chunks on their way at once; each takes up to 17 MiB of memory
     #[arg(long, value_name = "COUNT", default_value_t = 4)]
     at_once: usize,
-    /// Go through this proxy, such as socks5h://127.0.0.1:9050
+    /// Go through this proxy, such as socks5h://127.0.0.1:9050 [default: the one that is configured]
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
 }
@@ -88,8 +88,10 @@ impl Chunks {
             Self::Verify(at) => (at, "reading chunks back", "read back"),
         };
         let limits = Limits { at_once: at.at_once, ..Limits::default() };
-        let place =
-            Place::open(&at.place, &|name| env::var(name).ok(), at.proxy.as_deref(), limits)?;
+        // What the configuration says of connections counts here, too.
+        let configured = context.config.outside.proxy.as_ref().map(lucid_tunnel::socks::Proxy::url);
+        let proxy = at.proxy.as_deref().or(configured.as_ref().map(|url| url.as_str()));
+        let place = Place::open(&at.place, &|name| env::var(name).ok(), proxy, limits)?;
         let (data, begun) = (&context.config.data, Instant::now());
         let bar = context.progress(doing, Unit::Bytes, None);
         let told = &mut |moved: Moved| bar.set(moved.bytes);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lucid_core::tron::anchor::AnchorClaims;
 use lucid_tron::{
-    Client, ClientOptions, Tron,
+    Client, Tron,
     online::{self, OnlineFinding},
 };
 use tokio::runtime::Runtime;
@@ -36,8 +36,7 @@ impl Online {
                  LUCID_TRON_RPC_URL",
             )
         })?;
-        let options = ClientOptions { api_key: config.api_key.clone(), ..ClientOptions::default() };
-        let client = Client::new(config.network.endpoint.clone(), options);
+        let client = Client::new(config.network.endpoint.clone(), config.client_options());
         let client = client.map_err(|error| Failure::usage(error.to_string()))?;
         let anchors = lucid_chain::contracts::anchors_artefact();
         let anchors_code = anchors.map_err(|error| Failure::check(error.to_string()))?.init_code;

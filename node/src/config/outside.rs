@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use lucid_core::tron::{Address, Sun};
-use lucid_tron::{ApiKey, Key, Network};
+use lucid_tron::{ApiKey, ClientOptions, Key, Network};
+use lucid_tunnel::{Egress, socks::Proxy};
+use zeroize::Zeroizing;
 
 /// What the node does with networks that are not its own.
 #[derive(Clone)]
@@ -16,6 +18,10 @@ pub struct OutsideConfig {
     pub anchor_fee_per_day_max: Sun,
     /// The database in MongoDB; `None` where nothing is synced.
     pub mongo: Option<lucid_mongo::Options>,
+    /// The proxy that connections to others go through.
+    pub proxy: Option<Proxy>,
+    /// The way out: that proxy, or none.
+    pub egress: Egress,
 }
 
 /// A TRON network and how the node acts on it.
@@ -29,4 +35,15 @@ pub struct TronConfig {
     pub key: Option<Arc<Key>>,
     /// The `LucidAnchors` that anchors call; `None` where they are memos.
     pub contract: Option<Address>,
+    /// The proxy that the network is asked through, with its password.
+    pub proxy: Option<Zeroizing<String>>,
+}
+
+impl TronConfig {
+    /// How the network's server is asked.
+    #[must_use]
+    pub fn client_options(&self) -> ClientOptions {
+        let proxy = self.proxy.as_ref().map(|proxy| proxy.to_string());
+        ClientOptions { api_key: self.api_key.clone(), proxy, ..ClientOptions::default() }
+    }
 }

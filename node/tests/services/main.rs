@@ -21,6 +21,7 @@ mod hostile;
 mod ledger;
 mod life;
 mod operating;
+mod proxied;
 mod read_back;
 mod refusals;
 mod resume;

@@ -30,6 +30,8 @@ mod pinned;
 
 /// A connection is made in this time, TLS included.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// The same where somebody else makes it: onion services take their time.
+const DIAL_TIME: Duration = Duration::from_mins(1);
 /// Most bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 
@@ -51,6 +53,8 @@ pub struct Client {
     port: u16,
     tls: Option<TlsConnector>,
     time: Duration,
+    /// How connections are made; directly where nobody says.
+    dial: Option<Arc<dyn Dial>>,
 }
 
 /// What a node answered.
@@ -154,7 +158,14 @@ impl Client {
         // An IPv6 address is in brackets, which are not its own.
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let base = url.trim_end_matches('/').to_owned();
-        Ok(Self { base, host, port: authority.port_u16().unwrap_or(port), tls, time })
+        let port = authority.port_u16().unwrap_or(port);
+        Ok(Self { base, host, port, tls, time, dial: None })
+    }
+
+    /// The same, whose connections are made by `dial`: through a proxy, say.
+    #[must_use]
+    pub fn dialled_by(self, dial: Arc<dyn Dial>) -> Self {
+        Self { dial: Some(dial), ..self }
     }
 
     /// Where the node is.
@@ -248,7 +259,8 @@ impl Client {
         let no_answer = |why: String| ClientError::NoAnswer { url: self.base.clone(), why };
         let request = request.body(Full::new(Bytes::from(body)));
         let request = request.map_err(|_| ClientError::Url(format!("{}{path}", self.base)))?;
-        let connecting = tokio::time::timeout(CONNECT_TIME, self.connect()).await;
+        let time = if self.dial.is_some() { DIAL_TIME } else { CONNECT_TIME };
+        let connecting = tokio::time::timeout(time, self.connect()).await;
         let stream = connecting.map_err(|_| no_answer("no connection in time".to_owned()))?;
         let stream = stream.map_err(|error| match error.get_ref().is_some_and(is_of_tls) {
             true => ClientError::Untrusted { url: self.base.clone(), why: error.to_string() },
@@ -259,7 +271,10 @@ impl Client {
     }
 
     async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        let stream = match &self.dial {
+            Some(dial) => dial.dial(&self.host, self.port).await?,
+            None => TcpStream::connect((self.host.as_str(), self.port)).await?,
+        };
         let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
         let name = ServerName::try_from(self.host.clone()).map_err(std::io::Error::other)?;
         Ok(Box::new(tls.connect(name, stream).await?))
@@ -275,6 +290,16 @@ fn is_of_tls(error: &(dyn std::error::Error + Send + Sync + 'static)) -> bool {
                 | tokio_rustls::rustls::Error::General(_)
         )
     )
+}
+
+/// Makes connections in another way than by looking a name up and connecting.
+#[async_trait::async_trait]
+pub trait Dial: Send + Sync {
+    /// A connection with this host: a name, or an address without brackets.
+    ///
+    /// # Errors
+    /// Why there is none.
+    async fn dial(&self, host: &str, port: u16) -> std::io::Result<TcpStream>;
 }
 
 /// A connection, plain or not.

@@ -46,7 +46,7 @@ pub use self::{
     document::Collection,
     fault::{Fault, FaultKind, Retry},
     manifest::{ManifestHead, head_of},
-    options::{BatchLimits, MongoUrl, Options, OptionsError, Pauses},
+    options::{BatchLimits, MongoUrl, Options, OptionsError, Pauses, Socks5},
     ports::{Cursor, Cursors, Identity, Page, PortError, Source},
     read_back::{GoneSession, Had, LossReport, ManifestState, ReadBack, ReadBackError, stored_key},
     setup::{ADMINISTRATOR, Setup, SetupReport},

@@ -84,6 +84,24 @@ impl MongoUrl {
         &self.text
     }
 
+    /// Whether its servers are named by a name server (`mongodb+srv://`).
+    #[must_use]
+    pub fn is_srv(&self) -> bool {
+        self.text.starts_with("mongodb+srv://")
+    }
+
+    /// Whether a server of it is an onion service, which only a proxy reaches.
+    #[must_use]
+    pub fn has_onion(&self) -> bool {
+        let (_, rest) = self.text.split_once("://").unwrap_or_default();
+        let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
+        let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+        hosts.split(',').any(|host| {
+            let name = host.split(':').next().unwrap_or_default().trim_end_matches('.');
+            name.to_ascii_lowercase().ends_with(".onion")
+        })
+    }
+
     /// `text` without the password, wherever it came from.
     pub(crate) fn scrubbed(&self, text: &str) -> String {
         self.secrets
@@ -174,11 +192,30 @@ impl Default for Pauses {
     }
 }
 
+/// A SOCKS5 proxy, which resolves the servers' names. Its password is in no `Debug`, and wiped when dropped.
+#[derive(Clone)]
+pub struct Socks5 {
+    /// Its IP address, in brackets where it is IPv6.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// User name and password (RFC 1929).
+    pub credentials: (String, Zeroizing<String>),
+}
+
+impl fmt::Debug for Socks5 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "socks5h://{}:{MASK}@{}:{}", self.credentials.0, self.host, self.port)
+    }
+}
+
 /// Everything the sync is told.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub(crate) url: MongoUrl,
     pub(crate) database: String,
+    /// The proxy that all of it goes through; servers are connected with directly where there is none.
+    pub proxy: Option<Socks5>,
     /// How much is sent at once.
     pub batch: BatchLimits,
     /// How long is waited.
@@ -202,6 +239,7 @@ impl Options {
         Ok(Self {
             url,
             database: database.to_owned(),
+            proxy: None,
             batch: BatchLimits::default(),
             pauses: Pauses::default(),
             select: Duration::from_secs(5),
@@ -230,6 +268,20 @@ mod tests {
         assert_eq!(url.scrubbed("said p@ss or p%40ss"), "said *** or ***");
         let options = Options::new(url, "lucid").unwrap();
         assert!(!format!("{options:?}").contains("ss@"), "{options:?}");
+    }
+
+    #[test]
+    fn what_only_a_proxy_or_a_name_server_reaches() {
+        let check = |text: &str, srv: bool, onion: bool| {
+            let url = MongoUrl::parse(text).unwrap();
+            assert_eq!((url.is_srv(), url.has_onion()), (srv, onion), "{text}");
+        };
+        check("mongodb://h:1,x.ONION.:2/db", false, true);
+        check("mongodb://u.onion:p.onion@h/a.onion?x=.onion", false, false);
+        check("mongodb+srv://u:p@h", true, false);
+        let (user, password) = ("u".to_owned(), Zeroizing::new("pass".to_owned()));
+        let proxy = Socks5 { host: "[::1]".to_owned(), port: 9050, credentials: (user, password) };
+        assert_eq!(format!("{proxy:?}"), "socks5h://u:***@[::1]:9050");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use lucid_core::NodeId;
 use mongodb::{
     Client, Collection as Handle, Database,
     bson::{Bson, Document, RawArrayBuf, RawDocumentBuf, doc, raw::cstr, rawdoc},
-    options::ClientOptions,
+    options::{ClientOptions, Socks5Proxy},
 };
 use tokio::sync::OnceCell;
 
@@ -71,6 +71,14 @@ impl Link {
         options.connect_timeout.get_or_insert(self.options.select);
         // A primary that moved is noticed within this time.
         options.heartbeat_freq.get_or_insert(Duration::from_secs(2));
+        options.socks5_proxy = self.options.proxy.as_ref().map(|proxy| {
+            let (user, password) = &proxy.credentials;
+            Socks5Proxy::builder()
+                .host(proxy.host.clone())
+                .port(proxy.port)
+                .authentication((user.clone(), password.to_string()))
+                .build()
+        });
         let client = Client::with_options(options).map_err(refused)?;
         Ok(client.database(&self.options.database))
     }

@@ -101,6 +101,12 @@ impl Network {
 }
 
 impl Endpoint {
+    /// Its host, and its port.
+    #[must_use]
+    pub fn host_port(&self) -> (&str, u16) {
+        (self.0.host_str().unwrap_or_default(), self.0.port_or_known_default().unwrap_or_default())
+    }
+
     /// The address of a call, such as `wallet/getnowblock`.
     pub(crate) fn call(&self, path: &str) -> Url {
         let mut url = Url::clone(&self.0);

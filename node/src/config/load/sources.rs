@@ -20,7 +20,7 @@ pub(super) type Environment = Vec<(OsString, OsString)>;
 
 /// Every setting's name: the key in the file and, in upper case after [`PREFIX`], the variable. A
 /// secret can also be given by the name of a file ([`SECRETS`]).
-const NAMES: [&str; 75] = [
+const NAMES: [&str; 77] = [
     "data",
     "owner",
     "chunk_bytes",
@@ -67,6 +67,8 @@ const NAMES: [&str; 75] = [
     "witness_quorum",
     "witness_interval_ms",
     "witnessed_logs",
+    "proxy",
+    "proxy_only",
     "anchoring",
     "tron_network",
     "tron_rpc_url",
@@ -117,7 +119,7 @@ const LISTS: [&str; 7] = [
     "witnessed_logs",
 ];
 /// Settings that are true or false.
-const FLAGS: [&str; 4] = ["write_only", "public_log", "chain", "anchoring"];
+const FLAGS: [&str; 5] = ["write_only", "public_log", "chain", "proxy_only", "anchoring"];
 
 const PREFIX: &str = "LUCID_";
 /// The variable that names the configuration file. Not a setting: a file cannot name itself.

@@ -21,7 +21,7 @@ use lucid_api::{
 use lucid_core::{EntryIndex, Timestamp};
 use lucid_store::AnchorFolder;
 use lucid_tron::{
-    Client, ClientError, ClientOptions,
+    Client, ClientError,
     anchoring::{
         self, AnchoringOptions, Pauses, Progress,
         job::{Attempt, Ending, Job, Stage},
@@ -77,8 +77,9 @@ impl LocalAnchors {
         let tron = outside.tron.clone().filter(|_| outside.anchoring);
         let anchoring = match tron {
             None => None,
-            Some(TronConfig { network, api_key, key, contract }) => {
-                let asking = ClientOptions { api_key, ..ClientOptions::default() };
+            Some(config) => {
+                let asking = config.client_options();
+                let TronConfig { network, key, contract, .. } = config;
                 let client = Arc::new(Client::new(network.endpoint.clone(), asking)?);
                 let options = AnchoringOptions {
                     network,

@@ -40,7 +40,15 @@ const KEY: &str = "da146374a75310b9666e834ee4ad0866d6f4035967bfc76217c5a495fff9f
 /// Nothing outside the node.
 fn nothing() -> OutsideConfig {
     let anchor_fee_per_day_max = Sun::new(100 * Sun::PER_TRX);
-    OutsideConfig { anchoring: true, tron: None, anchor_fee_per_day_max, mongo: None }
+    let (proxy, egress) = (None, lucid_tunnel::Egress::new(None, false, 0));
+    OutsideConfig {
+        anchoring: true,
+        tron: None,
+        anchor_fee_per_day_max,
+        mongo: None,
+        proxy,
+        egress,
+    }
 }
 
 /// What anchors a log as `outside` has it, with its folder in `data`.
@@ -147,7 +155,7 @@ fn network(with_contract: bool) -> (Server, OutsideConfig) {
     server.fund("T9yD14Nj9j7xAB4dbGeiX9h8unkKHxuWwb".parse().unwrap(), 1);
     let contract = with_contract.then(|| server.put_anchors().to_string().parse().unwrap());
     let network = Network::custom(server.url().parse().unwrap());
-    let tron = TronConfig { network, api_key: None, key: Some(key), contract };
+    let tron = TronConfig { network, api_key: None, key: Some(key), contract, proxy: None };
     (server, OutsideConfig { tron: Some(tron), ..nothing() })
 }
 
