@@ -1,6 +1,12 @@
 //! Builds what a node is shipped as.
 
+mod boot_test;
+mod call;
+mod clone;
 mod containers;
+mod memory;
+mod pi;
+mod report;
 
 use std::process::ExitCode;
 
@@ -22,6 +28,10 @@ struct Cli {
 enum Command {
     /// Build the container image, give it every service's name, and push it where that is asked for
     Containers(containers::Containers),
+    /// Bake the image of a Raspberry Pi's card
+    Pi(pi::Pi),
+    /// Boot an image of `pi` under QEMU: record, cut its power, and look at what it has then
+    BootTest(boot_test::BootTest),
 }
 
 fn main() -> ExitCode {
@@ -36,9 +46,11 @@ fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Containers(containers) => containers.run(),
+        Command::Pi(pi) => pi.run(),
+        Command::BootTest(test) => test.run(),
     };
     done.unwrap_or_else(|error| {
-        containers::notice(&format!("lucid-image: {error:#}"));
+        report::notice(&format!("lucid-image: {error:#}"));
         ExitCode::from(IO)
     })
 }

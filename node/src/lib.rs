@@ -7,6 +7,7 @@
 //! Invariants: `anyhow` and printing happen here and nowhere below; no key, token or plaintext goes
 //! into what is printed or logged; every failure ends in one of the exit codes of [`failure`].
 
+pub mod board;
 pub mod cli;
 mod clock;
 pub mod commands;

@@ -80,7 +80,8 @@ fn a_lost_folder_comes_back() {
     fs::remove_dir_all(place.path("lucid-data/chunks").join(&session)).unwrap();
     fs::remove_dir_all(place.path("objects/chunks").join(&session)).unwrap();
     let lost = place.json(&["chunks", "import", &objects], 1);
-    assert_eq!((&lost["losses_count"], &lost["chunks_there"]), (&3.into(), &2.into()), "{lost}");
+    assert_eq!(lost["losses_count"], 3, "{lost}");
+    assert_eq!(lost["chunks_there"], 2, "what is here is not asked for: {lost}");
 }
 
 #[test]
@@ -106,7 +107,7 @@ fn keys_are_asked_for_and_wrong_ones_named() {
 fn a_support_bundle_holds_no_secret() {
     let place = Place::with_node();
     place.write("node.log", "it started\nit stopped\n");
-    let secret = [("LUCID_JWT_SECRET", "Secret-of-the-settings-0123456789abcdef")];
+    let secret = [("LUCID_JWT_SECRET", "a-secret-of-the-settings-long-enough")];
     let bundle =
         ["support-bundle", "-o", "s.tar.zst", "--log", "node.log", "--listen", "127.0.0.1:1"];
     let made = place.run_with(&bundle, &secret, 0);
@@ -120,7 +121,7 @@ fn a_support_bundle_holds_no_secret() {
     let log = fs::read_to_string(place.path("lucid-support/log-1.txt")).unwrap();
     assert_eq!(log, "it started\nit stopped\n");
     let key = fs::read_to_string(place.data("secrets/node.key")).unwrap();
-    for leak in [key.as_str(), "said: Secret-of-the-settings-0123456789abcdef"] {
+    for leak in [key.as_str(), "said: a-secret-of-the-settings-long-enough"] {
         place.write("node.log", format!("it started\n{leak}\n"));
         let refused = place.run_with(&[&bundle[..], &["--force"]].concat(), &secret, 1);
         assert!(

@@ -10,7 +10,8 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
 
-use super::{engine::Call, services::Platform};
+use super::services::Platform;
+use crate::call::Call;
 
 /// What compiles for another machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

@@ -2,11 +2,12 @@
 //!
 //! Nothing is run here: what a command does can be shown, and tested, without an engine.
 
-use std::{fmt, path::Path};
+use std::path::Path;
 
 use clap::ValueEnum;
 
 use super::services::Platform;
+use crate::call::Call;
 
 /// The engine's program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -14,41 +15,6 @@ pub(super) enum Engine {
     Docker,
     Podman,
     Buildah,
-}
-
-/// A command to be run.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Call {
-    pub(super) program: String,
-    pub(super) arguments: Vec<String>,
-    /// Variables that it gets beside those of this process.
-    pub(super) environment: Vec<(String, String)>,
-}
-
-impl Call {
-    pub(super) fn new<S: Into<String>>(
-        program: &str,
-        arguments: impl IntoIterator<Item = S>,
-    ) -> Self {
-        let arguments = arguments.into_iter().map(Into::into).collect();
-        Self { program: program.to_owned(), arguments, environment: Vec::new() }
-    }
-}
-
-impl fmt::Display for Call {
-    /// As it can be given to a shell.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@+%".contains(c);
-        let quoted = |text: &str| match !text.is_empty() && text.chars().all(plain) {
-            true => text.to_owned(),
-            false => format!("'{}'", text.replace('\'', r"'\''")),
-        };
-        for (name, value) in &self.environment {
-            write!(f, "{name}={} ", quoted(value))?;
-        }
-        f.write_str(&self.program)?;
-        self.arguments.iter().try_for_each(|argument| write!(f, " {}", quoted(argument)))
-    }
 }
 
 /// What is to be built.
@@ -247,11 +213,5 @@ mod tests {
         for said in ["dial tcp 127.0.0.1:5000: connect: connection refused", "unauthorized", ""] {
             assert!(!says_missing(said), "{said}");
         }
-    }
-
-    #[test]
-    fn commands_can_be_given_to_a_shell() {
-        let call = Call::new("echo", ["it's", "", "a b"]);
-        assert_eq!(call.to_string(), r"echo 'it'\''s' '' 'a b'");
     }
 }

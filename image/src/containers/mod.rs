@@ -2,18 +2,19 @@
 //!
 //! The order is compile, describe (SBOM), build, tag, push. Each step is a command of the engine or of the compiler,
 //! whose words go into a log in the output folder. A step that fails lets the others that do not need it go on; what
-//! is done is remembered after each, so that the next run goes on from there ([`memory`]).
+//! is done is remembered after each, so that the next run goes on from there ([`done`]).
 
 mod compile;
+mod done;
 mod engine;
-mod memory;
+mod plan;
 mod report;
-mod sbom;
-mod services;
+pub(crate) mod sbom;
+pub(crate) mod services;
 mod steps;
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -21,13 +22,17 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueHint};
 
-pub(crate) use self::report::notice;
 use self::{
     compile::Compiler,
     engine::{Engine, says_missing},
-    report::{Report, Row, Said},
+    plan::Plan,
     services::{Name, Platform},
-    steps::{Plan, Work, output_of},
+    steps::Work,
+};
+use crate::{
+    call::output_of,
+    clone,
+    report::{Row, Said, print_steps},
 };
 
 /// The base that the Containerfile names.
@@ -103,7 +108,7 @@ impl Containers {
 
     /// What is to be done. Names that need nothing, and those that could not be asked for, go to `rows`.
     fn plan(&self, rows: &mut Vec<Row>) -> Result<Plan> {
-        let root = root()?;
+        let root = clone::root()?;
         let engine = self.engine()?;
         check_name(&self.images, "--images", "._-/:")?;
         check_name(&self.tag, "--tag", "._-")?;
@@ -123,15 +128,9 @@ impl Containers {
         let mut platforms = self.platforms.clone();
         platforms.sort();
         platforms.dedup();
-        let target =
-            env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let target = clone::target(&root);
         let output = self.output.clone().unwrap_or_else(|| target.join("image"));
-        let git = |words: &[&str]| {
-            let call = engine::Call::new("git", words.iter().copied());
-            output_of(&call, &root)
-                .ok()
-                .map(|text| String::from_utf8_lossy(&text).trim().to_owned())
-        };
+        let git = |words: &[&str]| clone::git(&root, words);
         let revision = git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
         let source =
             git(&["remote", "get-url", "origin"]).filter(|url| url.starts_with("https://"));
@@ -199,19 +198,9 @@ impl Containers {
 
     fn show(&self, plan: &Plan) -> Result<ExitCode> {
         let steps = plan.shown();
-        Report::print_steps(&steps, self.json)?;
+        print_steps(&steps, self.json)?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// The repository that this is run in.
-fn root() -> Result<PathBuf> {
-    let here = env::current_dir().context("asking for the current folder")?;
-    let root = here.ancestors().find(|folder| folder.join("image/Containerfile").is_file());
-    let root = root.with_context(|| {
-        format!("{} is not in a clone of this project: run it there", here.display())
-    })?;
-    fs::canonicalize(root).with_context(|| format!("looking at {}", root.display()))
 }
 
 /// A part of an image's name: what registries take, and nothing that an engine could take for an option.

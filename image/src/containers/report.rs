@@ -1,40 +1,9 @@
-//! What is said: progress on standard error, and at the end what was done and what failed and why.
+//! What was done with the containers.
 
-use std::{
-    fmt::Write as _,
-    io::{self, IsTerminal, Write as _},
-    time::Duration,
-};
-
-use anyhow::{Context as _, Result};
-use indicatif::{ProgressBar, ProgressStyle};
+use anyhow::Result;
 use serde::Serialize;
 
-/// How a step ended.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-#[serde(tag = "result", content = "why", rename_all = "snake_case")]
-pub(super) enum Said {
-    /// It was done.
-    Done,
-    /// It needed not be done again.
-    Same(String),
-    /// It was tried.
-    Failed(String),
-    /// What it needs failed.
-    NotTried(String),
-}
-
-/// A step, for the table.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub(super) struct Row {
-    pub(super) step: String,
-    /// The image's full name, where the step is about one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) name: Option<String>,
-    pub(super) seconds: f64,
-    #[serde(flatten)]
-    pub(super) said: Said,
-}
+use crate::report::{Row, is_whole, print_json, print_text, table};
 
 /// All of it.
 #[derive(Debug, Serialize)]
@@ -49,154 +18,17 @@ pub(super) struct Report {
 impl Report {
     /// Whether nothing failed.
     pub(super) fn is_whole(&self) -> bool {
-        self.steps.iter().all(|row| matches!(row.said, Said::Done | Said::Same(_)))
+        is_whole(&self.steps)
     }
 
     /// # Errors
     /// Standard output's.
     pub(super) fn print(&self, json: bool) -> Result<()> {
-        if json { print_json(self) } else { print_text(&self.table()) }
-    }
-
-    /// What would be done.
-    ///
-    /// # Errors
-    /// Standard output's.
-    pub(super) fn print_steps(steps: &[(String, Vec<String>)], json: bool) -> Result<()> {
         if json {
-            return print_json(&steps);
+            return print_json(self);
         }
-        let mut text = String::new();
-        for (step, commands) in steps {
-            text.push_str(&format!("{step}\n"));
-            text.extend(commands.iter().map(|command| format!("  {command}\n")));
-        }
-        print_text(&text)
-    }
-
-    fn table(&self) -> String {
-        let mut text = String::new();
-        for Row { step, seconds, said, .. } in &self.steps {
-            let (word, why) = match said {
-                Said::Done => ("done", format!("{seconds:.1} s")),
-                Said::Same(why) => ("as before", why.clone()),
-                Said::Failed(why) => ("FAILED", why.clone()),
-                Said::NotTried(why) => ("not tried", why.clone()),
-            };
-            // Writing to a text does not fail.
-            let _ = writeln!(text, "{step:34}  {word:9}  {why}");
-        }
-        let failed = self.steps.iter().filter(|row| matches!(row.said, Said::Failed(_))).count();
-        if let Some(digest) = &self.digest {
-            let _ = writeln!(text, "image {digest}");
-        }
-        if failed > 0 {
-            let _ = writeln!(
-                text,
-                "{failed} of {} failed; run it again to go on from here",
-                self.steps.len()
-            );
-        }
-        text
-    }
-}
-
-fn print_json(value: &impl Serialize) -> Result<()> {
-    let text = serde_json::to_string(value).context("writing JSON")?;
-    print_text(&format!("{text}\n"))
-}
-
-fn print_text(text: &str) -> Result<()> {
-    io::stdout().lock().write_all(text.as_bytes()).context("writing to standard output")
-}
-
-/// Says something on standard error.
-pub(crate) fn notice(text: &str) {
-    // Where standard error is closed there is nobody to tell.
-    let _ = writeln!(io::stderr().lock(), "{text}");
-}
-
-/// How far it is.
-pub(super) struct Progress {
-    bar: Option<ProgressBar>,
-    count: usize,
-}
-
-impl Progress {
-    pub(super) fn new(count: usize) -> Self {
-        let style = ProgressStyle::with_template("{spinner} {msg} {elapsed}").ok();
-        let bar = style.filter(|_| io::stderr().is_terminal()).map(|style| {
-            let bar = ProgressBar::new_spinner().with_style(style);
-            bar.enable_steady_tick(Duration::from_millis(100));
-            bar
-        });
-        Self { bar, count }
-    }
-
-    /// A step begins; `left` is how many seconds it and the rest take, where that is known.
-    pub(super) fn begin(&self, place: usize, step: &str, left: Option<f64>) {
-        let left =
-            left.map_or_else(String::new, |seconds| format!(", about {} left", time(seconds)));
-        let text = format!("[{place}/{}] {step}{left}", self.count);
-        match &self.bar {
-            Some(bar) => bar.set_message(text),
-            None => notice(&text),
-        }
-    }
-
-    pub(super) fn end(self) {
-        if let Some(bar) = self.bar {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-fn time(seconds: f64) -> String {
-    match seconds {
-        ..=90.0 => format!("{seconds:.0} s"),
-        seconds => format!("{:.0} min", (seconds / 60.0).ceil()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_says_what_failed_and_why() {
-        let row = |step: &str, said| Row { step: step.to_owned(), name: None, seconds: 1.25, said };
-        let mut report = Report {
-            digest: Some("sha256:00".to_owned()),
-            layout: None,
-            steps: vec![
-                row("build", Said::Done),
-                row("tag api-server", Said::Same("it has it".into())),
-            ],
-        };
-        assert!(report.is_whole());
-        report.steps.push(row("push api-server", Said::Failed("connection refused".into())));
-        assert!(!report.is_whole());
-        let table = report.table();
-        for words in [
-            "build ",
-            "done       1.2 s",
-            "as before  it has it",
-            "FAILED     connection refused",
-            "image sha256:00",
-            "1 of 3 failed; run it again",
-        ] {
-            assert!(table.contains(words), "{words}: {table}");
-        }
-        let json = serde_json::to_value(&report).unwrap();
-        assert_eq!(json["steps"][2]["result"], "failed");
-        assert_eq!(json["steps"][2]["why"], "connection refused");
-        assert_eq!(json["steps"][0]["result"], "done");
-    }
-
-    #[test]
-    fn times_are_short() {
-        for (seconds, text) in [(0.4, "0 s"), (90.0, "90 s"), (91.0, "2 min"), (600.0, "10 min")] {
-            assert_eq!(time(seconds), text);
-        }
+        let image =
+            self.digest.as_ref().map_or_else(String::new, |digest| format!("image {digest}\n"));
+        print_text(&table(&self.steps, &image))
     }
 }

@@ -4,13 +4,18 @@
 //! tests and build scripts need. `cargo tree` says which those are: `cargo metadata` switches on what any part of the
 //! workspace asks for, tests too. It names no time and no random number, so that it is the same each time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{engine::Call, services::Platform};
+use super::services::Platform;
+use crate::call::{Call, output_of};
 
 const ROOT: &str = "lucid-node";
 
@@ -71,6 +76,19 @@ pub(super) fn narrower_question(platform: Platform) -> Call {
     Call::new("cargo", [&words[..], &more].concat())
 }
 
+/// The document for the clone at `root`, with what cargo says of it.
+///
+/// # Errors
+/// cargo's, and as [`document`].
+pub(crate) fn of(root: &Path, platform: Platform, base: &str) -> Result<Value> {
+    let metadata = output_of(&question(platform), root)?;
+    let tree = output_of(&narrower_question(platform), root)?;
+    let tree = String::from_utf8_lossy(&tree);
+    let lock = root.join("Cargo.lock");
+    let lock = fs::read_to_string(&lock).with_context(|| format!("reading {}", lock.display()))?;
+    document(&metadata, &tree, &lock, platform, base)
+}
+
 /// Names and versions in `cargo tree`'s answer, whose lines are `name v1.2.3`, then where it is from.
 fn compiled(tree: &str) -> BTreeSet<(&str, &str)> {
     tree.lines()
@@ -85,7 +103,7 @@ fn compiled(tree: &str) -> BTreeSet<(&str, &str)> {
 ///
 /// # Errors
 /// Where cargo's answer is not of the form that is known, or has no lucid-node in it.
-pub(super) fn document(
+fn document(
     metadata: &[u8],
     tree: &str,
     lock: &str,

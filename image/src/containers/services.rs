@@ -51,7 +51,7 @@ impl FromStr for Name {
 
 /// An architecture that the image is built for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(super) enum Platform {
+pub(crate) enum Platform {
     Amd64,
     Arm64,
 }

@@ -1,149 +1,27 @@
-//! The steps, in order, and what is done in each.
+//! Doing a plan, step by step.
 
 use std::{
     fs,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
 use super::{
     compile::{Compiler, take},
-    engine::{Building, Call, Engine},
-    memory::{self, Built, Done, Times},
-    report::{Progress, Report, Row, Said},
+    done::{Built, Done},
+    engine::Engine,
+    plan::{Plan, Step},
+    report::Report,
     sbom,
-    services::{Name, Platform},
+    services::Platform,
 };
-
-/// As much of what a failed command said goes into the table.
-const WHY_BYTES: usize = 400;
-
-/// What is to be done.
-pub(super) struct Plan {
-    pub(super) root: PathBuf,
-    pub(super) output: PathBuf,
-    pub(super) engine: Engine,
-    pub(super) platforms: Vec<Platform>,
-    /// Names with their full forms.
-    pub(super) names: Vec<(Name, String)>,
-    /// Binaries that were given.
-    pub(super) binaries: [(Platform, Option<PathBuf>); 2],
-    pub(super) compiler: Compiler,
-    pub(super) base: String,
-    /// Arguments of the Containerfile.
-    pub(super) arguments: Vec<(&'static str, String)>,
-    pub(super) push: bool,
-    /// Whether what was pushed before is taken for there.
-    pub(super) trusts_memory: bool,
-}
-
-#[derive(Clone, PartialEq, Eq, Debug)]
-enum Step {
-    Compile(Platform),
-    Describe(Platform),
-    Build,
-    Tag(Name, String),
-    Push(Name, String),
-}
-
-impl Step {
-    fn text(&self) -> String {
-        match self {
-            Self::Compile(platform) => format!("binary for {platform}"),
-            Self::Describe(platform) => format!("SBOM for {platform}"),
-            Self::Build => "build".to_owned(),
-            Self::Tag(name, _) => format!("tag {name}"),
-            Self::Push(name, _) => format!("push {name}"),
-        }
-    }
-
-    /// What its duration is kept under: one name takes as long as another.
-    fn kind(&self) -> String {
-        match self {
-            Self::Tag(..) => "tag".to_owned(),
-            Self::Push(..) => "push".to_owned(),
-            step => step.text(),
-        }
-    }
-
-    fn name(&self) -> Option<String> {
-        match self {
-            Self::Tag(_, reference) | Self::Push(_, reference) => Some(reference.clone()),
-            _ => None,
-        }
-    }
-}
-
-impl Plan {
-    fn steps(&self) -> Vec<Step> {
-        if self.names.is_empty() {
-            return Vec::new();
-        }
-        let mut steps: Vec<_> = self.platforms.iter().copied().map(Step::Compile).collect();
-        steps.extend(self.platforms.iter().copied().map(Step::Describe));
-        steps.push(Step::Build);
-        let names = || self.names.iter().cloned();
-        steps.extend(names().map(|(name, reference)| Step::Tag(name, reference)));
-        if self.push {
-            steps.extend(names().map(|(name, reference)| Step::Push(name, reference)));
-        }
-        steps
-    }
-
-    /// Each step with its commands, for `--dry-run`.
-    pub(super) fn shown(&self) -> Vec<(String, Vec<String>)> {
-        let local = "localhost/lucid-build:HASH".to_owned();
-        let text = |calls: Vec<Call>| calls.iter().map(ToString::to_string).collect();
-        let commands = |step: &Step| match step {
-            Step::Compile(platform) => match self.binary(*platform) {
-                Some(binary) => vec![format!("take {}", binary.display())],
-                None => text(vec![self.compiler.call(*platform)]),
-            },
-            Step::Describe(platform) => {
-                text(vec![sbom::question(*platform), sbom::narrower_question(*platform)])
-            }
-            Step::Build => self.with_building(&local, |building| text(self.engine.build(building))),
-            Step::Tag(_, reference) => text(vec![self.engine.tag(&local, reference)]),
-            Step::Push(_, reference) => self.with_building(&local, |building| {
-                text(vec![self.engine.push(building, reference)])
-            }),
-        };
-        self.steps().iter().map(|step| (step.text(), commands(step))).collect()
-    }
-
-    fn binary(&self, platform: Platform) -> Option<&Path> {
-        let found = self.binaries.iter().find(|(of, _)| *of == platform);
-        found.and_then(|(_, binary)| binary.as_deref())
-    }
-
-    fn context(&self) -> PathBuf {
-        self.output.join("context")
-    }
-
-    fn layout(&self) -> PathBuf {
-        self.output.join("oci")
-    }
-
-    fn digest_file(&self) -> PathBuf {
-        self.output.join("digest")
-    }
-
-    fn with_building<T>(&self, local: &str, use_it: impl FnOnce(&Building<'_>) -> T) -> T {
-        use_it(&Building {
-            local,
-            platforms: &self.platforms,
-            containerfile: &self.root.join("image/Containerfile"),
-            context: &self.context(),
-            layout: &self.layout(),
-            digest: &self.digest_file(),
-            arguments: &self.arguments,
-        })
-    }
-}
+use crate::{
+    call::{Call, output_of, shortened},
+    memory::{self, Times},
+    report::{Progress, Row, Said},
+};
 
 /// The doing of a plan.
 pub(super) struct Work {
@@ -245,13 +123,7 @@ impl Work {
 
     /// The SBOM of a platform, beside the image.
     fn describe(&self, platform: Platform) -> Result<Said> {
-        let metadata = output_of(&sbom::question(platform), &self.plan.root)?;
-        let tree = output_of(&sbom::narrower_question(platform), &self.plan.root)?;
-        let tree = String::from_utf8_lossy(&tree);
-        let lock = self.plan.root.join("Cargo.lock");
-        let lock =
-            fs::read_to_string(&lock).with_context(|| format!("reading {}", lock.display()))?;
-        let document = sbom::document(&metadata, &tree, &lock, platform, &self.plan.base)?;
+        let document = sbom::of(&self.plan.root, platform, &self.plan.base)?;
         let name = format!("sbom-{}.cdx.json", platform.architecture());
         memory::write(&self.plan.output.join(name), &document)?;
         Ok(Said::Done)
@@ -342,50 +214,7 @@ impl Work {
     /// Runs a command of a step; what it says goes into the step's log.
     fn call(&self, call: &Call, step: &Step) -> Result<()> {
         let name = step.text().replace(['/', ' '], "-");
-        let log = self.plan.output.join("logs").join(format!("{name}.log"));
-        let said = run(call, &self.plan.root)?;
-        fs::write(&log, [&said.stdout[..], &said.stderr[..]].concat())
-            .with_context(|| format!("writing {}", log.display()))?;
-        if said.status.success() {
-            return Ok(());
-        }
-        let why = String::from_utf8_lossy(&said.stderr);
-        Err(anyhow!("{} ({}; all of it in {})", last_lines(&why), said.status, log.display()))
-    }
-}
-
-fn run(call: &Call, folder: &Path) -> Result<std::process::Output> {
-    let mut command = Command::new(&call.program);
-    command.args(&call.arguments).current_dir(folder).stdin(Stdio::null());
-    command.envs(call.environment.iter().map(|(name, value)| (name, value)));
-    command.output().with_context(|| format!("running {}", call.program))
-}
-
-/// What a command prints.
-///
-/// # Errors
-/// Where it cannot be run, or fails: then what it said last.
-pub(super) fn output_of(call: &Call, folder: &Path) -> Result<Vec<u8>> {
-    let said = run(call, folder)?;
-    if !said.status.success() {
-        bail!("{}", last_lines(&String::from_utf8_lossy(&said.stderr)));
-    }
-    Ok(said.stdout)
-}
-
-/// The last lines that say anything, on one line.
-fn last_lines(text: &str) -> String {
-    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let last = &lines[lines.len().saturating_sub(3)..];
-    if last.is_empty() { "it said nothing".to_owned() } else { shortened(&last.join("; ")) }
-}
-
-/// At most [`WHY_BYTES`] of a text, printable.
-fn shortened(text: &str) -> String {
-    let printable: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    match printable.char_indices().find(|(place, _)| *place >= WHY_BYTES) {
-        None => printable,
-        Some((place, _)) => format!("{}…", &printable[..place]),
+        call.logged(&self.plan.root, &self.plan.output.join("logs").join(format!("{name}.log")))
     }
 }
 
@@ -411,12 +240,5 @@ mod tests {
         for bad in ["", "sha256:00", "{}", "sha512:00", &digest[..70]] {
             assert_eq!(digest_in(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn why_is_short_and_on_one_line() {
-        assert_eq!(last_lines("a\n\nb\nc \n\u{1b}[31md\n"), "b; c;  [31md");
-        assert_eq!(last_lines(" \n"), "it said nothing");
-        assert!(shortened(&"é".repeat(1000)).len() < WHY_BYTES + 8);
     }
 }

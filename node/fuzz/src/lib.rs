@@ -8,6 +8,7 @@
 #![allow(clippy::missing_panics_doc, reason = "a panic is how each of them reports")]
 
 mod rpc;
+mod tor;
 
 use std::io::Cursor;
 
@@ -26,7 +27,10 @@ use lucid_core::{
 use lucid_pipeline::{codec::Decompressor, open::ChunkOpener, wraps};
 use lucid_record::asciicast::Decoder;
 
-pub use self::rpc::json_rpc;
+pub use self::{
+    rpc::json_rpc,
+    tor::{onion_address, onion_descriptor, tor_reply, tunnel_list},
+};
 
 /// A decoder under test.
 pub type Target = fn(&[u8]);
@@ -45,10 +49,14 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("json_rpc", json_rpc),
     ("key_file", key_file),
     ("manifest", manifest),
+    ("onion_address", onion_address),
+    ("onion_descriptor", onion_descriptor),
     ("payload", payload),
     ("signed_note", signed_note),
     ("tile_path", tile_path),
     ("tlog_proof", tlog_proof),
+    ("tor_reply", tor_reply),
+    ("tunnel_list", tunnel_list),
     ("upload", upload),
     ("verifier_key", verifier_key),
 ];

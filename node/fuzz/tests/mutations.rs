@@ -220,6 +220,22 @@ fn anchor_entry() -> Vec<u8> {
 }
 
 /// Good inputs of a decoder.
+/// The first example of rend-spec-v3 §6.
+const ONION: &[u8] = b"pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion";
+
+/// A descriptor's outer layer: of a certificate only lengths and kinds are looked at.
+fn descriptor() -> Vec<u8> {
+    let zeros = "A".repeat(42);
+    let certificate = format!("AQgAAAAAAQ{zeros}AQAgBA{}=", "A".repeat(129));
+    let text = format!(
+        "hs-descriptor 3\ndescriptor-lifetime 180\ndescriptor-signing-key-cert\n\
+         -----BEGIN ED25519 CERT-----\n{certificate}\n-----END ED25519 CERT-----\n\
+         revision-counter 12\nsuperencrypted\n"
+    );
+    assert!(lucid_tunnel::onion::Descriptor::parse(&text).is_ok(), "the seed is good");
+    text.into_bytes()
+}
+
 fn seeds(name: &str) -> Vec<Vec<u8>> {
     let evidence = evidence();
     let note = evidence.proof.checkpoint_text();
@@ -261,10 +277,25 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
             vec![KeyFile::new(vec![wrap]).to_bytes()]
         }
         "manifest" => vec![manifest()],
+        "onion_address" => vec![ONION.to_vec()],
+        "onion_descriptor" => vec![descriptor()],
         "payload" => vec![b"\x00\x40\x28\xb5\x2f\xfd\x20\x40\x45\x00\x00\x08\x61\x61\x01".to_vec()],
         "signed_note" => vec![note.into_bytes()],
         "tile_path" => vec![b"tile/0/x001/x234/067.p/17".to_vec(), b"tile/entries/000".to_vec()],
         "tlog_proof" => vec![evidence.proof.to_text().into_bytes()],
+        "tor_reply" => vec![
+            b"250-version=0.4.9.11\r\n250+a=\r\n..x\r\n.\r\n250 OK\r\n".to_vec(),
+            b"650 STATUS_CLIENT NOTICE BOOTSTRAP PROGRESS=85 TAG=ap SUMMARY=\"a \\\"b\\\"\"\r\n".to_vec(),
+            [b"650 HS_DESC UPLOADED ", &ONION[..56], b" UNKNOWN $AB~n\r\n"].concat(),
+        ],
+        "tunnel_list" => vec![
+            [
+                br#"{"version":1,"services":[{"name":"gateway","ports":[{"port":80,"target":"[::1]:8080"}],"clients":[],"keys":[{"number":1,"address":""#,
+                ONION,
+                br#"","made_at":1,"until":null}]}]}"#.as_slice(),
+            ]
+            .concat(),
+        ],
         "upload" => vec![Upload::new(3600, Some(1 << 40)).unwrap().to_bytes()],
         "verifier_key" => vec![evidence.key.to_string().into_bytes()],
         other => panic!("no seed for {other}"),

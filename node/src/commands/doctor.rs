@@ -92,6 +92,7 @@ impl Report {
     fn of(context: &Context) -> Self {
         let config = &context.config;
         let mut checks = vec![configuration(context), machine::processor()];
+        checks.extend(machine::board());
         checks.extend([machine::cipher(config), machine::hashing(), machine::memory(config)]);
         let examined = folder::examine(context, &mut checks);
         checks.push(disk::room(&config.data, config.reserve_bytes.or(examined.reserve_bytes)));

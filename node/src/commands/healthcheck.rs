@@ -71,6 +71,7 @@ impl Healthcheck {
         context.output.print(&healthy, |h| format!("{} at {} is well", h.service, h.url))?;
         Ok(ExitCode::SUCCESS)
     }
+
     /// Asks once.
     fn ask(&self, client: &Client, service: ServiceName) -> Outcome<Healthy> {
         let path = if self.ready { "/ready" } else { "/health" };

@@ -34,3 +34,4 @@ pub mod verify;
 pub mod verify_anchor;
 pub mod verify_evidence;
 pub mod verify_session;
+pub mod verify_witness;

@@ -91,7 +91,17 @@ pub fn prove_session(store: &Store, session: SessionId, path: &Path) -> Outcome 
     let (path, chunk_files) = (path.to_owned(), Vec::new());
     let (key, extract, anchor) = (Some(key), None, AnchorPins::default());
     let online = None;
-    let request = verify_evidence::Request { path, key, chunk_files, extract, anchor, online };
+    let (witnesses, witness_quorum) = (Vec::new(), None);
+    let request = verify_evidence::Request {
+        path,
+        key,
+        witnesses,
+        witness_quorum,
+        chunk_files,
+        extract,
+        anchor,
+        online,
+    };
     verify_evidence::verify(&request).map(|_| ())
 }
 

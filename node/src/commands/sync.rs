@@ -187,7 +187,12 @@ fn compare(context: &Context, mends: bool) -> Outcome<ExitCode> {
         *before = (Some(progress.collection), sum, progress.documents);
         bar.set(sum + progress.documents);
     };
-    let report = runtime.block_on(sync.compare(mends, &tell)).map_err(Failure::io)?;
+    let report = runtime.block_on(async {
+        let report = sync.compare(mends, &tell).await;
+        sync.close().await;
+        report
+    });
+    let report = report.map_err(Failure::io)?;
     drop(bar);
     let is_right = report.is_right() || (mends && report.mended == report.differences_count);
     context.output.print(&compared(report), text)?;

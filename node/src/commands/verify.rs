@@ -38,6 +38,13 @@ pub struct Verify {
     /// For a file: the node's log key as you know it (lucid-node ledger head prints it)
     #[arg(long, value_name = "VKEY")]
     key: Option<VerifierKey>,
+    /// For a file: a witness that must have cosigned its checkpoint; repeatable (GET /api/v1/log/witnesses tells
+    /// a node's)
+    #[arg(long, value_name = "VKEY")]
+    witness: Vec<VerifierKey>,
+    /// For a file: how many of these witnesses are enough [default: all]
+    #[arg(long, value_name = "N", requires = "witness")]
+    witness_quorum: Option<usize>,
     /// For an evidence file: a chunk file it speaks of, checked against it; repeatable
     #[arg(long, value_name = "FILE")]
     chunk_file: Vec<PathBuf>,
@@ -88,6 +95,8 @@ impl Verify {
         let request = verify_evidence::Request {
             path: PathBuf::from(target),
             key: self.key,
+            witnesses: self.witness,
+            witness_quorum: self.witness_quorum,
             chunk_files: self.chunk_file,
             extract: self.extract,
             anchor: AnchorPins {
@@ -103,8 +112,12 @@ impl Verify {
     }
 
     fn only_for_files(&self) -> Outcome {
-        if self.key.is_some() || self.extract.is_some() || !self.chunk_file.is_empty() {
-            return Err(Failure::usage("--key, --chunk-file and --extract are for evidence files"));
+        let of_file = [self.key.is_some(), self.extract.is_some()];
+        let lists = [self.chunk_file.is_empty(), self.witness.is_empty()];
+        if of_file.contains(&true) || lists.contains(&false) {
+            return Err(Failure::usage(
+                "--key, --witness, --chunk-file and --extract are for evidence files",
+            ));
         }
         let of_anchor = [self.anchor_address.is_some(), self.anchor_contract.is_some()];
         if of_anchor.contains(&true) || self.network.is_some() || self.online {

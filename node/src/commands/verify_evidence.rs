@@ -20,7 +20,9 @@ use lucid_core::{
 use lucid_pipeline::open::{ChunkError, ChunkOpener};
 use serde::Serialize;
 
-use super::{online::Online, restore::Target, verify_anchor::AnchorReport};
+use super::{
+    online::Online, restore::Target, verify_anchor::AnchorReport, verify_witness::WitnessReport,
+};
 use crate::{
     cli::OutputArg,
     failure::{Failure, Outcome},
@@ -33,6 +35,10 @@ pub struct Request {
     pub path: PathBuf,
     /// The node's key, as the verifier knows it.
     pub key: Option<VerifierKey>,
+    /// Witnesses that the verifier knows.
+    pub witnesses: Vec<VerifierKey>,
+    /// How many of them are enough; all where it is not said.
+    pub witness_quorum: Option<usize>,
     /// Chunk files that it speaks of.
     pub chunk_files: Vec<PathBuf>,
     /// Where the plaintext of disclosed chunks goes.
@@ -65,6 +71,8 @@ pub struct Report {
     pub complete: Option<bool>,
     /// The chunks the file speaks of.
     pub chunks: Vec<ChunkReport>,
+    /// Who cosigned the checkpoint.
+    pub witnesses: WitnessReport,
     /// What its TRON part proves, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anchor: Option<AnchorReport>,
@@ -99,14 +107,25 @@ pub fn verify(request: &Request) -> Outcome<Report> {
     let evidence = Evidence::parse(&text).map_err(|e| named(&request.path, e.into()))?;
     let claims = evidence.verify_anchored(request.key.as_ref(), &request.anchor);
     let claims = claims.map_err(|e| named(&request.path, e.into()))?;
+    let witnesses = witness_report(&evidence.proof, &evidence.key, request)?;
     let anchor = anchor_report(&claims, request)?;
     let files = check_chunk_files(&evidence, &request.chunk_files)?;
     let extracted_bytes = match &request.extract {
         Some(path) => Some(extract(&evidence, &files, path)?),
         None => None,
     };
-    let report = report(&evidence, &claims, &files, request.key.is_some(), extracted_bytes)?;
-    Ok(Report { anchor, ..report })
+    let report = report(&evidence, &claims, &files, request.key.is_some(), witnesses)?;
+    Ok(Report { anchor, extracted_bytes, ..report })
+}
+
+fn witness_report(
+    proof: &TlogProof,
+    key: &VerifierKey,
+    request: &Request,
+) -> Outcome<WitnessReport> {
+    let quorum = request.witness_quorum;
+    WitnessReport::of(proof.checkpoint(), key, &request.witnesses, quorum)
+        .map_err(|failure| named(&request.path, failure))
 }
 
 /// What is said of the anchor, after a node of TRON was asked where one is to be.
@@ -184,6 +203,7 @@ fn verify_tlog_proof(text: &str, request: &Request) -> Outcome<Report> {
         entry,
         complete: None,
         chunks: Vec::new(),
+        witnesses: witness_report(&proof, key, request)?,
         anchor: None,
         extracted_bytes: None,
     })
@@ -278,7 +298,7 @@ fn report(
     claims: &Claims,
     files: &[(ChunkIndex, PathBuf)],
     key_pinned: bool,
-    extracted_bytes: Option<u64>,
+    witnesses: WitnessReport,
 ) -> Outcome<Report> {
     let entry = serde_json::from_slice(&evidence.entry)
         .map_err(|error| Failure::check(format!("the entry is no JSON: {error}")))?;
@@ -300,8 +320,9 @@ fn report(
         entry,
         complete: claims.complete,
         chunks: chunks.collect(),
+        witnesses,
         anchor: None,
-        extracted_bytes,
+        extracted_bytes: None,
     })
 }
 
@@ -341,6 +362,7 @@ impl Report {
             ("key", self.key.clone()),
             ("", pinned.to_owned()),
         ];
+        rows.extend(self.witnesses.rows());
         rows.extend(self.anchor.iter().flat_map(AnchorReport::rows));
         for chunk in &self.chunks {
             let range = chunk.plain_range.map_or(counted(chunk.plain_bytes, "byte"), |(a, b)| {

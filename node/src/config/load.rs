@@ -7,6 +7,7 @@
 //! Invariants: every setting goes through [`Loader::take`], so that `config show` misses none; no
 //! error repeats the text of a secret, nor that of a TOML line, which may hold one.
 
+mod board;
 mod error;
 mod governance;
 mod outside;
@@ -236,6 +237,7 @@ impl Loader {
         let log_level = self.take("log_level", "warn".to_owned(), values::log_level, some);
         let services = self.services();
         let outside = self.outside();
+        let board = self.board();
         Config {
             data,
             owner,
@@ -251,6 +253,7 @@ impl Loader {
             log_level,
             services,
             outside,
+            board,
             secrets: std::mem::take(&mut self.secrets),
             settings: std::mem::take(&mut self.settings),
         }

@@ -5,10 +5,12 @@ use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 use lucid_core::{Owner, Parameters, chunk::Suite, keys::Kek};
 use lucid_pipeline::wraps::Recipient;
 
+mod board;
 mod load;
 mod outside;
 mod services;
 
+pub use board::BoardConfig;
 pub use load::{ConfigError, Origin, Overrides, Setting};
 pub use outside::{OutsideConfig, TronConfig};
 pub use services::{LogFormat, SecretText, ServiceConfig, ServiceName, WitnessAddress};
@@ -44,6 +46,8 @@ pub struct Config {
     pub services: ServiceConfig,
     /// What concerns TRON and MongoDB.
     pub outside: OutsideConfig,
+    /// What concerns the board.
+    pub board: BoardConfig,
     /// The secrets that are given in settings themselves, to look for where none may be; those in files are there.
     pub secrets: Vec<(&'static str, SecretText)>,
     /// Every setting with its value (secrets masked) and where it came from.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use lucid_api::{Code, Problem};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::problem;
 
@@ -69,12 +69,27 @@ impl Pool {
         job.await.map_err(|error| problem::internal(&error))?
     }
 
+    /// Keeps so many of the threads from jobs until the answer is dropped; waits for those that have begun. One is
+    /// always left.
+    ///
+    /// # Errors
+    /// `internal` where the pool is closed, which it never is.
+    pub async fn hold_back(&self, threads: usize) -> Result<HeldBack, Problem> {
+        let threads = threads.min(self.threads.get() - 1);
+        let permits = u32::try_from(threads).unwrap_or(u32::MAX);
+        let held = Arc::clone(&self.turns).acquire_many_owned(permits).await;
+        held.map(HeldBack).map_err(|error| problem::internal(&error))
+    }
+
     /// Jobs that wait for their turn.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 }
+
+/// Threads that have no jobs as long as this is kept.
+pub struct HeldBack(#[expect(dead_code, reason = "it is kept for its drop")] OwnedSemaphorePermit);
 
 /// A job that waits; also one whose caller gives up.
 struct Waiting<'a>(&'a AtomicUsize);
@@ -95,6 +110,25 @@ impl Drop for Waiting<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn threads_are_held_back_and_one_is_left() {
+        let pool = Pool::new(NonZeroUsize::new(4).unwrap());
+        let free = || pool.turns.available_permits();
+        let held = pool.hold_back(2).await.unwrap();
+        assert_eq!(free(), 2);
+        let more = pool.clone();
+        let all = tokio::spawn(async move { more.hold_back(64).await.unwrap() });
+        tokio::task::yield_now().await;
+        // It waits for those that are in use; jobs that came later wait behind it.
+        assert!(!all.is_finished());
+        drop(held);
+        let all = all.await.unwrap();
+        assert_eq!(free(), 1);
+        pool.run(|| Ok(())).await.unwrap();
+        drop(all);
+        assert_eq!(free(), 4);
+    }
 
     #[tokio::test]
     async fn so_many_wait_and_no_more() {

@@ -8,6 +8,7 @@ mod hostile;
 mod log;
 mod node;
 mod parameters;
+mod renamed;
 mod servers;
 mod sessions_data;
 mod strange;
@@ -40,8 +41,8 @@ use self::{
     },
     hostile::{
         a_disk_that_is_nearly_full_is_the_nodes_own, a_full_pool_keeps_no_member_from_voting,
-        altered_rows_are_not_believed, an_index_that_differs_from_the_log_is_not_believed,
-        no_decision_ends_the_chain_or_its_own_carrying_out, the_nodes_account_is_the_nodes,
+        altered_rows_are_not_believed, no_decision_ends_the_chain_or_its_own_carrying_out,
+        the_nodes_account_is_the_nodes,
     },
     log::{the_log_is_read_and_proved, witnesses_say_what_they_saw},
     node::{CHUNK, Node, Reach},
@@ -50,6 +51,7 @@ use self::{
         blocks_and_what_the_log_says_of_parameters_must_agree,
         retention_erases_exactly_what_is_due,
     },
+    renamed::an_index_that_differs_from_the_log_is_not_believed,
     sessions_data::{
         an_index_of_another_log_or_a_damaged_one_is_made_anew,
         chunks_that_cannot_be_read_keep_nothing_else_from_being_found,

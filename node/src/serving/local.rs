@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use super::{
     Running, accounts,
+    board::{self, Figures},
     late::Late,
     outside::{anchors, sync},
     readiness::LocalReadiness,
@@ -61,11 +62,11 @@ const WITNESS_TIME: Duration = Duration::from_secs(15);
 /// The services.
 pub(super) struct Local {
     store: Arc<Store>,
-    cpu: Pool,
+    pub(super) cpu: Pool,
     pub(super) sessions: Arc<Orchestrator>,
     pub(super) authentication: Arc<dyn Authentication>,
     encryptor: Arc<dyn Encryptor>,
-    chunker: Arc<LocalChunker>,
+    pub(super) chunker: Arc<LocalChunker>,
     merkle_builder: Arc<dyn MerkleBuilder>,
     witness: Arc<LocalWitness>,
     anchors: Arc<LocalAnchors>,
@@ -74,6 +75,8 @@ pub(super) struct Local {
     sessions_data: Arc<LocalSessionsData>,
     governance: Option<Arc<LocalGovernance>>,
     public_log: bool,
+    /// What the board measures, where somebody attends to it.
+    pub(super) board: Figures,
 }
 
 impl Local {
@@ -130,6 +133,7 @@ impl Local {
             governance,
             sessions_data,
             public_log: config.services.public_log,
+            board: Figures::default(),
             store,
             cpu,
             sessions,
@@ -159,6 +163,19 @@ impl Local {
         }
     }
 
+    /// What of it the board works with.
+    pub(super) fn of_board(&self, running: &Running) -> board::Parts {
+        board::Parts {
+            readiness: self.readiness(),
+            sessions: Arc::clone(&self.sessions),
+            chunker: Arc::clone(&self.chunker),
+            cpu: self.cpu.clone(),
+            figures: self.board.clone(),
+            stop: running.stop.clone(),
+            leave: running.leave.clone(),
+        }
+    }
+
     /// Whether it can do its work.
     pub(super) fn readiness(&self) -> Arc<dyn Readiness> {
         Arc::new(LocalReadiness {
@@ -169,6 +186,7 @@ impl Local {
             sessions_data: self.sessions_data.clone(),
             governance: self.governance.clone(),
             anchors: self.anchors.clone(),
+            board: self.board.clone(),
         })
     }
 }

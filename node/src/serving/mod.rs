@@ -6,6 +6,7 @@
 //! every moment of it.
 
 mod accounts;
+mod board;
 mod folders;
 mod late;
 mod local;
@@ -51,7 +52,7 @@ use crate::{
     context::Context,
     failure::{Failure, Outcome},
     output::{Output, notice},
-    services::orchestrator::{Orchestrator, complete_abandoned},
+    services::orchestrator::{Orchestrator, complete_abandoned, tell_of_the_clock},
 };
 
 /// The completer looks this often.
@@ -65,6 +66,8 @@ const LAST_WRITES: Duration = Duration::from_secs(10);
 pub struct Running {
     /// Cancelled when the node stops.
     pub stop: CancellationToken,
+    /// Cancelled where something else than a signal asks it to.
+    pub leave: CancellationToken,
     /// Every task that writes.
     pub tasks: TaskTracker,
     /// What is counted.
@@ -90,9 +93,20 @@ pub fn run(context: &Context) -> Outcome<ExitCode> {
     if context.config.write_only && !context.config.data.exists() {
         return Err(local::write_only());
     }
+    let config = &context.config.board;
+    if let Some(path) = &config.poweroff_file {
+        board::forget_poweroff(path);
+    }
+    // From here on the light says that the node starts.
+    let opened = board::open(config);
     let store = context.open_or_create_store()?;
+    let mut attendance = None;
     let served = runtime.block_on(async {
         let local = Local::new(context, store, &running).await?;
+        let followed = opened.map(|opened| {
+            let parts = local.of_board(&running);
+            tokio::spawn(opened.follow(parts))
+        });
         completer(context, &local.sessions, &running);
         let api = rest::router(local.api(&running.metrics));
         let authentication = local.authentication.clone();
@@ -100,10 +114,26 @@ pub fn run(context: &Context) -> Outcome<ExitCode> {
         let router = gateway::router(api, authentication, options, running.metrics.clone());
         let late = Late::new(layer(service, &running));
         late.join(Joined { router, readiness: local.readiness() });
-        listen(bound, context, service, &late, future::pending(), &running).await
+        let served = listen(bound, context, service, &late, future::pending(), &running).await;
+        if let Some(followed) = followed {
+            running.stop.cancel();
+            attendance = followed.await.unwrap_or_else(|error| {
+                tracing::error!(%error, "nobody attended to the board");
+                None
+            });
+        }
+        served
     });
     // Blocking jobs that have begun are waited for: one may be writing.
     runtime.shutdown_timeout(LAST_WRITES);
+    // The light goes out when nothing is written any more.
+    drop(attendance);
+    if let (Ok(()), true, Some(path)) =
+        (&served, running.leave.is_cancelled(), &config.poweroff_file)
+    {
+        board::ask_for_poweroff(path)
+            .map_err(|error| Failure::io(format!("{}: {error}", path.display())))?;
+    }
     served.map(|()| ExitCode::SUCCESS)
 }
 
@@ -131,6 +161,7 @@ impl Running {
     fn new() -> Self {
         Self {
             stop: CancellationToken::new(),
+            leave: CancellationToken::new(),
             tasks: TaskTracker::new(),
             metrics: Metrics::new(env!("CARGO_PKG_VERSION"), cpu_features()),
         }
@@ -143,11 +174,12 @@ fn layer(service: ServiceName, running: &Running) -> RequestLayer {
     RequestLayer { service: service.as_str(), trusts_ids, metrics: running.metrics.clone() }
 }
 
-/// Closes sessions whose uploader vanished, from now on.
+/// Closes sessions whose uploader vanished, and says what is known of the clock, from now on.
 fn completer(context: &Context, sessions: &Arc<Orchestrator>, running: &Running) {
     let every = context.config.services.upload_expires_after / 4;
     let every = every.clamp(COMPLETE_EVERY_MIN, COMPLETE_EVERY);
     let (sessions, stop) = (Arc::clone(sessions), running.stop.clone());
+    running.tasks.spawn(tell_of_the_clock(Arc::clone(&sessions), stop.clone()));
     running.tasks.spawn(complete_abandoned(sessions, every, stop));
 }
 
@@ -248,6 +280,7 @@ async fn listen(
     let joined = tokio::select! {
         joined = joining => joined,
         () = signals.next() => Ok(()),
+        () = running.leave.cancelled() => Ok(()),
     };
     tracing::info!("stopping");
     if let Some(attended) = &attended {

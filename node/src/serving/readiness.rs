@@ -9,6 +9,7 @@ use lucid_api::{
 };
 use lucid_store::{DataFolder, Figures, FolderVault, Store, StoreError, Vault as _};
 
+use super::board::Figures as BoardFigures;
 use crate::services::{
     anchors::LocalAnchors, chunker::LocalChunker, cpu::Pool, governance::LocalGovernance,
     sessions_data::LocalSessionsData, vm::LocalVm,
@@ -119,6 +120,7 @@ pub(super) struct LocalReadiness {
     pub(super) sessions_data: Arc<LocalSessionsData>,
     pub(super) governance: Option<Arc<LocalGovernance>>,
     pub(super) anchors: Arc<LocalAnchors>,
+    pub(super) board: BoardFigures,
 }
 
 #[async_trait]
@@ -151,6 +153,7 @@ impl Readiness for LocalReadiness {
             chain_lag_entries: lag.map(|(entries, _)| entries),
             chain_lag_seconds: lag.map(|(_, seconds)| seconds),
             open_proposals,
+            board: self.board.get(),
             ..figures
         }
     }

@@ -3,6 +3,7 @@
 
 use std::{
     cell::Cell,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -10,7 +11,7 @@ use std::{
 use lucid_core::{
     Hash,
     merkle::{decode_bundle, verify_consistency, verify_inclusion},
-    note::{Checkpoint as OurCheckpoint, VerifierKey},
+    note::{Checkpoint as OurCheckpoint, CosigningKey, KeyName, VerifierKey},
 };
 use serde_json::{Value, json};
 use signed_note::{Note, StandardVerifier, VerifierList};
@@ -19,6 +20,7 @@ use tlog_tiles::{Checkpoint, Tile, TileHashReader, TileReader};
 use crate::{
     client::{Client, Wallet},
     server::{Form, Server},
+    support::BINARY,
 };
 
 /// Public, and read faster than people read.
@@ -257,6 +259,43 @@ fn wait<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// An auditor checks who saw the checkpoint of `evidence`, with the keys of the log and of its one witness.
+fn verified_by_witnesses(evidence: &[u8], key: &str, witness: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("session.lucid-proof");
+    std::fs::write(&file, evidence).unwrap();
+    let verify = |more: &[&str], code: i32| {
+        let mut command = Command::new(BINARY);
+        command.env_clear().current_dir(folder.path()).arg("verify").arg(&file);
+        let output = command.args(["--json", "--key", key]).args(more).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{more:?}: {said}");
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        (found["witnesses"].clone(), said)
+    };
+    let name = witness.split('+').next().unwrap();
+    let (found, _) = verify(&[], 0);
+    assert_eq!(found, json!({"cosigned": [], "unchecked": 1, "quorum": 0}));
+    let (found, _) = verify(&["--witness", witness], 0);
+    assert_eq!((&found["cosigned"][0]["witness"], &found["unchecked"]), (&json!(name), &json!(0)));
+    // A witness that is not asked by this node, and one that only has the name.
+    let other = |name: &str| {
+        let name = KeyName::new(name).unwrap();
+        CosigningKey::from_seed(name, &[7; 32]).verifier_key().to_string()
+    };
+    let (stranger, imposter) = (other("example.org/witness"), other(name));
+    let (_, said) = verify(&["--witness", witness, "--witness", &stranger], 1);
+    assert!(said.contains("1 of 2 wanted") && said.contains("example.org/witness"), "{said}");
+    let enough = ["--witness", witness, "--witness", &stranger, "--witness-quorum", "1"];
+    assert_eq!(verify(&enough, 0).0["quorum"], 1);
+    let (_, said) = verify(&["--witness", &imposter], 1);
+    assert!(said.contains("0 of 1 wanted"), "{said}");
+    verify(&["--witness", witness, "--witness", witness], 64);
+    verify(&["--witness", witness, "--witness-quorum", "2"], 64);
+    // A log's key is no witness's.
+    verify(&["--witness", key], 1);
+}
+
 #[test]
 fn one_node_witnesses_another() {
     for form in Form::BOTH {
@@ -300,7 +339,7 @@ fn one_node_witnesses_another() {
         let monitored = witness.client().got(&path);
         assert_eq!((monitored.status, String::from_utf8(monitored.body).unwrap()), (200, text));
         let evidence = owner.got(&format!("/api/v1/sessions/{session}/proof")).body;
-        assert!(String::from_utf8(evidence).unwrap().contains(by.name().as_str()));
+        verified_by_witnesses(&evidence, &key, &witness_key);
         let state = client.got("/api/v1/log/witnesses").expect(200);
         assert_eq!((&state["quorum"], &state["witnessed_size"]), (&json!(1), &json!(size)));
 

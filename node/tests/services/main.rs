@@ -11,6 +11,7 @@ mod anchoring;
 mod blocks;
 mod chain;
 mod client;
+mod clock;
 mod damaged;
 mod endings;
 mod failing;

@@ -3,6 +3,7 @@
 //! Counters grow where something happens; gauges of [`Measured`] are set when somebody asks. A gauge that
 //! a service has nothing to say about is not there, rather than 0.
 
+mod labels;
 mod measured;
 
 use std::{
@@ -12,7 +13,7 @@ use std::{
 
 use http::{Method, StatusCode};
 use prometheus_client::{
-    encoding::{EncodeLabelSet, text::encode},
+    encoding::text::encode,
     metrics::{
         counter::Counter,
         family::Family,
@@ -23,35 +24,8 @@ use prometheus_client::{
     registry::{Metric, Registry, Unit},
 };
 
-pub use self::measured::{Measured, Process};
-
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct Answered {
-    service: String,
-    route: String,
-    method: String,
-    status: u16,
-}
-
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct Service {
-    service: String,
-}
-
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct CodeLabel {
-    code: String,
-}
-
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct StateLabel {
-    state: String,
-}
-
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-struct OutcomeLabel {
-    outcome: String,
-}
+use self::labels::{Answered, CodeLabel, OutcomeLabel, Service, StateLabel};
+pub use self::measured::{BoardMeasured, Measured, Process};
 
 /// A family with one member, which is there once it was set.
 type Known<N, A> = Family<[(String, String); 0], Gauge<N, A>>;
@@ -95,6 +69,11 @@ struct Inner {
     open_proposals: Whole,
     witnessed_entries: Whole,
     witness_requests: Family<OutcomeLabel, Counter>,
+    board_celsius: Real,
+    board_slowed: Whole,
+    board_under_voltage: Whole,
+    board_under_voltages: Whole,
+    board_workers: Whole,
     started: Real,
     cpu: Family<[(String, String); 0], Counter<f64, AtomicU64>>,
     resident: Real,
@@ -148,6 +127,11 @@ impl Metrics {
             open_proposals: Known::default(),
             witnessed_entries: Known::default(),
             witness_requests: Family::default(),
+            board_celsius: Known::default(),
+            board_slowed: Known::default(),
+            board_under_voltage: Known::default(),
+            board_under_voltages: Known::default(),
+            board_workers: Known::default(),
             started: Known::default(),
             cpu: Family::default(),
             resident: Known::default(),
@@ -271,6 +255,15 @@ impl Metrics {
         if let Some(free) = free_bytes {
             self.0.free_bytes.get_or_create(&[]).set(free as f64);
         }
+        if let Some(board) = measured.board {
+            if let Some(celsius) = board.celsius {
+                self.0.board_celsius.get_or_create(&[]).set(celsius);
+            }
+            whole(&self.0.board_slowed, board.slowed.map(u64::from));
+            whole(&self.0.board_under_voltage, board.under_voltage.map(u64::from));
+            whole(&self.0.board_under_voltages, board.under_voltage.map(|_| board.under_voltages));
+            whole(&self.0.board_workers, Some(board.workers));
+        }
         let Some(process) = process else { return };
         self.0.started.get_or_create(&[]).set(process.started_seconds);
         self.0.resident.get_or_create(&[]).set(process.resident_bytes as f64);
@@ -351,6 +344,16 @@ impl Inner {
         put.plain("log_witnessed_entries", help, &self.witnessed_entries);
         let help = "Witnesses asked for a cosignature, by what came of it";
         put.plain("witness_requests", help, &self.witness_requests);
+        let help = "The processor's temperature";
+        put.unit("board_temperature", help, Unit::Celsius, &self.board_celsius);
+        let help = "Whether the firmware slows the processor down";
+        put.plain("board_throttled", help, &self.board_slowed);
+        let help = "Whether the supply's voltage is too low";
+        put.plain("board_under_voltage", help, &self.board_under_voltage);
+        let help = "Times that the supply's voltage became too low since the start";
+        put.plain("board_under_voltage_events", help, &self.board_under_voltages);
+        let help = "Workers that may seal at once: fewer while the processor is slowed down";
+        put.plain("board_workers", help, &self.board_workers);
         let mut put = Names(registry.sub_registry_with_prefix("process"));
         let help = "When the process began, since 1970";
         put.unit("start_time", help, Unit::Seconds, &self.started);

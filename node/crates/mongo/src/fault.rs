@@ -106,12 +106,8 @@ impl FaultKind {
     #[must_use]
     pub fn way_out(self) -> &'static str {
         match self {
-            Self::Unreachable => {
-                "see that mongod runs and can be reached from here; it is tried again"
-            }
-            Self::Interrupted => {
-                "it is tried again; if it stays so, look at the replica set's health"
-            }
+            Self::Unreachable => "see that mongod runs and can be reached from here",
+            Self::Interrupted => "if it stays so, look at the replica set's health",
             Self::Password => "set the right user and password in MONGO_URL (or MONGO_URL_FILE)",
             Self::Unauthorised => "grant the user the role readWrite on the database",
             Self::Refused => "look at the collection's validator: another version may have set it",

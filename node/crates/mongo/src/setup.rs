@@ -15,7 +15,7 @@ use mongodb::{
 use tokio::time::{Instant, sleep};
 use zeroize::Zeroizing;
 
-use crate::{Fault, FaultKind, Options};
+use crate::{Fault, FaultKind, Options, write};
 
 /// The administrator's name.
 pub const ADMINISTRATOR: &str = "root";
@@ -60,9 +60,9 @@ impl Setup {
         let wanted = wanted.await.map_err(|error| self.fault(&error, "the address of MongoDB"))?;
         let (set, member, user) = named(&wanted)?;
         let open = self.connect(None)?;
-        let replica_set = self.initiate(&open, &set, &member).await?;
-        self.wait_for_primary(&open).await?;
-        let administrator = self.make_administrator(&open).await?;
+        let made = self.as_nobody(&open, &set, &member).await;
+        write::end(open).await;
+        let (replica_set, administrator) = made?;
         let admin = self.connect(Some(
             Credential::builder()
                 .username(ADMINISTRATOR.to_owned())
@@ -70,8 +70,21 @@ impl Setup {
                 .source("admin".to_owned())
                 .build(),
         ))?;
-        let user = self.make_user(&admin, user).await?;
-        Ok(SetupReport { replica_set, administrator, user })
+        let user = self.make_user(&admin, user).await;
+        write::end(admin).await;
+        Ok(SetupReport { replica_set, administrator, user: user? })
+    }
+
+    /// What a server that has no user yet lets anybody do: whether the set and the administrator had to be made.
+    async fn as_nobody(
+        &self,
+        open: &Client,
+        set: &str,
+        member: &str,
+    ) -> Result<(bool, bool), Fault> {
+        let replica_set = self.initiate(open, set, member).await?;
+        self.wait_for_primary(open).await?;
+        Ok((replica_set, self.make_administrator(open).await?))
     }
 
     /// The server, past the replica set that it may not have yet, as nobody or as the administrator.

@@ -128,6 +128,12 @@ impl Sync {
         Ok(())
     }
 
+    /// Ends the connection and the driver's tasks: to be called before the runtime ends, after
+    /// [`run`](Self::run). Nothing can be sent or compared afterwards.
+    pub async fn close(&self) {
+        self.shared.link.close().await;
+    }
+
     /// How far it is, and what went wrong.
     #[must_use]
     pub fn status(&self) -> Status {

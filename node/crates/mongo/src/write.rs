@@ -4,7 +4,7 @@
 //! already is read and compared, and replaced only where it differs. Every write waits for a majority, and may be
 //! sent again without harm; so whoever sends retries, and no transaction is needed.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use futures_util::TryStreamExt;
 use lucid_core::NodeId;
@@ -23,6 +23,19 @@ use crate::{
 
 /// The code of an error about an `_id` that is there already.
 const DUPLICATE: i32 = 11000;
+
+/// A server that does not answer is not taken leave of for longer.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Ends a client's tasks, see [`Link::close`].
+pub(crate) async fn end(client: Client) {
+    let leave = client.clone().shutdown();
+    if tokio::time::timeout(GOODBYE, leave).await.is_err() {
+        // The server forgets the driver's sessions by itself. What is left here is ended without asking it.
+        let rest = tokio::time::timeout(GOODBYE, client.shutdown().immediate(true)).await;
+        tracing::debug!(ended = rest.is_ok(), "MongoDB's driver was ended without the server");
+    }
+}
 
 /// A database, connected with when it is first needed.
 pub(crate) struct Link {
@@ -57,9 +70,17 @@ impl Link {
         options.server_selection_timeout = Some(self.options.select);
         options.connect_timeout.get_or_insert(self.options.select);
         // A primary that moved is noticed within this time.
-        options.heartbeat_freq.get_or_insert(std::time::Duration::from_secs(2));
+        options.heartbeat_freq.get_or_insert(Duration::from_secs(2));
         let client = Client::with_options(options).map_err(refused)?;
         Ok(client.database(&self.options.database))
+    }
+
+    /// Ends the driver's tasks. A runtime that ends while the driver still says goodbye to the server drops one task
+    /// that another one asks, and the driver panics: to be called before that. Nothing can be asked afterwards.
+    pub(crate) async fn close(&self) {
+        if let Some(database) = self.database.get() {
+            end(database.client().clone()).await;
+        }
     }
 
     /// The collection as raw documents.

@@ -5,6 +5,7 @@
 //! lock                                held with flock while the folder is open; has the holder's process id
 //! secrets/  keys/  chunks/  sessions/  log/  db/
 //! opening/<session>                   an empty mark while a session's files are made (see `store`)
+//! log.remade/                         a log that is being read back from elsewhere (see `remake`)
 //! ```
 //!
 //! Where keys and chunks are another process's, there are two folders with a lock each ([`FolderKind`]):

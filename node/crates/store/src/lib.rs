@@ -27,6 +27,7 @@ pub mod small_file;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod tunnel_files;
 pub mod vault;
 pub mod witness;
 
@@ -51,6 +52,7 @@ pub use store::{
     Committed, CreateOptions, LedgerOptions, OpenOptions, ParameterChanges, Recovery, Repair,
     SealRequest, Sealed, Store, UserChanges,
 };
+pub use tunnel_files::TunnelFiles;
 pub use vault::{
     Ciphers, CommittedChunk, FolderVault, Lease, NoCiphers, Presence, RemoteVault, Transport,
     Vault, VaultCall, VaultFailure, VaultOptions, VaultReply, Verdict, dispatch,

@@ -5,7 +5,8 @@
 //! follow from those when the folder is opened.
 //!
 //! Nothing is a log until it is whole: it grows in `log.remade`, and has its name when its head is the one that
-//! was read back. A crash before that leaves a folder without a log, in which it is begun again.
+//! was read back. A crash before that leaves a folder without a log, in which it is begun again. Indexes that are
+//! there stay, unless a better one can be made: salts and commitments are nowhere else but in chunk files.
 
 use std::{
     fs,
@@ -29,7 +30,7 @@ use crate::{
 };
 
 /// A log that is not whole yet.
-const UNFINISHED: &str = "log.remade";
+pub(crate) const UNFINISHED: &str = "log.remade";
 /// Bytes of a manifest gathered before they are written.
 const BUFFER_BYTES: usize = 64 << 10;
 
@@ -132,8 +133,8 @@ impl Remake {
         path.try_exists().doing("look for", &path)
     }
 
-    /// Makes an empty index for a session that was open, where its key is there or is another process's to have: at the
-    /// next start those of its chunk files that are whole are taken up. Says whether there is one.
+    /// Makes an empty index for a session that was open and has none, where its key is there or is another process's to
+    /// have: at the next start those of its chunk files that are whole are taken up. Says whether there is one.
     ///
     /// # Errors
     /// The operating system's.
@@ -141,7 +142,10 @@ impl Remake {
         if self.has_vault() && !self.has_key(session)? {
             return Ok(false);
         }
-        self.sessions.make(session)?;
+        let path = self.sessions.index_path(session);
+        if !path.try_exists().doing("look for", &path)? {
+            self.sessions.make(session)?;
+        }
         Ok(true)
     }
 
@@ -161,8 +165,8 @@ impl Remake {
     }
 
     /// Makes a session's index from its manifest and what its chunk files begin with: what the session's tree
-    /// is made of. Says whether that gave the session's root; where it does not, or a file is not a chunk's, there
-    /// is no index.
+    /// is made of. Says whether that gave the session's root; where it does not, or a file is not a chunk's, what
+    /// was there stays as it is.
     ///
     /// # Errors
     /// [`StoreError::Damaged`] where there is no manifest with this hash; the operating system's.
@@ -171,18 +175,22 @@ impl Remake {
         let file = read(&path, Some(manifest_hash))?;
         let file = file.ok_or_else(|| damaged(&path, "it is missing"))?;
         let path = self.sessions.index_path(session);
-        let made = self.index_of(session, &file, &path);
-        if !matches!(made, Ok(true)) && path.exists() {
-            self.disk.remove(&path).doing("remove", &path)?;
-        }
-        match made {
+        let made = path.with_extension("remade");
+        let is_whole = match self.index_of(session, &file, &made) {
             Err(
                 StoreError::Damaged { .. }
                 | StoreError::ChunkMissing { .. }
                 | StoreError::Chunk { .. },
-            ) => Ok(false),
-            made => made,
+            ) => false,
+            is_whole => is_whole?,
+        };
+        if is_whole {
+            self.disk.rename(&made, &path).doing("rename", &made)?;
+            self.disk.sync_folder(parent(&path)).doing("sync", parent(&path))?;
+        } else {
+            self.disk.remove(&made).doing("remove", &made)?;
         }
+        Ok(is_whole)
     }
 
     fn index_of(

@@ -3,20 +3,21 @@
 use std::fs;
 
 use lucid_core::{Timestamp, chunk::Suite, counted};
-use lucid_hal::cpu;
+use lucid_hal::{
+    board::{Board, Wanted, identity::Identity},
+    cpu,
+};
 use lucid_pipeline::aead::{self, Implementation};
 
 use super::Line;
-use crate::{clock::clock_is_kept, config::Config, output::human_bytes};
+use crate::{
+    clock::{built_after, clock_is_kept},
+    config::Config,
+    output::human_bytes,
+};
 
 /// What the pipeline needs besides its chunks.
 const PIPELINE_BYTES: u64 = 32 << 20;
-/// Seconds since 1970 before which this program was not built, where the build does not say more:
-/// 2026-11-01.
-const BUILT_AFTER: &str = match option_env!("SOURCE_DATE_EPOCH") {
-    Some(seconds) => seconds,
-    None => "1793491200",
-};
 /// A clock that was set right by less than this is no fault.
 const STEP_MS_MAX: u64 = 60_000;
 
@@ -36,6 +37,40 @@ pub(super) fn processor() -> Line {
         names => names.join(" "),
     };
     Line::ok("processor", format!("{model}: {features}"))
+}
+
+/// The board: which it is, how hot, and how well it is fed. Nothing of it is used for this.
+pub(super) fn board() -> Option<Line> {
+    let (mut board, _) = Board::open(&Wanted::default());
+    let Identity { model, serial } = board.identity;
+    let reading = match board.sensors.read() {
+        Ok(reading) => reading,
+        Err(error) => {
+            return Some(Line::warn("board", error.to_string(), "look at the kernel's log: dmesg"));
+        }
+    };
+    let serial = serial.map(|serial| format!("serial {serial}"));
+    let temperature = reading.temperature.map(|temperature| temperature.to_string());
+    let found: Vec<_> = [model, serial, temperature].into_iter().flatten().collect();
+    let found = found.join(", ");
+    let Some(throttling) = reading.throttling else {
+        return (!found.is_empty()).then(|| Line::ok("board", found));
+    };
+    if throttling.was_under_voltage() {
+        let when = if throttling.is_under_voltage() { "is" } else { "was, since the start," };
+        let found = format!("{found}; the supply's voltage {when} too low");
+        let remedy = "use the supply that the board's maker names, and a short cable: a board that is not fed \
+                      loses what its card was writing";
+        return Some(Line::warn("board", found, remedy));
+    }
+    Some(match throttling.is_slowed() {
+        true => Line::warn(
+            "board",
+            format!("{found}; slowed down"),
+            "cool it: a fan, or room around it",
+        ),
+        false => Line::ok("board", found),
+    })
 }
 
 pub(super) fn cipher(config: &Config) -> Line {
@@ -94,8 +129,7 @@ fn available_bytes() -> Option<u64> {
 /// What a clock says goes into every entry, so a wrong one makes true records look false.
 pub(super) fn clock(now: Timestamp, last_entry: Option<Timestamp>) -> Line {
     let remedy = "set the clock: timedatectl set-ntp true";
-    let built = BUILT_AFTER.parse::<u64>().unwrap_or(0).saturating_mul(1000);
-    let built = Timestamp::from_unix_millis(built);
+    let built = built_after();
     if now < built {
         let found = format!("it says {now}; this program was not built before {built}");
         return Line::fail("clock", found, remedy);

@@ -92,11 +92,22 @@ async fn read(
     options: Options,
     node_id: NodeId,
     key: &VerifierKey,
-    mut remake: Option<Remake>,
+    remake: Option<Remake>,
 ) -> Outcome<Answer> {
     let bar = Progress::new(context.progress, "verifying entries", Unit::Items, None);
     let back = ReadBack::open(options, key, &|read, _| bar.set(read)).await.map_err(failure)?;
     drop(bar);
+    let answer = make(context, node_id, &back, remake).await;
+    back.close().await;
+    answer
+}
+
+async fn make(
+    context: &Context,
+    node_id: NodeId,
+    back: &ReadBack,
+    mut remake: Option<Remake>,
+) -> Outcome<Answer> {
     let head = back.head();
     if let Some(remake) = &mut remake {
         let bar = Progress::new(context.progress, "writing the log", Unit::Items, Some(head.size));
@@ -281,11 +292,10 @@ impl Had for Place {
 
     async fn has_chunk(&self, session: SessionId, index: ChunkIndex) -> Result<bool, PortError> {
         let mut told = self.lock();
-        let Some(remake) = &told.remake else { return Ok(false) };
-        if !remake.has_vault() {
+        let Some(remake) = told.remake.as_ref().filter(|remake| remake.has_vault()) else {
             // They are not looked for, and not said to be gone.
             return Ok(true);
-        }
+        };
         let has = tokio::task::block_in_place(|| remake.has_chunk(session, index));
         told.kept(has)
     }

@@ -20,7 +20,7 @@ pub(super) type Environment = Vec<(OsString, OsString)>;
 
 /// Every setting's name: the key in the file and, in upper case after [`PREFIX`], the variable. A
 /// secret can also be given by the name of a file ([`SECRETS`]).
-const NAMES: [&str; 69] = [
+const NAMES: [&str; 75] = [
     "data",
     "owner",
     "chunk_bytes",
@@ -79,6 +79,12 @@ const NAMES: [&str; 69] = [
     "mongo_url",
     "mongo_url_file",
     "mongo_database",
+    "board_light",
+    "board_button_pin",
+    "board_fan_pin",
+    "board_fan_on_at",
+    "board_watchdog",
+    "board_poweroff_file",
     "api_server_url",
     "authentication_url",
     "session_chunker_url",

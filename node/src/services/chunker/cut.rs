@@ -17,6 +17,7 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, Sleep},
 };
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::{Parts, beyond, bytes_max};
@@ -36,13 +37,15 @@ enum Event {
     Acknowledged(Answer<u64>),
     /// What is in the buffer has waited long enough.
     Due,
-    /// The node stops.
+    /// Uploads are to end with what they have.
     Stop,
 }
 
 /// A body on its way.
 pub(super) struct Cut {
     parts: Arc<Parts>,
+    /// Cancelled when this upload is to end with what it has.
+    stop: CancellationToken,
     lease: Lease,
     next: ChunkIndex,
     /// Bytes acknowledged.
@@ -63,6 +66,7 @@ pub(super) struct Cut {
 impl Cut {
     pub(super) fn new(parts: Arc<Parts>, lease: &Lease) -> Self {
         Self {
+            stop: parts.uploads(),
             lease: lease.clone(),
             next: lease.next,
             offset: lease.offset,
@@ -112,7 +116,7 @@ impl Cut {
             Some(joined) = self.sealing.next(), if !self.sealing.is_empty() => {
                 Event::Sealed(joined.unwrap_or_else(|error| Err(problem::internal(&error))))
             }
-            () = self.parts.stop.cancelled(), if reading => Event::Stop,
+            () = self.stop.cancelled(), if reading => Event::Stop,
             () = &mut self.due, if reading && !self.buffer.is_empty() => Event::Due,
             piece = body.next(), if reading && room => Event::Piece(piece),
         }
@@ -124,7 +128,12 @@ impl Cut {
             Event::Piece(Some(Err(problem))) => self.end(Err(problem)),
             Event::Piece(None) => self.end(Ok(())),
             Event::Stop => {
-                let detail = "the node is stopping; what was acknowledged is kept: go on later";
+                let detail = match self.parts.stop.is_cancelled() {
+                    true => "the node is stopping; what was acknowledged is kept: go on later",
+                    false => {
+                        "ended at the node; what was acknowledged is kept: ask how the session is"
+                    }
+                };
                 self.end(Err(Problem::new(Code::Unavailable, detail)));
             }
             Event::Due => self.seal(),

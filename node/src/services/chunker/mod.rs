@@ -15,7 +15,7 @@ mod cut;
 use std::{
     num::NonZeroUsize,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -60,6 +60,8 @@ struct Parts {
     checks: Checks,
     options: ChunkerOptions,
     stop: CancellationToken,
+    /// The uploads that are under way end when it is cancelled; those that begin later have another.
+    uploads: Mutex<CancellationToken>,
     active: AtomicUsize,
 }
 
@@ -107,10 +109,18 @@ impl LocalChunker {
             compressors: Compressors::new(workers, chunk_bytes),
             checks: Checks::default(),
             options,
+            uploads: Mutex::new(stop.child_token()),
             stop,
             active: AtomicUsize::new(0),
         };
         Self { parts: Arc::new(parts), tasks }
+    }
+
+    /// Ends the uploads that are under way with what they have, so that their sessions can be sealed.
+    pub fn end_uploads(&self) {
+        let next = self.parts.stop.child_token();
+        let mut uploads = self.parts.uploads.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *uploads, next).cancel();
     }
 
     /// Uploads that are under way.
@@ -139,6 +149,11 @@ impl Parts {
         let workers = self.options.workers.get();
         self.plain.fit((workers + 2) * chunk_bytes);
         self.compressors.fit(workers, chunk_bytes);
+    }
+
+    /// What ends an upload that begins now.
+    fn uploads(&self) -> CancellationToken {
+        self.uploads.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn upload(self: Arc<Self>, job: UploadJob, body: BodyStream) -> Answer<Uploaded> {

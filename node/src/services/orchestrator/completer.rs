@@ -62,9 +62,58 @@ impl Orchestrator {
     }
 }
 
+impl Orchestrator {
+    /// Seals every open session over what is acknowledged; gives how many, and how many are still uploaded to or
+    /// could not be sealed.
+    ///
+    /// # Errors
+    /// The store's, where sessions cannot be listed. What fails with one session is logged.
+    pub async fn seal_open(&self) -> Answer<(usize, usize)> {
+        let (mut sealed, mut left) = (0, 0);
+        for session in self.run(|parts| parts.open(|_| true)).await? {
+            match self.seal(session, false).await {
+                Ok(_) => sealed += 1,
+                // Somebody ended it just now.
+                Err(problem) if matches!(problem.code, Code::SessionState | Code::Gone) => {}
+                Err(problem) => {
+                    left += 1;
+                    if problem.code != Code::UploadInUse {
+                        tracing::error!(%session, %problem, "a session cannot be sealed");
+                    }
+                }
+            }
+        }
+        Ok((sealed, left))
+    }
+
+    /// Puts something about the node itself into the log; durable when this returns.
+    ///
+    /// # Errors
+    /// The log's.
+    pub async fn tell(&self, event: &'static str, detail: String) -> Answer<()> {
+        self.run(move |parts| {
+            parts.store.append_event(event, detail, now()).map(drop).map_err(of_store)
+        })
+        .await
+    }
+}
+
 impl super::Parts {
     /// Open sessions whose uploads have expired.
     fn abandoned(&self) -> Answer<Vec<SessionId>> {
+        self.open(|session| {
+            let expired = self
+                .upload_state(session)
+                .map(|state| state.expires_at.is_some_and(|at| at <= now()));
+            expired.unwrap_or_else(|problem| {
+                tracing::warn!(%session, %problem, "its upload cannot be read");
+                false
+            })
+        })
+    }
+
+    /// Open sessions of which `wanted` is true.
+    fn open(&self, wanted: impl Fn(SessionId) -> bool) -> Answer<Vec<SessionId>> {
         let filter = SessionFilter { state: Some(State::Open), ..SessionFilter::default() };
         let (mut found, mut after) = (Vec::new(), None);
         loop {
@@ -72,18 +121,8 @@ impl super::Parts {
             let page = self.store.sessions(&filter, after, limit).map_err(of_store)?;
             let Some(last) = page.last() else { return Ok(found) };
             after = Some(last.session);
-            for row in page {
-                let expired = self
-                    .upload_state(row.session)
-                    .map(|state| state.expires_at.is_some_and(|at| at <= now()));
-                match expired {
-                    Ok(true) => found.push(row.session),
-                    Ok(false) => {}
-                    Err(problem) => {
-                        tracing::warn!(session = %row.session, %problem, "its upload cannot be read");
-                    }
-                }
-            }
+            found
+                .extend(page.into_iter().map(|row| row.session).filter(|session| wanted(*session)));
         }
     }
 }

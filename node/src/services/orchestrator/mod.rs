@@ -11,6 +11,7 @@
 
 mod blocks;
 mod completer;
+mod dates;
 mod holds;
 mod ledger;
 mod log;
@@ -37,9 +38,9 @@ use lucid_store::{Lease as StoreLease, Order, SealRequest, SessionFilter, Store}
 use tokio::sync::broadcast;
 use tracing::Instrument;
 
-pub use self::completer::complete_abandoned;
 use self::holds::Holds;
 pub(super) use self::view::{api_state, split, store_state};
+pub use self::{completer::complete_abandoned, dates::tell_of_the_clock};
 use super::{cpu::Pool, problem, problem::of_store};
 use crate::{SOFTWARE, commands::session::new_id, context::now, policy};
 

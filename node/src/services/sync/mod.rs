@@ -61,6 +61,7 @@ impl LocalSync {
         if let Some(sync) = sync.await {
             sync.run(&stop).await;
         }
+        self.close().await;
     }
 
     /// How far it is; nothing before the log has said whose it is.
@@ -91,6 +92,13 @@ impl LocalSync {
             false => sync.verify(tell).await,
         };
         report.map_err(|fault| fault.to_string())
+    }
+
+    /// Ends the connection: before the runtime ends, and after all else.
+    pub async fn close(&self) {
+        if let Some(sync) = self.sync.get() {
+            sync.close().await;
+        }
     }
 
     async fn sync(&self) -> Result<&Sync, String> {

@@ -10,13 +10,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use lucid_api::{
     Code, Problem,
-    ports::{
-        Answer, BlockLog, ConsistencyProof, InclusionProof, ListIndexed, ListOrder, LogEntry,
-        LogHead, SessionState, Support, TransparencyLog,
-    },
+    ports::{Answer, BlockLog, Support},
 };
 use lucid_chain::{
     ChainId, Signer, Unsigned,
@@ -26,7 +22,7 @@ use lucid_chain::{
         governance::{Action, ProposalId, Proposed, Support as Said, vote},
     },
 };
-use lucid_core::{EntryIndex, Hash, merkle::TilePath};
+use lucid_core::Hash;
 use lucid_store::{Disk, Projection};
 use serde_json::{Value, json};
 
@@ -55,7 +51,7 @@ pub(super) async fn with_others(node: &Node, others: u8, blocks: Arc<dyn BlockLo
 }
 
 /// Waits until something is so.
-async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub(super) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look().await {
@@ -241,6 +237,22 @@ fn alter(node: &Node, kind: u8, old: &[u8], new: &[u8]) {
     database.flush().unwrap();
 }
 
+/// Dates a block another time, with the hash that its header then has.
+fn date_anew(node: &Node, number: u64) {
+    let folder = node.folder.path().join("vm/evm");
+    let (database, _) =
+        Projection::open(&folder, "lucid-evm 2", 1 << 20, &Disk::default()).unwrap();
+    let tree = database.tree("evm").unwrap();
+    let key = [b"b", &number.to_be_bytes()[..]].concat();
+    let row = tree.get(&key).unwrap().unwrap();
+    let mut header = row[Hash::BYTES..].to_vec();
+    let at = header.windows(9).position(|part| part == b"\"time\":\"2").unwrap() + 8;
+    header[at] ^= 1;
+    let row = [Hash::of(&header).as_bytes(), &header[..]].concat();
+    tree.insert(key, row).unwrap();
+    database.flush().unwrap();
+}
+
 pub(super) async fn altered_rows_are_not_believed(reach: Reach) {
     let node = Node::new(reach).await;
     let vm = with_others(&node, 1, node.blocks.clone()).await;
@@ -277,6 +289,16 @@ pub(super) async fn altered_rows_are_not_believed(reach: Reach) {
     });
     assert_eq!(found.await.unwrap().owner, "TOwner");
     assert_eq!(vm.evm.chain().await.unwrap(), head);
+    let blocks = vm.evm.blocks(asker(), None, 10).await.unwrap();
+    vm.stop().await;
+
+    // When a block was made, in its header.
+    date_anew(&node, 1);
+    let vm = with_others_again(&node).await;
+    assert_eq!(code(vm.evm.blocks(asker(), None, 10).await), Code::Unavailable);
+    let found =
+        until("they are told as they were", async || vm.evm.blocks(asker(), None, 10).await.ok());
+    assert_eq!(found.await, blocks);
     vm.stop().await;
 
     // What is in the log can be read from its beginning.
@@ -290,67 +312,6 @@ async fn with_others_again(node: &Node) -> Vm {
     let vm = node.vm("vm", node.blocks.clone()).await;
     vm.registered(1).await;
     vm
-}
-
-/// A log in which entries can be another owner's than those that were taken up from it.
-struct Renamed {
-    log: Arc<dyn TransparencyLog>,
-    is_renamed: AtomicBool,
-}
-
-#[async_trait]
-impl TransparencyLog for Renamed {
-    async fn head(&self) -> Answer<LogHead> {
-        self.log.head().await
-    }
-    async fn resource(&self, path: TilePath) -> Answer<Bytes> {
-        self.log.resource(path).await
-    }
-    async fn entries(&self, from: EntryIndex, limit: u32) -> Answer<Vec<LogEntry>> {
-        let mut entries = self.log.entries(from, limit).await?;
-        if self.is_renamed.load(Ordering::Relaxed) {
-            for entry in &mut entries {
-                entry.entry = entry.entry.replace("TOwner", "TOther");
-            }
-        }
-        Ok(entries)
-    }
-    async fn inclusion(&self, index: EntryIndex, size: u64) -> Answer<InclusionProof> {
-        self.log.inclusion(index, size).await
-    }
-    async fn consistency(&self, from: u64, to: u64) -> Answer<ConsistencyProof> {
-        self.log.consistency(from, to).await
-    }
-    async fn keep_cosignatures(&self, checkpoint: String, lines: Vec<String>) -> Answer<bool> {
-        self.log.keep_cosignatures(checkpoint, lines).await
-    }
-}
-
-pub(super) async fn an_index_that_differs_from_the_log_is_not_believed(reach: Reach) {
-    let node = Node::new(reach).await;
-    let session = node.sealed(b"somebody's").await;
-    let renamed = Arc::new(Renamed { log: node.log.clone(), is_renamed: AtomicBool::new(false) });
-    let index = node.index("index", renamed.clone(), node.sessions.clone()).await;
-    let list = || {
-        let list = ListIndexed {
-            owner: Some("TOwner".parse().unwrap()),
-            state: Some(SessionState::Sealed),
-            from: None,
-            until: None,
-            order: ListOrder::Newest,
-            after: None,
-            limit: 10,
-        };
-        index.port.list(list)
-    };
-    let found = until("it is listed", async || list().await.ok()).await;
-    assert_eq!(found[0].session_id, session.session_id);
-    renamed.is_renamed.store(true, Ordering::Relaxed);
-    assert_eq!(code(list().await), Code::Unavailable);
-    renamed.is_renamed.store(false, Ordering::Relaxed);
-    let again = until("it is made anew, and listed", async || list().await.ok());
-    assert_eq!(again.await, found);
-    index.stop().await;
 }
 
 pub(super) async fn no_decision_ends_the_chain_or_its_own_carrying_out(reach: Reach) {

@@ -104,7 +104,11 @@ impl Evm for LocalVm {
     }
 
     async fn blocks(&self, asker: Asker, before: Option<u64>, limit: u32) -> Answer<BlockPage> {
-        self.read(&asker, move |running| running.blocks(before, limit)).await
+        let page = self.read(&asker, move |running| running.blocks(before, limit)).await?;
+        // Each names the one before it, so that the newest is enough.
+        let newest = page.blocks.first().map(|block| (block.header.number.0, block.hash));
+        self.held(newest.as_slice()).await?;
+        Ok(page)
     }
 
     async fn block(&self, asker: Asker, block: BlockId) -> Answer<BlockDetail> {

@@ -95,8 +95,14 @@ impl Running {
         let end = before.unwrap_or(u64::MAX).min(header.number.0 + 1);
         let begin = end.saturating_sub(limit.min(CHAIN_PAGE_MAX).into());
         let blocks = (begin..end).rev().map(|number| self.summary(BlockNumber(number)));
+        let blocks = blocks.collect::<Answer<Vec<_>>>()?;
+        if let Some(pair) = blocks.windows(2).find(|pair| pair[0].header.parent != pair[1].hash) {
+            let number = pair[1].header.number;
+            let detail = format!("block {number} is not the one that the next one names");
+            return Err(Problem::new(Code::Damaged, detail));
+        }
         let next = (begin > 0 && begin < end).then_some(begin);
-        Ok(BlockPage { blocks: blocks.collect::<Answer<_>>()?, next })
+        Ok(BlockPage { blocks, next })
     }
 
     pub(super) fn block(&self, block: BlockId) -> Answer<BlockDetail> {

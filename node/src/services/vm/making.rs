@@ -12,7 +12,7 @@ use lucid_api::{
     ports::{Answer, ENTRIES_MAX, EvmWord, Transacted},
 };
 use lucid_chain::{
-    At, Call, CallError, ChainError, LogPosition, Proposal, Transaction, TxError, Unsigned,
+    At, Call, CallError, ChainError, LogPosition, Proposal, TxError, Unsigned,
     alloy_primitives::{Address, B256},
     contracts::{CREATIONS, REGISTRATIONS_MAX},
     logged::{block_entries, parameters_entry},
@@ -29,7 +29,7 @@ use super::{
     clock,
     own::{Calls, Ended, OwnCall, Said, ended},
 };
-use crate::{clock::clock_is_kept, context::now};
+use crate::context::now;
 
 /// The database is flushed after so many blocks, and when nothing happens: what is not flushed costs a
 /// start the time of its execution.
@@ -87,48 +87,6 @@ impl Parts {
                 self.wait().await;
             }
         }
-    }
-
-    /// Looks whether the log's disk has room for others' transactions: before each block that may have some, and
-    /// now and then.
-    async fn look_for_room(&self, looked: &mut Option<Instant>) -> Result<(), VmError> {
-        let waits = !self.waiting().is_empty();
-        if !waits && looked.is_some_and(|looked: Instant| looked.elapsed() < LOOK_AGAIN) {
-            return Ok(());
-        }
-        let has_room = match self.blocks.room().await {
-            Ok(()) => true,
-            Err(problem) if problem.code == Code::DiskFull => {
-                if self.has_room.load(Ordering::Relaxed) {
-                    tracing::warn!(why = problem.detail, "others' transactions are not taken");
-                }
-                false
-            }
-            Err(problem) => return Err(problem.into()),
-        };
-        *looked = Some(Instant::now());
-        if !self.has_room.swap(has_room, Ordering::Relaxed) && has_room {
-            tracing::info!("others' transactions are taken again");
-        }
-        Ok(())
-    }
-
-    /// Whether the next block waits for the clock to be set right.
-    async fn is_held_back(self: &Arc<Self>, running: &Arc<Running>) -> Result<bool, VmError> {
-        let header = running.chain.head().header;
-        let why = if header.number.0 > 0 && clock::is_gap(now(), header.time) {
-            let is_kept = self.work(|| Ok(clock_is_kept())).await?;
-            clock::held_back(now(), header.time, is_kept, self.began.elapsed())
-        } else {
-            None
-        };
-        let before = std::mem::replace(&mut *self.held_back(), why.clone());
-        match (&why, before) {
-            (Some(why), None) => tracing::warn!(why, "no block is made"),
-            (None, Some(_)) => tracing::info!("blocks are made again"),
-            _ => {}
-        }
-        Ok(why.is_some())
     }
 
     /// Waits until it may be worth making a block: a transaction came, and others that come with it; or
@@ -267,19 +225,6 @@ impl Parts {
             |offered: &Offered| !proposal.left_out.iter().any(|(tx, _)| tx.hash() == offered.hash);
         let others = offered.into_iter().filter(is_in).collect();
         Ok(Some(Next { proposal, parameters, calls, others }))
-    }
-
-    /// What waits in the pool and may be in the next block.
-    fn of_others(&self, running: &Running) -> Result<Vec<(Transaction, Offered)>, VmError> {
-        let of = |account: Address| Ok(running.chain.account(account, At::Latest)?.nonce);
-        let mut waiting = self.waiting();
-        waiting.expire(now());
-        if waiting.is_empty() || !self.has_room.load(Ordering::Relaxed) {
-            return Ok(Vec::new());
-        }
-        let candidates = waiting.candidates::<ChainError>(of)?;
-        let is_members = |hash| waiting.is_reserved(hash);
-        Ok(self.allowance().select(candidates, is_members, Instant::now()))
     }
 
     /// Which of the node's own calls are in a proposal. One that is left out for good is told so; others

@@ -21,7 +21,8 @@
 //!
 //! A crash loses transactions that wait for a block, and nothing else. What the service answers is in
 //! `answering`; what is asked of contracts, and the node's own calls of the governor, in `calls`; those that wait, in `own`, and those of others, which
-//! come by JSON-RPC, in `waiting`. When a block is dated is in `clock`.
+//! come by JSON-RPC, in `waiting`. When a block is dated is in `clock`, and what it
+//! waits for in `restraint`.
 
 mod allowance;
 mod answering;
@@ -33,6 +34,7 @@ mod error;
 mod making;
 mod own;
 mod reading;
+mod restraint;
 mod waiting;
 
 use std::{
@@ -245,20 +247,22 @@ impl LocalVm {
         Some((entries, Duration::from_millis(millis).as_secs_f64()))
     }
 
-    /// Why the chain is not there, or makes no blocks, where that is so.
+    /// Why the chain is not there, where that is so.
     #[must_use]
     pub fn away(&self) -> Option<String> {
         match &*self.parts.lock() {
             State::Away(why) => Some(why.clone()),
-            State::There(_) => self.parts.held_back().clone(),
+            State::There(_) => None,
         }
     }
 
-    /// What is to be known of a chain that is there: that its newest block is of a time to come.
+    /// What is to be known of a chain that is there: that its blocks wait for the clock, or that the newest is of a
+    /// time to come. Recording and reading go on meanwhile.
     #[must_use]
     pub fn warning(&self) -> Option<String> {
         let running = self.parts.running().ok()?;
-        clock::ahead(now(), running.chain.head().header.time)
+        let ahead = || clock::ahead(now(), running.chain.head().header.time);
+        self.parts.held_back().clone().or_else(ahead)
     }
 }
 

@@ -41,8 +41,25 @@ pub struct Measured {
     pub chain_lag_seconds: Option<f64>,
     /// Proposals that something can still come of.
     pub open_proposals: Option<u64>,
+    /// The board that it runs on.
+    pub board: Option<BoardMeasured>,
     /// The process itself.
     pub process: Option<Process>,
+}
+
+/// What a board measures of itself.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct BoardMeasured {
+    /// The processor's temperature, degrees Celsius.
+    pub celsius: Option<f64>,
+    /// Whether the firmware slows the processor down.
+    pub slowed: Option<bool>,
+    /// Whether the supply's voltage is too low.
+    pub under_voltage: Option<bool>,
+    /// How often it became too low since the start.
+    pub under_voltages: u64,
+    /// Workers that may seal at once.
+    pub workers: u64,
 }
 
 /// What the operating system says about the process.

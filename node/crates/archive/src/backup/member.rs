@@ -15,8 +15,8 @@ pub(super) const PART_FILES: usize = 4096;
 /// Bytes of a name at most: what a ustar header holds without a prefix.
 const NAME_BYTES_MAX: usize = 100;
 /// What in a data folder is worth keeping and cannot be made again.
-pub(super) const KEPT: [&str; 7] =
-    ["anchors", "format", "keys", "log", "opening", "secrets", "sessions"];
+pub(super) const KEPT: [&str; 8] =
+    ["anchors", "format", "keys", "log", "opening", "secrets", "sessions", "tunnels"];
 /// The last member.
 pub(super) const NOTE: &str = "backup.note";
 

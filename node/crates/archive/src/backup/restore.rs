@@ -177,7 +177,8 @@ fn check_vacant(to: &Path) -> Result<(), ArchiveError> {
 
 /// What a restore makes at the folder's top; `format` is none of it until it has ended.
 fn left_by_restore(name: &str) -> bool {
-    const MADE: [&str; 7] = ["anchors", "keys", "log", "opening", "secrets", "sessions", CONFIG];
+    const MADE: [&str; 8] =
+        ["anchors", "keys", "log", "opening", "secrets", "sessions", "tunnels", CONFIG];
     MADE.contains(&name) || name.strip_suffix(".tmp").unwrap_or(name) == MARKER
 }
 

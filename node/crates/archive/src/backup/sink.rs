@@ -64,7 +64,7 @@ impl<S: Sink> Sink for Noted<S> {
 
     fn put(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
         if self.is_witness_logs {
-            self.witnessed += bytes.split(|byte| *byte == b'\n').skip(1).count() as u64;
+            self.witnessed += bytes.split(|byte| *byte == b'\n').count() as u64 - 1;
         }
         self.inner.put(bytes)
     }

@@ -14,8 +14,18 @@ use crate::error::{ArchiveError, Doing};
 /// Folders within folders: `log/tile/entries/x001/x234/067` has five above the file.
 const DEPTH_MAX: usize = 12;
 /// Names, or beginnings of names, at the folder's top that are left out knowingly.
-const LEFT_OUT: [&str; 9] =
-    ["auth", "checking", "chunks", "db", "evm", "lock", "lost+found", "sessions-data", "witness"];
+const LEFT_OUT: [&str; 10] = [
+    "auth",
+    "checking",
+    "chunks",
+    "db",
+    "evm",
+    "lock",
+    "lost+found",
+    "sessions-data",
+    "sync",
+    "witness",
+];
 
 /// A file that goes in.
 #[derive(Debug)]

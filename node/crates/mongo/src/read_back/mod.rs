@@ -95,7 +95,9 @@ pub struct ReadBack {
 /// [`ReadBackError::NoNode`], [`ReadBackError::Key`], [`ReadBackError::Fault`].
 pub async fn stored_key(options: Options, node: NodeId) -> Result<VerifierKey, ReadBackError> {
     let link = Link::new(options, node);
-    let document = status_of(&link).await?;
+    let document = status_of(&link).await;
+    link.close().await;
+    let document = document?;
     let key: Option<VerifierKey> = document.get_str("public_key").ok().and_then(|k| k.parse().ok());
     let is_its = |key: &VerifierKey| {
         NodeId::of_public_key(key.public_key()) == node
@@ -124,28 +126,39 @@ impl ReadBack {
         tell: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> Result<Self, ReadBackError> {
         let node = NodeId::of_public_key(key.public_key());
-        let link = Link::new(options, node);
-        let document = status_of(&link).await?;
-        let text = document.get_str("checkpoint").unwrap_or("").to_owned();
-        let checkpoint = Checkpoint::verify(&text, key)
-            .map_err(|error| ReadBackError::Checkpoint { node, error })?;
-        let Checkpoint { size, root, .. } = checkpoint;
         let mut back = Self {
-            link,
-            text,
-            head: TreeHead { size, root },
+            link: Link::new(options, node),
+            text: String::new(),
+            head: TreeHead { size: 0, root: lucid_core::merkle::root(&[]) },
             pages: Vec::new(),
             unsigned_entries: 0,
         };
-        back.first_reading(tell).await?;
-        Ok(back)
+        match back.first_reading(key, tell).await {
+            Ok(()) => Ok(back),
+            Err(error) => {
+                back.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the connection and the driver's tasks: to be called before the runtime ends. Nothing can be read
+    /// afterwards.
+    pub async fn close(&self) {
+        self.link.close().await;
     }
 
     async fn first_reading(
         &mut self,
+        key: &VerifierKey,
         tell: &(dyn Fn(u64, u64) + Send + Sync),
     ) -> Result<(), ReadBackError> {
-        let TreeHead { size, root } = self.head;
+        let document = status_of(&self.link).await?;
+        document.get_str("checkpoint").unwrap_or("").clone_into(&mut self.text);
+        let checkpoint = Checkpoint::verify(&self.text, key)
+            .map_err(|error| ReadBackError::Checkpoint { node: self.link.node, error })?;
+        let Checkpoint { size, root, .. } = checkpoint;
+        self.head = TreeHead { size, root };
         let mut range = CompactRange::new();
         for from in (0..size).step_by(PAGE as usize) {
             let page = self.stored_page(from).await?;

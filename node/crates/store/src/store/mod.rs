@@ -209,6 +209,19 @@ impl Store {
         self.commit(entries.to_vec())
     }
 
+    /// Puts a `node.event` into the log, durable when this returns. A detail over 1,024 bytes is cut.
+    ///
+    /// # Errors
+    /// Those of [`append`](Self::append).
+    pub fn append_event(
+        &self,
+        event: &str,
+        detail: String,
+        at: Timestamp,
+    ) -> Result<Committed, StoreError> {
+        self.append(&[node_event(event, detail, at)])
+    }
+
     /// How far the log and the database are.
     #[must_use]
     pub fn figures(&self) -> Figures {

@@ -14,6 +14,7 @@ use crate::{
     disk::Disk,
     error::StoreError,
     log::Log,
+    remake::UNFINISHED,
     secrets::{KekSource, NodeKey, Secrets},
     sessions::SessionFolders,
     vault::{Ciphers, FolderVault, Vault, VaultOptions},
@@ -65,13 +66,13 @@ struct Parts {
     local: Option<Arc<FolderVault>>,
 }
 
-/// A node is made once. Where there are sessions or chunks there was a log, and one that begins anew under the same
-/// key would be a fork of it.
+/// A node is made once. Where there are sessions or chunks there was a log, and where one was being read back, too; one
+/// that begins anew under the same key would be a fork of it.
 fn check_no_log(folder: &DataFolder) -> Result<(), StoreError> {
     if folder.join("log").join("head").exists() {
         return Err(StoreError::AlreadyThere { path: folder.path().to_owned() });
     }
-    for name in ["sessions", "chunks"] {
+    for name in ["sessions", "chunks", UNFINISHED] {
         let path = folder.join(name);
         if path.exists() && !is_empty(&path)? {
             return Err(StoreError::LogLost { path: folder.path().to_owned() });

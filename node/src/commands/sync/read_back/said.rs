@@ -63,12 +63,15 @@ pub(super) fn text(answer: &Answer) -> String {
             format!("{}, {} of them open when it was lost", answer.sessions, answer.sessions_open),
         ),
     ];
-    if answer.looked_for_chunks || !answer.made {
-        let sessions = counted(answer.sessions_with_chunks_gone, "session");
-        rows.push(("gone", format!("{} of {sessions}", counted(answer.chunks_gone, "chunk"))));
-    } else {
-        rows.push(("chunks", "not looked for: they are with the session-encryptor".to_owned()));
-    }
+    let gone = match (answer.looked_for_chunks, answer.made) {
+        (true, _) => {
+            let sessions = counted(answer.sessions_with_chunks_gone, "session");
+            format!("{} of {sessions} gone", counted(answer.chunks_gone, "chunk"))
+        }
+        (false, true) => "not looked for: they are with the session-encryptor".to_owned(),
+        (false, false) => "not looked for: without --node the data folder is".to_owned(),
+    };
+    rows.push(("chunks", gone));
     if answer.sessions_without_key > 0 {
         let sessions = counted(answer.sessions_without_key, "session");
         rows.push(("keys", format!("{sessions} without a key file: nobody can read them")));

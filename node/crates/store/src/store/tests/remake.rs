@@ -14,6 +14,11 @@ struct Kept {
 
 /// Three sealed sessions, one that is open, and one that was erased; then all but secrets, keys and chunks is gone.
 fn lost(folder: &Path) -> Kept {
+    lost_but(folder, |_| ())
+}
+
+/// The same, after `look`.
+fn lost_but(folder: &Path, look: impl FnOnce(&Path)) -> Kept {
     let store = create(folder, Disk::default()).unwrap();
     for seed in 1..=5 {
         begin(&store, seed, u32::from(seed));
@@ -34,6 +39,7 @@ fn lost(folder: &Path) -> Kept {
     };
     let manifests = [1, 2, 3, 5].map(manifest).into();
     drop(store);
+    look(folder);
     for name in ["log", "db", "sessions", "opening"] {
         fs::remove_dir_all(folder.join(name)).unwrap();
     }
@@ -160,4 +166,49 @@ fn an_interrupted_remaking_is_begun_again() {
         drop(store);
         fs::remove_dir_all(folder.path().join("db")).unwrap();
     }
+}
+
+/// What is left of `sessions/` is worth more than what can be made again.
+#[test]
+fn indexes_that_are_left_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let saved = tempfile::tempdir().unwrap();
+    let kept = lost_but(folder.path(), |data| {
+        for seed in [3, 4] {
+            let name = format!("{seed}");
+            fs::copy(session_file(data, seed, "index"), saved.path().join(name)).unwrap();
+        }
+    });
+    for seed in [3, 4] {
+        let index = session_file(folder.path(), seed, "index");
+        fs::create_dir_all(index.parent().unwrap()).unwrap();
+        fs::copy(saved.path().join(format!("{seed}")), index).unwrap();
+    }
+    fs::remove_file(chunk_file(folder.path(), 3, 1)).unwrap();
+    let indexes = remade(folder.path(), &kept, &Disk::default()).unwrap();
+    assert!(indexes.contains(&(3, false)));
+    for seed in [3, 4] {
+        let index = fs::read(session_file(folder.path(), seed, "index")).unwrap();
+        assert_eq!(index, fs::read(saved.path().join(format!("{seed}"))).unwrap());
+    }
+    assert!(!session_file(folder.path(), 3, "index.remade").exists());
+    let (store, recovery) = open(folder.path());
+    assert!(recovery.damaged.is_empty(), "{recovery:?}");
+    assert_eq!(index_of(&store, 3).len(), 3);
+}
+
+/// A making that was cut short is no reason for another log under the same key.
+#[test]
+fn a_log_that_was_being_read_back_keeps_another_from_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = lost(folder.path());
+    for name in ["keys", "chunks"] {
+        fs::remove_dir_all(folder.path().join(name)).unwrap();
+    }
+    let mut remake = Remake::begin(folder.path(), &Disk::default()).unwrap();
+    remake.push(&kept.entries[..2]).unwrap();
+    drop(remake);
+    let begun = create(folder.path(), Disk::default()).err().unwrap();
+    assert!(matches!(begun, StoreError::LogLost { .. }), "{begun}");
+    remade(folder.path(), &kept, &Disk::default()).unwrap();
 }

@@ -10,36 +10,14 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 /// Durations kept of a step.
 const KEPT: usize = 5;
 
-/// What is done.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Done {
-    /// The image.
-    pub(super) built: Option<Built>,
-    /// The digest that was pushed under a name.
-    pub(super) pushed: BTreeMap<String, String>,
-}
-
-/// An image that was built.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Built {
-    /// The hash of all that it was built from.
-    pub(super) input: String,
-    /// The index's digest.
-    pub(super) digest: String,
-    /// The engine's own name for it.
-    pub(super) local: String,
-}
-
 /// How long steps took, in seconds, the last ones.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Times(BTreeMap<String, Vec<f64>>);
+pub(crate) struct Times(BTreeMap<String, Vec<f64>>);
 
 impl Times {
     /// Takes up one more.
-    pub(super) fn took(&mut self, step: &str, seconds: f64) {
+    pub(crate) fn took(&mut self, step: &str, seconds: f64) {
         let times = self.0.entry(step.to_owned()).or_default();
         times.push(seconds);
         let over = times.len().saturating_sub(KEPT);
@@ -47,14 +25,14 @@ impl Times {
     }
 
     /// How long a step will take: the middle of what it took; `None` where it never ran.
-    pub(super) fn expected(&self, step: &str) -> Option<f64> {
+    pub(crate) fn expected(&self, step: &str) -> Option<f64> {
         let mut times = self.0.get(step)?.clone();
         times.sort_by(f64::total_cmp);
         times.get(times.len() / 2).copied()
     }
 
     /// How long these steps will take in all; `None` where one of them never ran.
-    pub(super) fn expected_of<'a>(&self, steps: impl Iterator<Item = &'a str>) -> Option<f64> {
+    pub(crate) fn expected_of<'a>(&self, steps: impl Iterator<Item = &'a str>) -> Option<f64> {
         steps.map(|step| self.expected(step)).sum()
     }
 }
@@ -63,7 +41,7 @@ impl Times {
 ///
 /// # Errors
 /// The operating system's.
-pub(super) fn read<T: DeserializeOwned + Default>(path: &Path) -> Result<T> {
+pub(crate) fn read<T: DeserializeOwned + Default>(path: &Path) -> Result<T> {
     match fs::read(path) {
         Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(T::default()),
@@ -75,7 +53,7 @@ pub(super) fn read<T: DeserializeOwned + Default>(path: &Path) -> Result<T> {
 ///
 /// # Errors
 /// The operating system's.
-pub(super) fn write(path: &Path, value: &impl Serialize) -> Result<()> {
+pub(crate) fn write(path: &Path, value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_vec_pretty(value).context("writing JSON")?;
     let new = path.with_extension("new");
     fs::write(&new, text).with_context(|| format!("writing {}", new.display()))?;
@@ -102,14 +80,17 @@ mod tests {
     #[test]
     fn what_is_remembered_comes_back() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("done.json");
-        assert_eq!(read::<Done>(&path).unwrap(), Done::default());
-        let pushed = BTreeMap::from([("r/a:1".to_owned(), "sha256:00".to_owned())]);
-        let built = Built { input: "00".into(), digest: "sha256:01".into(), local: "x:1".into() };
-        let done = Done { built: Some(built), pushed };
-        write(&path, &done).unwrap();
-        assert_eq!(read::<Done>(&path).unwrap(), done);
-        fs::write(&path, "{\"built\":").unwrap();
-        assert_eq!(read::<Done>(&path).unwrap(), Done::default(), "torn: everything is done again");
+        let path = folder.path().join("times.json");
+        assert_eq!(read::<Times>(&path).unwrap(), Times::default());
+        let mut times = Times::default();
+        times.took("build", 1.5);
+        write(&path, &times).unwrap();
+        assert_eq!(read::<Times>(&path).unwrap(), times);
+        fs::write(&path, "{\"build\":").unwrap();
+        assert_eq!(
+            read::<Times>(&path).unwrap(),
+            Times::default(),
+            "torn: everything is done again"
+        );
     }
 }

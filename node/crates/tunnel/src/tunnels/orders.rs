@@ -1,0 +1,158 @@
+//! What is ordered, and what is done about it.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::sync::oneshot;
+use zeroize::Zeroizing;
+
+use super::{NewService, desk::Desk};
+use crate::{
+    control::Controller,
+    error::TunnelError,
+    onion::{OnionAddress, OnionKey},
+    ports::KeyName,
+    service::{Client, KeyEntry, Service, ServiceName},
+};
+
+type Answer<T> = oneshot::Sender<Result<T, TunnelError>>;
+
+/// An order, and where its answer goes. Who ordered may be gone: it is done all the same.
+pub(super) enum Order {
+    Create { service: NewService, answer: Answer<OnionAddress> },
+    Rotate { name: ServiceName, grace: Duration, answer: Answer<OnionAddress> },
+    Clients { name: ServiceName, clients: Vec<Client>, answer: Answer<()> },
+    Refresh { name: ServiceName, answer: Answer<()> },
+    TakeDown { name: ServiceName, answer: Answer<()> },
+    Controller { answer: Answer<Controller> },
+}
+
+impl Order {
+    pub(super) async fn carry_out(self, desk: &mut Desk, tor: Option<&Controller>) {
+        match self {
+            Self::Create { service, answer } => drop(answer.send(desk.create(service, tor).await)),
+            Self::Rotate { name, grace, answer } => {
+                drop(answer.send(desk.rotate(&name, grace, tor).await));
+            }
+            Self::Clients { name, clients, answer } => {
+                drop(answer.send(desk.set_clients(&name, clients, tor).await));
+            }
+            Self::Refresh { name, answer } => drop(answer.send(desk.refresh(&name, tor).await)),
+            Self::TakeDown { name, answer } => drop(answer.send(desk.take_down(&name, tor).await)),
+            Self::Controller { answer } => {
+                let tor = tor.cloned().ok_or_else(|| desk.down());
+                drop(answer.send(tor));
+            }
+        }
+    }
+}
+
+impl Desk {
+    async fn create(
+        &mut self,
+        new: NewService,
+        tor: Option<&Controller>,
+    ) -> Result<OnionAddress, TunnelError> {
+        if self.has(&new.name) {
+            return Err(TunnelError::Exists(new.name.to_string()));
+        }
+        let key_name = KeyName { service: new.name.clone(), number: 1 };
+        let key = self.new_key(&key_name, !new.ephemeral).await?;
+        let address = key.address();
+        let entry = KeyEntry { number: 1, address, made_at: super::desk::now(), until: None };
+        let NewService { name, ports, clients, ephemeral } = new;
+        let service = Service { name: name.clone(), ports, clients, keys: vec![entry] };
+        let list = self.list(!ephemeral).with(service)?;
+        self.put(list, !ephemeral).await?;
+        self.keys.insert(key_name, Ok(key));
+        let Some(tor) = tor else { return Ok(address) };
+        match self.serve(&name, tor).await {
+            Err(error) if !error.is_temporary() => {
+                // It was told to nobody.
+                self.take_down(&name, Some(tor)).await?;
+                Err(error)
+            }
+            _ => Ok(address),
+        }
+    }
+
+    async fn rotate(
+        &mut self,
+        name: &ServiceName,
+        grace: Duration,
+        tor: Option<&Controller>,
+    ) -> Result<OnionAddress, TunnelError> {
+        let kept = self.is_kept(name)?;
+        let key_name =
+            KeyName { service: name.clone(), number: self.list(kept).next_number(name)? };
+        let key = self.new_key(&key_name, kept).await?;
+        let address = key.address();
+        let list = self.list(kept).rotated(name, address, super::desk::now(), grace)?;
+        self.put(list, kept).await?;
+        self.keys.insert(key_name, Ok(key));
+        if let Some(tor) = tor {
+            self.serve(name, tor).await?;
+        }
+        Ok(address)
+    }
+
+    async fn set_clients(
+        &mut self,
+        name: &ServiceName,
+        clients: Vec<Client>,
+        tor: Option<&Controller>,
+    ) -> Result<(), TunnelError> {
+        let kept = self.is_kept(name)?;
+        let list = self.list(kept).with_clients(name, clients)?;
+        self.put(list, kept).await?;
+        match tor {
+            Some(_) => self.refresh(name, tor).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn refresh(
+        &mut self,
+        name: &ServiceName,
+        tor: Option<&Controller>,
+    ) -> Result<(), TunnelError> {
+        let kept = self.is_kept(name)?;
+        let tor = tor.ok_or_else(|| self.down())?;
+        for entry in self.list(kept).get(name)?.keys.clone() {
+            self.withdraw(entry.address, tor).await?;
+        }
+        self.serve(name, tor).await
+    }
+
+    async fn take_down(
+        &mut self,
+        name: &ServiceName,
+        tor: Option<&Controller>,
+    ) -> Result<(), TunnelError> {
+        let kept = self.is_kept(name)?;
+        let service = self.list(kept).get(name)?.clone();
+        self.put(self.list(kept).without(name)?, kept).await?;
+        for entry in &service.keys {
+            if let Some(tor) = tor {
+                self.withdraw(entry.address, tor).await?;
+            }
+            self.forget(&service.key_name(entry), kept).await?;
+        }
+        Ok(())
+    }
+
+    /// A key that is durable, or of random bytes that are nowhere else.
+    async fn new_key(&self, name: &KeyName, kept: bool) -> Result<OnionKey, TunnelError> {
+        if kept {
+            let wanted = name.clone();
+            let seed = self.blocking(move |keep| keep.make_key(&wanted)).await?;
+            return Ok(OnionKey::from_seed(seed));
+        }
+        let mut seed = Zeroizing::new([0; 32]);
+        let random = getrandom::fill(seed.as_mut_slice());
+        random.map_err(|error| TunnelError::Random(error.to_string()))?;
+        Ok(OnionKey::from_seed(seed))
+    }
+}
+
+/// Keys as they were read, or why they were not.
+pub(super) type Keys = HashMap<KeyName, Result<OnionKey, String>>;

@@ -1,0 +1,216 @@
+//! Without tor: what is on disk after each thing that can fail.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+
+use tokio_util::sync::CancellationToken;
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::{
+    onion::OnionKey,
+    ports::{KeepError, KeyName},
+    service::List,
+};
+
+/// A disk. Its `fail_at`th change fails, as do all after it: the process is dead.
+#[derive(Default)]
+struct Disk {
+    list: Option<Vec<u8>>,
+    keys: BTreeMap<KeyName, [u8; 32]>,
+    changes: usize,
+    fail_at: Option<usize>,
+}
+
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Disk>>);
+
+impl Kept {
+    fn change(&self, change: impl FnOnce(&mut Disk)) -> Result<(), KeepError> {
+        let mut disk = self.0.lock().unwrap();
+        disk.changes += 1;
+        if disk.fail_at.is_some_and(|at| disk.changes >= at) {
+            return Err(KeepError("scripted".into()));
+        }
+        change(&mut disk);
+        Ok(())
+    }
+
+    /// Starts anew with what is there; from the `fail_at`th change on it fails.
+    fn restart(&self, fail_at: Option<usize>) {
+        let mut disk = self.0.lock().unwrap();
+        (disk.changes, disk.fail_at) = (0, fail_at);
+    }
+
+    fn key_names(&self) -> Vec<String> {
+        self.0.lock().unwrap().keys.keys().map(KeyName::to_string).collect()
+    }
+}
+
+impl Keep for Kept {
+    fn load(&self) -> Result<Option<Vec<u8>>, KeepError> {
+        Ok(self.0.lock().unwrap().list.clone())
+    }
+
+    fn save(&self, list: &[u8]) -> Result<(), KeepError> {
+        self.change(|disk| disk.list = Some(list.to_vec()))
+    }
+
+    fn key(&self, name: &KeyName) -> Result<Zeroizing<[u8; 32]>, KeepError> {
+        let disk = self.0.lock().unwrap();
+        let key = disk.keys.get(name).copied().map(Zeroizing::new);
+        key.ok_or_else(|| KeepError(format!("{name} is not there")))
+    }
+
+    fn make_key(&self, name: &KeyName) -> Result<Zeroizing<[u8; 32]>, KeepError> {
+        if let Ok(key) = self.key(name) {
+            return Ok(key);
+        }
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).unwrap();
+        self.change(|disk| {
+            disk.keys.insert(name.clone(), key);
+        })?;
+        Ok(Zeroizing::new(key))
+    }
+
+    fn remove_key(&self, name: &KeyName) -> Result<(), KeepError> {
+        self.change(|disk| {
+            disk.keys.remove(name);
+        })
+    }
+}
+
+/// Runs it with a tor that is not there.
+async fn with<T>(keep: &Kept, work: impl AsyncFnOnce(&Tunnels) -> T) -> T {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let options = TunnelOptions {
+        control: format!("127.0.0.1:{port}").parse().unwrap(),
+        credentials: Credentials::Cookie(None),
+        detach: false,
+        keep: Arc::new(keep.clone()),
+    };
+    let (tunnels, serving) = Tunnels::open(options).await.unwrap();
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(serving.run(stop.clone()));
+    let done = work(&tunnels).await;
+    stop.cancel();
+    task.await.unwrap();
+    done
+}
+
+fn name() -> ServiceName {
+    "gateway".parse().unwrap()
+}
+
+fn new(ephemeral: bool) -> NewService {
+    let port = Port { port: 80, target: "127.0.0.1:8080".parse().unwrap() };
+    NewService { name: name(), ports: vec![port], clients: Vec::new(), ephemeral }
+}
+
+/// The addresses that would be served: those in the list whose keys are there and fit.
+fn served(keep: &Kept) -> Vec<OnionAddress> {
+    let Some(list) = keep.load().unwrap() else { return Vec::new() };
+    let list = List::parse(&list).unwrap();
+    let mut served = Vec::new();
+    for service in list.services() {
+        for entry in &service.keys {
+            let key = keep.key(&service.key_name(entry)).unwrap();
+            assert_eq!(OnionKey::from_seed(key).address(), entry.address);
+            served.push(entry.address);
+        }
+    }
+    served
+}
+
+#[tokio::test]
+async fn a_crash_leaves_the_former_address_or_both() {
+    let grace = Duration::from_hours(1);
+    for fail_at in 1..=3 {
+        let keep = Kept::default();
+        let old = with(&keep, async |tunnels| tunnels.create(new(false)).await.unwrap()).await;
+        keep.restart(Some(fail_at));
+        let rotated = with(&keep, async |tunnels| tunnels.rotate(name(), grace).await).await;
+        let left = served(&keep);
+        assert_eq!(left.last(), Some(&old), "failing at change {fail_at}");
+        assert_eq!(rotated.as_ref().ok(), (left.len() == 2).then(|| &left[0]), "{fail_at}");
+        assert_eq!(rotated.is_ok(), fail_at == 3, "a key, then the list: {fail_at}");
+        // Another attempt takes what was left.
+        keep.restart(None);
+        if rotated.is_err() {
+            with(&keep, async |tunnels| tunnels.rotate(name(), grace).await.unwrap()).await;
+        }
+        assert_eq!((served(&keep).len(), served(&keep)[1]), (2, old));
+        assert_eq!(keep.key_names(), ["onion-gateway-1", "onion-gateway-2"]);
+    }
+}
+
+#[tokio::test]
+async fn an_address_is_told_only_once_it_is_durable() {
+    for fail_at in 1..=2 {
+        let keep = Kept::default();
+        keep.restart(Some(fail_at));
+        let made = with(&keep, async |tunnels| tunnels.create(new(false)).await).await;
+        assert!(made.is_err() && served(&keep).is_empty(), "{fail_at}");
+        keep.restart(None);
+        let made = with(&keep, async |tunnels| tunnels.create(new(false)).await.unwrap()).await;
+        assert_eq!(served(&keep), [made]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_taken_down_is_destroyed() {
+    let keep = Kept::default();
+    with(&keep, async |tunnels| {
+        tunnels.create(new(false)).await.unwrap();
+        tunnels.rotate(name(), Duration::from_secs(9)).await.unwrap();
+        assert_eq!(keep.key_names().len(), 2);
+        tunnels.take_down(name()).await.unwrap();
+        let again = tunnels.take_down(name()).await;
+        assert!(matches!(again, Err(TunnelError::NoService(_))));
+    })
+    .await;
+    assert!(served(&keep).is_empty() && keep.key_names().is_empty());
+}
+
+#[tokio::test]
+async fn what_is_ephemeral_is_nowhere_on_disk() {
+    let keep = Kept::default();
+    with(&keep, async |tunnels| {
+        tunnels.create(new(true)).await.unwrap();
+        tunnels.rotate(name(), Duration::from_secs(9)).await.unwrap();
+        assert!(matches!(tunnels.create(new(false)).await, Err(TunnelError::Exists(_))));
+    })
+    .await;
+    assert!(keep.load().unwrap().is_none() && keep.key_names().is_empty());
+}
+
+#[tokio::test]
+async fn without_tor_it_says_so_and_a_lost_key_is_named() {
+    let keep = Kept::default();
+    let address = with(&keep, async |tunnels| tunnels.create(new(false)).await.unwrap()).await;
+    keep.0.lock().unwrap().keys.clear();
+    with(&keep, async |tunnels| {
+        let mut health = tunnels.health();
+        let down = health.wait_for(|health| matches!(health.link, Link::Down { .. })).await;
+        let problem = down.unwrap().problem().unwrap();
+        assert!(problem.contains("apt-get install tor"), "{problem}");
+        let error = tunnels.refresh(name()).await.unwrap_err();
+        assert!(error.to_string().contains("apt-get install tor"), "{error}");
+        let error = tunnels.published(address, Duration::from_millis(50)).await.unwrap_err();
+        assert!(matches!(error, TunnelError::NotPublished { .. }), "{error}");
+    })
+    .await;
+    let list = keep.load().unwrap().unwrap();
+    keep.0.lock().unwrap().list = Some(list[1..].to_vec());
+    let options = TunnelOptions {
+        control: "127.0.0.1:1".parse().unwrap(),
+        credentials: Credentials::Nothing,
+        detach: false,
+        keep: Arc::new(keep),
+    };
+    let error = Tunnels::open(options).await.err().unwrap();
+    assert!(matches!(error, TunnelError::State(_)), "{error}");
+}

@@ -1,0 +1,90 @@
+//! A board without a battery: its clock is wrong until the network sets it, and the log says so.
+
+use std::{
+    fs,
+    path::PathBuf,
+    thread,
+    time::{Duration, Instant},
+};
+
+use lucid_core::merkle::decode_bundle;
+use serde_json::{Value, json};
+
+use crate::{
+    client::{Client, Wallet},
+    server::{Form, Server},
+};
+
+/// What takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Debian's libfaketime, which gives a process another clock.
+fn library() -> PathBuf {
+    let found = fs::read_dir("/usr/lib").unwrap().find_map(|folder| {
+        let path = folder.unwrap().path().join("faketime/libfaketimeMT.so.1");
+        path.is_file().then_some(path)
+    });
+    found.expect("libfaketime is here: apt-get install faketime")
+}
+
+/// The `node.event` entries of that name.
+fn events(client: &Client, event: &str) -> Vec<Value> {
+    let checkpoint = String::from_utf8(client.got("/api/v1/log/checkpoint").body).unwrap();
+    let size: usize = checkpoint.lines().nth(1).unwrap().parse().unwrap();
+    let bundle = client.got(&format!("/api/v1/log/tile/entries/000.p/{size}")).body;
+    let entries = decode_bundle(&bundle, size).unwrap();
+    let entries = entries.iter().map(|entry| serde_json::from_slice::<Value>(entry).unwrap());
+    entries.filter(|entry| entry["event"] == event).collect()
+}
+
+fn wait_for(client: &Client, event: &str) -> Value {
+    let start = Instant::now();
+    loop {
+        if let Some(told) = events(client, event).pop() {
+            return told;
+        }
+        assert!(start.elapsed() < PATIENCE, "{event} is not told");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_late_is_told_of() {
+    for form in Form::BOTH {
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, library) = (folder.path().join("clock"), library().display().to_string());
+        fs::write(&clock, "@1970-01-01 00:00:30").unwrap();
+        let file = clock.display().to_string();
+        let settings = [
+            ("LUCID_PUBLIC_LOG", "true"),
+            ("LUCID_REQUESTS_PER_MINUTE", "100000"),
+            ("LD_PRELOAD", &library),
+            ("FAKETIME_TIMESTAMP_FILE", &file),
+            ("FAKETIME_NO_CACHE", "1"),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+            ("TZ", "UTC"),
+        ];
+        let data = folder.path().join("data");
+        fs::create_dir(&data).unwrap();
+        let server = Server::start_with(form, &data, &settings);
+        let client = server.client();
+        let told = wait_for(&client, "clock.unset");
+        assert!(told["at"].as_str().unwrap().starts_with("1970-01-01T"), "{told}");
+        assert!(events(&client, "clock.set").is_empty());
+        // What is recorded meanwhile is dated by what the clock says.
+        let owner = server.client().sign_in(&Wallet::new(1));
+        let session = owner.mint(&json!({}));
+        let shown = owner.got(&format!("/api/v1/sessions/{session}")).expect(200);
+        assert!(shown["created_at"].as_str().unwrap().starts_with("1970-01-01T"), "{shown}");
+
+        // Written whole, as it is read again and again.
+        let next = folder.path().join("next");
+        fs::write(&next, "+0").unwrap();
+        fs::rename(&next, &clock).unwrap();
+        let told = wait_for(&client, "clock.set");
+        let detail = told["detail"].as_str().unwrap();
+        assert!(detail.starts_with("the clock was set forward by 1"), "{detail}");
+        assert!(!told["at"].as_str().unwrap().starts_with("1970"), "{told}");
+        server.stop();
+    }
+}
