@@ -12,7 +12,7 @@
 //!
 //! Files stand in ascending order, compared component by component, so that none can be there twice. A member is a
 //! regular file of mode 0600, user and group 0, and the time of the backup; its header has no other encoding than the
-//! one written here. [`note`] has the last member, [`read`] what a reader enforces.
+//! one written here. The module `note` has the last member, `read` what a reader enforces.
 //!
 //! Left out is what can be made again (`db`, `evm`, `sessions-data`, and accounts in `auth`), what is another file's
 //! (`chunks`), and what would do harm when it is older than what others know: sign-ins (put back they let in whoever was
