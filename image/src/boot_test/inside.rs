@@ -81,7 +81,7 @@ impl Inside {
             format!("UserKnownHostsFile={}", self.known.display()),
         ];
         let mut words =
-            vec!["600".to_owned(), "ssh".to_owned(), "-F".to_owned(), "/dev/null".to_owned()];
+            vec!["600".to_owned(), "ssh".to_owned(), "-F".to_owned(), "none".to_owned()];
         words.extend(options.into_iter().flat_map(|option| ["-o".to_owned(), option]));
         words.extend(["-i".to_owned(), self.key.display().to_string()]);
         words.extend([

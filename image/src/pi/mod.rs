@@ -6,7 +6,8 @@
 //! changed here; archives change meanwhile, so `--fresh` makes it anew. A run that is cut short leaves nothing under
 //! a final name that is not whole.
 //!
-//! Two makings from the same sources and the same state of the archives give the same image, bit for bit.
+//! Everything in it has the image's time, ids are fixed, and files come in the order of their names, so that two
+//! makings from the same sources and the same state of the archives can be compared, bit for bit.
 
 pub(crate) mod assemble;
 mod bmap;

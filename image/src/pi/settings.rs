@@ -151,7 +151,7 @@ fn what_is_wrong_is_named_and_nothing_of_it_counts() {
             "line 2: ssh_keys: key 1 is no public key",
         ),
         ("ssh_keys = [\n]", "line 2: ssh_keys is to be a text"),
-        ("ssh_keys = [\"ssh-ed25519 AAAA\" \"ssh-ed25519 AAAA\"]", "line 2: ssh_keys is to be ["),
+        ("ssh_keys = [\"ssh-ed25519 AAAAB\" \"ssh-ed25519 AAAAB\"]", "line 2: ssh_keys is to be ["),
         (&keys, "line 2: ssh_keys has more than 16"),
         ("[log]", "line 2: [system] has to be the last table"),
         ("hostname.x = \"a\"", "line 2: this is no KEY"),
