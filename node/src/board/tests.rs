@@ -151,7 +151,7 @@ fn heat_that_is_not_known_turns_the_fan() {
 async fn the_thread_takes_turns_until_it_is_dropped() {
     let script = Script::default();
     let attendant = Attendant::new(script.board(), FanRule::new(MilliCelsius(65_000)));
-    let (attendance, mut events) = Attendance::begin(attendant, Duration::from_secs(60)).unwrap();
+    let (attendance, mut events) = Attendance::begin(attendant, Duration::from_mins(1)).unwrap();
     assert!(matches!(events.recv().await, Some(Event::Read(_))));
     attendance.show(Signal::Healthy);
     script.state().down = true;

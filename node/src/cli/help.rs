@@ -28,14 +28,13 @@ fn shown(command: &str) -> Option<&'static [&'static str]> {
         "list" => &["json", "data", "owner"],
         "ledger" | "search" | "sync" | "backup" | "chunks" => &["json", "progress", "data"],
         "seal" | "void" | "show" | "prove" | "erase" | "users" => &["json", "data"],
-        "support-bundle" => &["json", "data", "config", "master_key_file"],
         "status" | "healthcheck" | "chain" | "anchor" | "governance" => {
             &["json", "listen", "config"]
         }
         "auth" => &["json"],
         "tron" => &["json", "config"],
         "openapi" | "completions" | "manual" => &[],
-        "doctor" => &["json", "data", "config", "master_key_file"],
+        "doctor" | "support-bundle" => &["json", "data", "config", "master_key_file"],
         "config" => &["json", "data", "config"],
         _ => return None,
     })

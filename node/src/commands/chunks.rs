@@ -20,16 +20,16 @@ use crate::{
 #[derive(Subcommand, Debug)]
 pub enum Chunks {
     /// Send what is not there yet; the node may run meanwhile
-    Export(At),
+    Export(Elsewhere),
     /// Fetch what is not here; the node must not run meanwhile
     Import(Import),
     /// Read all that was sent back, and compare it
-    Verify(At),
+    Verify(Elsewhere),
 }
 
 /// Which place.
 #[derive(Args, Debug)]
-pub struct At {
+pub struct Elsewhere {
     /// s3://BUCKET/PREFIX or file:///FOLDER. S3 is spoken to with `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` (or their
     /// `_FILE` forms), `AWS_REGION` and, where it is not Amazon's, `AWS_ENDPOINT_URL`
     #[arg(value_name = "PLACE")]
@@ -46,7 +46,7 @@ pub struct At {
 #[derive(Args, Debug)]
 pub struct Import {
     #[command(flatten)]
-    at: At,
+    at: Elsewhere,
     /// Read all of the chunks that are here, too, and fetch those again that are altered
     #[arg(long)]
     deep: bool,

@@ -38,12 +38,11 @@ pub struct Verify {
     /// For a file: the node's log key as you know it (lucid-node ledger head prints it)
     #[arg(long, value_name = "VKEY")]
     key: Option<VerifierKey>,
-    /// For a file: a witness that must have cosigned its checkpoint; repeatable (GET /api/v1/log/witnesses tells
-    /// a node's)
+    /// For a file: the key of a witness that must have cosigned its checkpoint, as the witness itself tells it; repeatable
     #[arg(long, value_name = "VKEY")]
     witness: Vec<VerifierKey>,
     /// For a file: how many of these witnesses are enough [default: all]
-    #[arg(long, value_name = "N", requires = "witness")]
+    #[arg(long, value_name = "N", requires = "witness", value_parser = at_least_one)]
     witness_quorum: Option<usize>,
     /// For an evidence file: a chunk file it speaks of, checked against it; repeatable
     #[arg(long, value_name = "FILE")]
@@ -174,4 +173,9 @@ impl Verify {
 
 fn code(verified: bool) -> ExitCode {
     if verified { ExitCode::SUCCESS } else { Class::Check.into() }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| "it is a number from 1 on".to_owned())
 }

@@ -47,6 +47,11 @@ impl WitnessReport {
             witnesses[..place].iter().any(|other| other.public_key() == key.public_key())
         });
         let quorum = quorum.unwrap_or(witnesses.len());
+        if witnesses.iter().any(|key| key.public_key() == log.public_key()) {
+            return Err(Failure::usage(
+                "the log's own key is no witness's: it would vouch for itself",
+            ));
+        }
         if twice || quorum > witnesses.len() {
             let what = if twice { "a witness is given twice" } else { "there are fewer witnesses" };
             return Err(Failure::usage(format!(

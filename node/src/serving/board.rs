@@ -6,7 +6,7 @@
 //! of it is needed for the node to work.
 
 use std::{
-    fs::{self, File},
+    fs::OpenOptions,
     io,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -294,26 +294,16 @@ impl Supply {
     }
 }
 
-/// Asks whoever watches `path` to switch the machine off.
+/// Asks whoever watches `path` to switch the machine off. What is there already is left as it is: another life of this node
+/// asked, or the path is something else's.
 ///
 /// # Errors
 /// Where the file cannot be made.
 pub(super) fn ask_for_poweroff(path: &Path) -> io::Result<()> {
-    let file = File::create(path)?;
-    file.sync_all()
-}
-
-/// Takes back what was asked for in a life before, which did not come to it.
-pub(super) fn forget_poweroff(path: &Path) {
-    match fs::remove_file(path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => {
-            notice(&format!(
-                "{}: {error}; it asks for the machine to be switched off",
-                path.display()
-            ));
-        }
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(file) => file.sync_all(),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

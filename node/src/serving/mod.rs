@@ -94,9 +94,6 @@ pub fn run(context: &Context) -> Outcome<ExitCode> {
         return Err(local::write_only());
     }
     let config = &context.config.board;
-    if let Some(path) = &config.poweroff_file {
-        board::forget_poweroff(path);
-    }
     // From here on the light says that the node starts.
     let opened = board::open(config);
     let store = context.open_or_create_store()?;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// What takes longer hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Debian's libfaketime, which gives a process another clock.
 fn library() -> PathBuf {

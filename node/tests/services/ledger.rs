@@ -11,7 +11,7 @@ use std::{
 use lucid_core::{
     Hash,
     merkle::{decode_bundle, verify_consistency, verify_inclusion},
-    note::{Checkpoint as OurCheckpoint, CosigningKey, KeyName, VerifierKey},
+    note::{Checkpoint as OurCheckpoint, CosigningKey, KeyName, SignatureType, VerifierKey},
 };
 use serde_json::{Value, json};
 use signed_note::{Note, StandardVerifier, VerifierList};
@@ -292,8 +292,13 @@ fn verified_by_witnesses(evidence: &[u8], key: &str, witness: &str) {
     assert!(said.contains("0 of 1 wanted"), "{said}");
     verify(&["--witness", witness, "--witness", witness], 64);
     verify(&["--witness", witness, "--witness-quorum", "2"], 64);
-    // A log's key is no witness's.
-    verify(&["--witness", key], 1);
+    verify(&["--witness", witness, "--witness-quorum", "0"], 64);
+    // A log's key is no witness's, and not by another name and kind either.
+    verify(&["--witness", key], 64);
+    let log: VerifierKey = key.parse().unwrap();
+    let name = KeyName::new("example.org/itself").unwrap();
+    let itself = VerifierKey::new(name, SignatureType::CosignatureV1, *log.public_key());
+    verify(&["--witness", &itself.unwrap().to_string()], 64);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::{
     support::BINARY,
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// A key of TRON that is nobody's.
 const TRON_KEY: &str = "da146374a75310b9666e834ee4ad0866d6f4035967bfc76217c5a495fff9f0d0";
 

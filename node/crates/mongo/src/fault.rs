@@ -39,6 +39,8 @@ pub enum FaultKind {
     Full,
     /// Another node's document, or something that is none of ours, is under one of our ids.
     Foreign,
+    /// The database knows a later or another state of this very log, signed by this node's key.
+    Forked,
     /// The node's own side failed: log, manifests, cursors.
     Node,
     /// What the log has is not what it should be.
@@ -51,7 +53,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All kinds, in the order in which they are counted.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Unreachable,
         Self::Interrupted,
         Self::Password,
@@ -60,6 +62,7 @@ impl FaultKind {
         Self::TooLarge,
         Self::Full,
         Self::Foreign,
+        Self::Forked,
         Self::Node,
         Self::Damaged,
         Self::Address,
@@ -78,6 +81,7 @@ impl FaultKind {
             Self::TooLarge => "too_large",
             Self::Full => "full",
             Self::Foreign => "foreign",
+            Self::Forked => "forked",
             Self::Node => "node",
             Self::Damaged => "damaged",
             Self::Address => "address",
@@ -97,6 +101,7 @@ impl FaultKind {
             | Self::TooLarge
             | Self::Full
             | Self::Foreign
+            | Self::Forked
             | Self::Damaged
             | Self::Address => Retry::Permanent,
         }
@@ -116,6 +121,10 @@ impl FaultKind {
             }
             Self::Full => "make room in the database, or raise its quota",
             Self::Foreign => "find out who wrote it; it is not touched from here",
+            Self::Forked => {
+                "stop the node before it signs more: docs/backup.md, \"What was lost since\"; the database has the later log \
+                 (lucid-node sync read-back)"
+            }
             Self::Node => "see the node's own log",
             Self::Damaged => "check the log with: lucid-node ledger check",
             Self::Address => "correct MONGO_URL",

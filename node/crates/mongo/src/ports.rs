@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use lucid_core::{
-    ChunkIndex, EntryIndex, NodeId, SessionId, manifest::ManifestChunk, merkle::TreeHead,
+    ChunkIndex, EntryIndex, Hash, NodeId, SessionId,
+    manifest::ManifestChunk,
+    merkle::{CompactRange, TreeHead, leaf_hash},
     note::VerifierKey,
 };
 
@@ -44,6 +46,28 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// [`PortError`].
     async fn head(&self) -> Result<TreeHead, PortError>;
+
+    /// The root that the log had at `size`, at most its present one. As it stands here, all entries up to there are read;
+    /// who has the tree knows it at once.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    async fn root_at(&self, size: u64) -> Result<Hash, PortError> {
+        let mut range = CompactRange::new();
+        let mut next = 0;
+        while next < size {
+            let page = Page { count_max: 1024, bytes_max: 4 << 20 };
+            let entries = self.entries(EntryIndex(next), page).await?;
+            if entries.is_empty() {
+                return Err(PortError(format!("the log has no entry {next}")));
+            }
+            for entry in entries.iter().take(usize::try_from(size - next).unwrap_or(usize::MAX)) {
+                range.push(leaf_hash(entry));
+                next += 1;
+            }
+        }
+        Ok(range.root())
+    }
 
     /// The newest signed checkpoint: the note's text. Its size may be below [`head`](Self::head)'s.
     ///

@@ -2,7 +2,10 @@
 
 use mongodb::bson::{Document, RawDocumentBuf, doc};
 
-use crate::{Collection, Cursor, Fault, FaultKind, lane::Shared, schema, status_lane, write::Link};
+use crate::{
+    Collection, Cursor, Fault, FaultKind, lane::Shared, schema, status_lane, status_lane::Stored,
+    write::Link,
+};
 
 /// Codes: the collection is there; an index is there with other options or another definition.
 const EXISTS: i32 = 48;
@@ -118,11 +121,14 @@ pub(crate) async fn is_behind(shared: &Shared) -> Result<bool, Fault> {
     if known == Cursor::default() {
         return Ok(false);
     }
-    let stored = status_lane::stored_size(shared).await?;
-    if stored.is_some_and(|size| size >= known.entry) {
+    let has = match status_lane::stored(shared).await? {
+        Stored::Signed(checkpoint) => checkpoint.size,
+        Stored::Nothing | Stored::Unsound => 0,
+    };
+    if has >= known.entry {
         return Ok(false);
     }
-    let (had, has) = (known.entry, stored.unwrap_or(0));
+    let had = known.entry;
     tracing::warn!(had, has, "MongoDB has less than it had: everything is sent again");
     Ok(true)
 }

@@ -44,6 +44,10 @@ pub(crate) async fn send(lane: &Lane, at: &mut At, entries: u64) -> Result<Turn,
         return Ok(Turn::Idle);
     }
     let record = record(&lane.shared, &text, &checkpoint);
+    if matches!(stored(&lane.shared).await?, Stored::Unsound) {
+        // A number that nobody signed must not keep the checkpoint out.
+        link.replace(Collection::NodeStatus, &[&record]).await?;
+    }
     let update = replaced_unless_later(&record, "log_size")?;
     let made = link.merge(Collection::NodeStatus, &[update]).await?;
     // A document that was there and is not any more took the others with it.
@@ -81,13 +85,49 @@ pub(crate) fn record(shared: &Shared, text: &str, checkpoint: &Checkpoint) -> Re
     Record { id, document }
 }
 
-/// How far the database's document says it is; `None` where it has none.
-pub(crate) async fn stored_size(shared: &Shared) -> Result<Option<u64>, Fault> {
+/// What the database's document says.
+pub(crate) enum Stored {
+    /// There is none.
+    Nothing,
+    /// One that this node's key did not sign, or whose fields are not its checkpoint's.
+    Unsound,
+    /// The checkpoint in it.
+    Signed(Checkpoint),
+}
+
+/// The database's document. What is not signed is not believed, its numbers neither.
+pub(crate) async fn stored(shared: &Shared) -> Result<Stored, Fault> {
     let handle = shared.link.handle(Collection::NodeStatus).await?;
     let filter = mongodb::bson::doc! { "_id": shared.link.node.to_string() };
     let found = async { handle.find_one(filter).await };
     let found = shared.link.within("reading node_status", found).await?;
-    let Some(document) = found else { return Ok(None) };
-    let size = document.get_i64("log_size").ok().and_then(|size| u64::try_from(size).ok());
-    Ok(Some(size.unwrap_or(0)))
+    let Some(document) = found else { return Ok(Stored::Nothing) };
+    let text = document.get_str("checkpoint").unwrap_or_default();
+    let Ok(checkpoint) = Checkpoint::verify(text, &shared.source.identity().key) else {
+        return Ok(Stored::Unsound);
+    };
+    match document.get_i64("log_size").is_ok_and(|size| size == long(checkpoint.size)) {
+        true => Ok(Stored::Signed(checkpoint)),
+        false => Ok(Stored::Unsound),
+    }
+}
+
+/// Refuses a database that has a checkpoint of this log that is later than it, or of another one under the same key: the
+/// log here was put back as it was before, and goes on with other entries. Nothing may be sent then, since the database may
+/// be the only place that still has the log as it was.
+pub(crate) async fn check_is_of_this_log(shared: &Shared) -> Result<(), Fault> {
+    let Stored::Signed(known) = stored(shared).await? else { return Ok(()) };
+    let size = shared.source.head().await?.size;
+    let what = match known.size {
+        later if later > size => format!("of {later} entries, and the log here has {size}"),
+        at if shared.source.root_at(at).await? != known.root => {
+            format!("of {at} entries with another root than the log here had then")
+        }
+        _ => return Ok(()),
+    };
+    let text = format!(
+        "MongoDB has a checkpoint that this node's key signed, {what}: one of the two is a fork"
+    );
+    tracing::error!("{text}");
+    Err(Fault::new(FaultKind::Forked, text))
 }

@@ -12,6 +12,7 @@ use crate::{
     lane::{BackOff, Lane, Shared},
     prepare,
     status::Kept,
+    status_lane,
     write::Link,
 };
 
@@ -90,6 +91,7 @@ impl Sync {
 
     async fn ready(&self) -> Result<(), Fault> {
         let prepare = || async {
+            status_lane::check_is_of_this_log(&self.shared).await?;
             prepare::database(&self.shared).await?;
             match prepare::is_behind(&self.shared).await? {
                 true => self.reset().await,

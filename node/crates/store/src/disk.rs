@@ -119,6 +119,19 @@ impl Disk {
         options.custom_flags(NONBLOCK).open(path)
     }
 
+    /// Makes a file, mode 0600, in a folder that others may write to. What has its name is removed first, and never
+    /// written through: a link that somebody planted leads elsewhere, and a file that is theirs stays theirs.
+    ///
+    /// # Errors
+    /// The operating system's; `AlreadyExists` where somebody puts it back meanwhile.
+    pub fn create_anew(&self, path: &Path) -> io::Result<File> {
+        self.check(Op::Open, path)?;
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => OpenOptions::new().write(true).create_new(true).mode(0o600).open(path),
+        }
+    }
+
     /// Opens a file for appending, mode 0600, made where it is missing.
     ///
     /// # Errors
@@ -240,6 +253,20 @@ impl Disk {
     /// The operating system's. The temporary file is then removed, as far as that is possible.
     pub fn write_file(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.write_file_unsynced_name(path, bytes)?;
+        self.sync_folder(parent(path))
+    }
+
+    /// [`Disk::write_file`] in a folder that others may write to ([`Disk::create_anew`]).
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn write_file_among_others(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let temporary = temporary_name(path);
+        self.create_anew(&temporary).and_then(|file| {
+            self.write(&file, &temporary, bytes)?;
+            self.sync_file(&file, &temporary)?;
+            self.rename(&temporary, path)
+        })?;
         self.sync_folder(parent(path))
     }
 

@@ -29,7 +29,13 @@ impl Loader {
         let path = |text: &str| values::path(text).map(Some);
         let shown = |path: &Option<PathBuf>| path.as_ref().and_then(show_path);
         let watchdog = self.take("board_watchdog", None, path, shown);
-        let poweroff_file = self.take("board_poweroff_file", None, path, shown);
+        let from_the_root = |text: &str| match text.starts_with('/') {
+            true => path(text),
+            false => Err(format!(
+                "is {text:?}: it is a path from the root, such as /run/lucid-node/poweroff"
+            )),
+        };
+        let poweroff_file = self.take("board_poweroff_file", None, from_the_root, shown);
         BoardConfig {
             wanted: Wanted { light, button_pin, fan_pin, watchdog },
             fan_on_at: MilliCelsius(i32::try_from(fan_on_at * 1000).unwrap_or(i32::MAX)),

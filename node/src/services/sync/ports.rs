@@ -8,7 +8,7 @@ use lucid_api::{
     ports::{ENTRIES_MAX, Sessions, TransparencyLog},
 };
 use lucid_core::{
-    ChunkIndex, EntryIndex, SessionId,
+    ChunkIndex, EntryIndex, Hash, SessionId,
     manifest::{Manifest, ManifestChunk},
     merkle::TreeHead,
 };
@@ -80,6 +80,15 @@ impl Source for LoggedSource {
     async fn head(&self) -> Result<TreeHead, PortError> {
         let head = self.log.head().await.map_err(port)?;
         Ok(TreeHead { size: head.size, root: head.root })
+    }
+
+    async fn root_at(&self, size: u64) -> Result<Hash, PortError> {
+        let head = self.log.head().await.map_err(port)?;
+        match size {
+            0 => Ok(lucid_core::merkle::root(&[])),
+            at if at == head.size => Ok(head.root),
+            at => Ok(self.log.consistency(at, head.size).await.map_err(port)?.from_root),
+        }
     }
 
     async fn checkpoint(&self) -> Result<String, PortError> {

@@ -214,13 +214,17 @@ async fn a_supply_that_flickers_is_one_entry_an_hour() {
 }
 
 #[test]
-fn the_machine_is_switched_off_once() {
+fn asking_for_the_machines_end_destroys_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("poweroff");
-    forget_poweroff(&path);
     ask_for_poweroff(&path).unwrap();
     assert!(path.exists());
-    forget_poweroff(&path);
-    assert!(!path.exists());
+    // What is there is not ours to write to, nor what a link leads to.
+    let (precious, link) = (folder.path().join("precious"), folder.path().join("link"));
+    std::fs::write(&precious, "kept").unwrap();
+    std::os::unix::fs::symlink(&precious, &link).unwrap();
+    ask_for_poweroff(&precious).unwrap();
+    ask_for_poweroff(&link).unwrap();
+    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "kept");
     assert!(ask_for_poweroff(&folder.path().join("no/poweroff")).is_err());
 }

@@ -22,6 +22,11 @@ const PASSPHRASE_CHARS_MIN: usize = 12;
 /// machine a second, 2^18 on a server.
 const WORK_FACTOR_MAX: u8 = 20;
 
+/// Bytes of an age header that are looked at: a recipient takes some 120.
+const HEADER_BYTES_MAX: usize = 16 << 10;
+/// Recipients of a backup at most, which fit into that.
+const RECIPIENTS_MAX: usize = 64;
+
 /// For whom a backup is encrypted.
 pub enum Keepers {
     /// For the holders of these identities.
@@ -69,6 +74,10 @@ impl Keepers {
             })
         });
         match parsed.collect::<Result<Vec<_>, _>>()? {
+            many if many.len() > RECIPIENTS_MAX => Err(ArchiveError::Keys(format!(
+                "a backup is for at most {RECIPIENTS_MAX} recipients, and {} are named",
+                many.len()
+            ))),
             none if none.is_empty() => Err(ArchiveError::Keys(
                 "a backup holds every key of the node, so it is encrypted: name an age recipient or a passphrase"
                     .to_owned(),
@@ -140,6 +149,15 @@ impl Opener {
         input: R,
         path: &Path,
     ) -> Result<Box<dyn Read + 'a>, ArchiveError> {
+        let mut input = input;
+        // Reading a header takes the square of its length, and whoever wrote it needs no key for that.
+        let head = input.fill_buf().doing("read", path)?;
+        let head = &head[..head.len().min(HEADER_BYTES_MAX)];
+        if !head.array_windows().any(|line| line == b"\n--- ") {
+            let reason =
+                format_args!("its first {} KiB are no age file's header", HEADER_BYTES_MAX >> 10);
+            return Err(ArchiveError::damaged(path, reason));
+        }
         let decryptor = Decryptor::new_buffered(input).map_err(|error| refusal(error, path))?;
         let opened = match self {
             Self::Identities(identities) => {

@@ -224,7 +224,7 @@ impl Sealing<'_> {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Facts, ArchiveError> {
         let path = self.temporary;
-        let file = self.disk.create(path).doing("create", path)?;
+        let file = self.disk.create_anew(path).doing("create", path)?;
         let out = Out { file: &file, path, disk: self.disk };
         let sealed = self.keepers.seal(BufWriter::with_capacity(BUFFER_BYTES, out), path)?;
         let mut members = Members::new(sealed, path, facts.created_at);

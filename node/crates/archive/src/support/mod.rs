@@ -99,7 +99,7 @@ pub fn write(
         std::io::Error::other(format!("zstd: {}", zstd_safe::get_error_name(code)))
     });
     compressed.doing("compress", to)?;
-    options.disk.write_file(to, &bytes).doing("write", to)?;
+    options.disk.write_file_among_others(to, &bytes).doing("write", to)?;
     let parts = parts.iter().map(|part| (part.name.clone(), part.content.len() as u64)).collect();
     Ok(Bundle { path: to.to_owned(), file_bytes: bytes.len() as u64, parts })
 }

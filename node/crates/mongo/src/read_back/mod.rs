@@ -189,26 +189,28 @@ impl ReadBack {
         let filter = doc! { "_id": { "$gte": bound(from), "$lt": bound(end) } };
         let handle = self.link.handle(Collection::Entries).await?;
         let limit = i64::try_from(PAGE).unwrap_or(i64::MAX);
+        // What others put beside an entry is not sent here, and of the entries no more are held than one answer has
+        // (MongoDB's are at most 16 MiB and a document): whoever can write there decides on their length.
         let find = async {
-            let found = handle.find(filter).sort(doc! { "_id": 1 }).limit(limit).await?;
-            found.try_collect::<Vec<_>>().await
+            let wanted = doc! { "_id": 1, "entry": 1 };
+            handle.find(filter).projection(wanted).sort(doc! { "_id": 1 }).limit(limit).await
         };
-        let found = self.link.within("reading entries", find).await?;
-        let mut found = found.into_iter();
-        (from..end)
-            .map(|index| {
-                let document = found.next().ok_or(ReadBackError::Missing(index))?;
-                let id = document.get_str("_id").map_err(|_| ReadBackError::Altered(index))?;
-                if id != bound(index) {
-                    return Err(ReadBackError::Missing(index));
-                }
-                let text = document.get_str("entry").map_err(|_| ReadBackError::Altered(index))?;
-                match text.len() <= ENTRY_BYTES_MAX {
-                    true => Ok(text.as_bytes().to_vec()),
-                    false => Err(ReadBackError::Altered(index)),
-                }
-            })
-            .collect()
+        let mut found = self.link.within("reading entries", find).await?;
+        let mut entries = Vec::new();
+        for index in from..end {
+            let next = self.link.within("reading entries", found.try_next()).await?;
+            let document = next.ok_or(ReadBackError::Missing(index))?;
+            let id = document.get_str("_id").map_err(|_| ReadBackError::Altered(index))?;
+            if id != bound(index) {
+                return Err(ReadBackError::Missing(index));
+            }
+            let text = document.get_str("entry").map_err(|_| ReadBackError::Altered(index))?;
+            if text.len() > ENTRY_BYTES_MAX {
+                return Err(ReadBackError::Altered(index));
+            }
+            entries.push(text.as_bytes().to_vec());
+        }
+        Ok(entries)
     }
 
     /// The log's size and root.

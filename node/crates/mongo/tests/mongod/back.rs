@@ -7,15 +7,16 @@ use std::{
 };
 
 use async_trait::async_trait;
-use lucid_core::{ChunkIndex, EntryIndex, Hash, SessionId};
+use lucid_core::{ChunkIndex, EntryIndex, Hash, Role, SessionId};
 use lucid_mongo::{
-    Collection, Had, ManifestState, PortError, ReadBack, ReadBackError, Source, stored_key,
+    Collection, FaultKind, Had, ManifestState, PortError, ReadBack, ReadBackError, Source,
+    stored_key,
 };
 use mongodb::bson::{Document, doc};
 
 use crate::{
     node::{Kept, Node},
-    support::Place,
+    support::{Place, Running, until},
 };
 
 /// A disk that has the first chunk of each session, or nothing, and takes manifests.
@@ -174,4 +175,66 @@ async fn what_was_not_signed_is_refused() {
         .err()
         .unwrap();
     assert!(matches!(other, ReadBackError::NoNode(_)), "{other}");
+}
+
+/// A node whose log was put back as it was before, and that goes on with other entries.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_was_put_back_sends_nothing_over_its_later_self() {
+    let (place, node, cursors) = (Place::new().await, Node::new(1), Arc::new(Kept::default()));
+    node.sessions(0, 3, 2);
+    assert!(place.sent(&node, &cursors).await.is_right());
+    let before = place.find(Collection::Entries, doc! {}).await;
+    let older = |goes_on: bool| {
+        let older = Node::new(1);
+        older.sessions(0, 1, 2);
+        if goes_on {
+            (0..20).for_each(|number| drop(older.user(&format!("other{number}"), Role::User)));
+        }
+        older
+    };
+    // With the cursors of another disk, and with its own: older, and longer by other entries.
+    for (goes_on, cursors) in [
+        (false, Arc::new(Kept::default())),
+        (true, Arc::new(Kept::default())),
+        (false, Arc::clone(&cursors)),
+        (true, cursors),
+    ] {
+        let older = older(goes_on);
+        assert_eq!(older.size() > node.size(), goes_on);
+        let sync = place.sync(&older, &cursors);
+        let running = Running::start(&sync);
+        until(&sync, |status| status.faults[FaultKind::Forked as usize] > 0).await;
+        running.stop().await;
+        let told = sync.status().last_fault.unwrap().fault;
+        assert!(told.text.contains("fork") && told.kind == FaultKind::Forked, "{told}");
+        for mends in [false, true] {
+            let refused = match mends {
+                false => sync.verify(&|_| ()).await,
+                true => sync.rebuild(&|_| ()).await,
+            };
+            assert_eq!(refused.unwrap_err().kind, FaultKind::Forked);
+        }
+        assert_eq!(place.find(Collection::Entries, doc! {}).await, before);
+    }
+    // The log as it was comes back.
+    let key = node.identity().key.clone();
+    let back = ReadBack::open(place.options(), &key, &|_, _| ()).await.unwrap();
+    assert_eq!(back.head().size, node.size());
+    back.close().await;
+}
+
+/// A number that nobody signed keeps no checkpoint out.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_size_that_is_not_signed_is_not_believed() {
+    let (place, node, cursors) = (Place::new().await, Node::new(1), Arc::new(Kept::default()));
+    node.sessions(0, 1, 2);
+    assert!(place.sent(&node, &cursors).await.is_right());
+    let of_node = doc! { "_id": node.id().to_string() };
+    let grown = doc! { "$set": { "log_size": 1_i64 << 62 } };
+    let documents = place.all(Collection::NodeStatus);
+    documents.update_one(of_node.clone(), grown).await.unwrap();
+    node.sessions(1, 2, 2);
+    assert!(place.sent(&node, &cursors).await.is_right());
+    let stored = documents.find_one(of_node).await.unwrap().unwrap();
+    assert_eq!(stored.get_i64("log_size").unwrap(), node.size() as i64);
 }
