@@ -286,13 +286,14 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
         "tor_reply" => vec![
             b"250-version=0.4.9.11\r\n250+a=\r\n..x\r\n.\r\n250 OK\r\n".to_vec(),
             b"650 STATUS_CLIENT NOTICE BOOTSTRAP PROGRESS=85 TAG=ap SUMMARY=\"a \\\"b\\\"\"\r\n".to_vec(),
-            [b"650 HS_DESC UPLOADED ", &ONION[..56], b" UNKNOWN $AB~n\r\n"].concat(),
+            [b"650 HS_DESC UPLOADED ".as_slice(), &ONION[..56], b" UNKNOWN $AB~n\r\n"].concat(),
         ],
         "tunnel_list" => vec![
             [
-                br#"{"version":1,"services":[{"name":"gateway","ports":[{"port":80,"target":"[::1]:8080"}],"clients":[],"keys":[{"number":1,"address":""#,
+                br#"{"version":1,"services":[{"name":"gateway","ports":[{"port":80,"target":"[::1]:8080"}],"clients":[],"keys":[{"number":1,"address":""#
+                    .as_slice(),
                 ONION,
-                br#"","made_at":1,"until":null}]}]}"#.as_slice(),
+                br#"","made_at":1,"until":null}]}]}"#,
             ]
             .concat(),
         ],

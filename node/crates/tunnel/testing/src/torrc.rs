@@ -64,7 +64,10 @@ pub(crate) fn torrc(role: Role, name: &str, folder: &Path, ports: Ports, more: &
     let Ports { address, relay, directory, control, socks } = ports;
     let mut text = format!(
         "{COMMON}Address {address}\nNickname {name}\nDataDirectory {shown}\n\
-         Log notice file {shown}/log\nControlPort {address}:{control}\n"
+         Log notice file {shown}/log\nControlPort {address}:{control}\n\
+         __OwningControllerProcess {}\n",
+        // A test that is killed, or a tor behind faketime, leaves none: tor ends with this process.
+        std::process::id()
     );
     if role == Role::Authority {
         text.push_str(AUTHORITY);
