@@ -297,7 +297,7 @@ fn verified_by_witnesses(evidence: &[u8], key: &str, witness: &str) {
     verify(&["--witness", key], 64);
     let log: VerifierKey = key.parse().unwrap();
     let name = KeyName::new("example.org/itself").unwrap();
-    let itself = VerifierKey::new(name, SignatureType::CosignatureV1, *log.public_key());
+    let itself = VerifierKey::new(name, SignatureType::CosignatureV1, log.public_key());
     verify(&["--witness", &itself.unwrap().to_string()], 64);
 }
 

@@ -4,6 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::fs::MetadataExt,
     path::Path,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
@@ -127,7 +128,10 @@ impl Alone {
                       && ip addr add 203.0.113.1/24 dev out && ip link set out up && ip route add default dev out \
                       && mount --bind resolv.conf /etc/resolv.conf && exec \"$0\" run --data node";
         let mut command = Command::new("unshare");
-        command.args(["--map-root-user", "--net", "--mount", "sh", "-c", script, BINARY]);
+        // root needs no namespace of users for the others.
+        let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+        command.args(if is_root { None } else { Some("--map-root-user") });
+        command.args(["--net", "--mount", "sh", "-c", script, BINARY]);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").current_dir(folder);
         command.envs(settings.iter().map(|(name, value)| (name, value)));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

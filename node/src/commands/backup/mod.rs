@@ -11,7 +11,7 @@ use std::{
 
 use clap::{Args, Subcommand, ValueHint};
 use lucid_archive::backup::{self, Expected, Extra, WriteOptions};
-use lucid_core::NodeId;
+use lucid_core::{NodeId, evidence::Evidence};
 use lucid_store::Disk;
 
 use self::{
@@ -24,8 +24,8 @@ use crate::{
     progress::{Progress, Unit},
 };
 
-/// No checkpoint is longer (C2SP signed note, as this node reads them).
-const CHECKPOINT_BYTES_MAX: u64 = 65_536;
+/// Bytes of a file that a checkpoint is looked for in: evidence with chunks in it may have more, and another piece will do.
+const CHECKPOINT_BYTES_MAX: u64 = 16 << 20;
 
 /// The subcommands of `backup`.
 #[derive(Subcommand, Debug)]
@@ -145,7 +145,28 @@ fn checkpoint(path: &Path) -> Outcome<String> {
     if metadata.len() > CHECKPOINT_BYTES_MAX {
         return Err(wrong("it is too long for one".to_owned()));
     }
-    fs::read_to_string(path).map_err(|error| wrong(error.to_string()))
+    let text = fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let none = "it is neither a checkpoint, nor evidence, nor what a command of this program printed with one in it";
+    checkpoint_in(&text).ok_or_else(|| wrong(none.to_owned()))
+}
+
+/// The checkpoint in a text that has one: a note, evidence, or what `ledger head` and `sync read-back` print.
+fn checkpoint_in(text: &str) -> Option<String> {
+    if let Ok(evidence) = Evidence::parse(text) {
+        return Some(evidence.proof.checkpoint_text());
+    }
+    if let Ok(printed) = serde_json::from_str::<serde_json::Value>(text) {
+        return printed["checkpoint"].as_str().map(str::to_owned);
+    }
+    let from = match text.starts_with("lucid/") {
+        true => 0,
+        false => text.find("\nlucid/")? + 1,
+    };
+    // A note's last lines are its signatures.
+    let note = text.get(from..)?;
+    let end = note.rfind("\n\u{2014} ")? + 1;
+    let end = note[end..].find('\n').map_or(note.len(), |line| end + line + 1);
+    Some(note[..end].to_owned())
 }
 
 /// Progress whose total is known only once the work has begun.
@@ -154,5 +175,22 @@ fn counting<'a>(context: &'a Context, doing: &'static str) -> impl FnMut(u64, u6
     move |done, total| {
         let begin = || context.progress(doing, Unit::Bytes, Some(total));
         progress.get_or_insert_with(begin).set(done);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::checkpoint_in;
+
+    #[test]
+    fn a_checkpoint_is_found_where_it_was_printed() {
+        let note = "lucid/00\n3\nroot\n\n\u{2014} lucid/00 sig\n\u{2014} w sig\n";
+        let json = serde_json::json!({ "checkpoint": note }).to_string();
+        for text in [note.to_owned(), format!("size 3\n\n{note}\nafter\n"), json] {
+            assert_eq!(checkpoint_in(&text).as_deref(), Some(note), "{text}");
+        }
+        for text in ["", "lucid/00\n", "{}", "x\nlucid/00\n3\n"] {
+            assert_eq!(checkpoint_in(text), None, "{text}");
+        }
     }
 }

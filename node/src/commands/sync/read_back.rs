@@ -142,6 +142,7 @@ async fn make(
         node_id,
         log_size: head.size,
         root: head.root,
+        checkpoint: back.checkpoint().to_owned(),
         made,
         unsigned_entries: back.unsigned_entries(),
         sessions: report.sessions,

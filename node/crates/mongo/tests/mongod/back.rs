@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use lucid_core::{ChunkIndex, EntryIndex, Hash, Role, SessionId};
+use lucid_core::{ChunkIndex, EntryIndex, Hash, SessionId, access::Role};
 use lucid_mongo::{
     Collection, FaultKind, Had, ManifestState, PortError, ReadBack, ReadBackError, Source,
     stored_key,

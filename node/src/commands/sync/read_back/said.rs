@@ -10,6 +10,8 @@ pub(super) struct Answer {
     pub(super) node_id: NodeId,
     pub(super) log_size: u64,
     pub(super) root: Hash,
+    /// The checkpoint that the node signed: what a backup's log is held against (`--newer-checkpoint`).
+    pub(super) checkpoint: String,
     /// The log and manifests are in the data folder now.
     pub(super) made: bool,
     /// Entries in the database that no checkpoint there signs: they are not believed.
