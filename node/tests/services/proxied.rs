@@ -110,6 +110,11 @@ fn names_go_to_the_proxy_each_purpose_by_itself() {
         settings.push(("LUCID_PROXY_ONLY", "true".to_owned()));
         let settings: Vec<_> = settings.iter().map(|(a, b)| (*a, b.as_str())).collect();
         let server = Server::start_with(form, folder.path(), &settings);
+        // Nothing is due that the node would ask TRON for by itself.
+        let mut balance = Command::new(BINARY);
+        balance.env_clear().envs(settings.iter().copied()).args(["tron", "balance"]);
+        let refused = balance.current_dir(folder.path()).output().unwrap();
+        assert_eq!(refused.status.code(), Some(74), "{}", String::from_utf8_lossy(&refused.stderr));
         proxy.wait_for("lucid-tron", "tron.invalid:8090");
         proxy.wait_for("lucid-mongo", "mongo.invalid:27017");
         proxy.wait_for("lucid-witness", "witness.invalid:8080");
@@ -124,9 +129,11 @@ impl Alone {
     fn start(folder: &Path, settings: &[(&str, String)]) -> Self {
         // Names are asked of somebody out there, too.
         fs::write(folder.join("resolv.conf"), "nameserver 203.0.113.53\n").unwrap();
-        let script = "ip link set lo up && ip link add out type dummy && ip link set out addrgenmode none \
+        let script = "ip link set lo up && ip link add out type veth peer name end \
+                      && ip link set out addrgenmode none && ip link set end addrgenmode none && ip link set end up \
                       && ip addr add 203.0.113.1/24 dev out && ip link set out up && ip route add default dev out \
-                      && mount --bind resolv.conf /etc/resolv.conf && exec \"$0\" run --data node";
+                      && mount --bind resolv.conf /etc/resolv.conf \
+                      && { \"$0\" tron balance >/dev/null & } && exec \"$0\" run --data node";
         let mut command = Command::new("unshare");
         // root needs no namespace of users for the others.
         let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
@@ -137,7 +144,7 @@ impl Alone {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert!(line.contains("listens at"), "it needs iproute2 and user namespaces: {line:?}");
+        assert!(line.contains("listens at"), "it needs iproute2 and namespaces: {line:?}");
         Self(child)
     }
 

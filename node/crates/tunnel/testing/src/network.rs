@@ -70,19 +70,28 @@ impl Network {
         for (number, more) in options.clients.iter().enumerate() {
             clients.push(make(Role::Client, format!("client{number}"), more)?);
         }
-        for tor in relays.iter_mut().chain(&mut clients) {
-            tor.configure(&authorities.concat())?;
-            tor.start()?;
-        }
         let mut network = Self { relays, clients, _folder: folder };
-        let count = network.relays.len();
-        let ready =
-            network.clients.iter().try_for_each(|client| client.wait_until_ready(count, READY));
+        let ready = network.start_all(&authorities.concat());
         // What kept them from it is in the log of who ended, if anybody did.
         match network.relays.iter_mut().find_map(|tor| tor.has_ended().then(|| tor.log_tail())) {
             Some(tail) => Err(TestingError::of("a relay ended by itself; its log ends", tail)),
             None => ready.map(|()| network),
         }
+    }
+
+    /// Relays first: a client that got a consensus with one of them missing would not ask for the next for minutes.
+    fn start_all(&mut self, authorities: &str) -> Result<(), TestingError> {
+        let count = self.relays.len();
+        for tor in &mut self.relays {
+            tor.configure(authorities)?;
+            tor.start()?;
+        }
+        self.relays.iter().try_for_each(|relay| relay.wait_until_known(count, READY))?;
+        for tor in &mut self.clients {
+            tor.configure(authorities)?;
+            tor.start()?;
+        }
+        self.clients.iter().try_for_each(|client| client.wait_until_ready(count, READY))
     }
 }
 

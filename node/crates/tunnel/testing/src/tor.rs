@@ -141,6 +141,29 @@ impl Tor {
         Ok(())
     }
 
+    /// Waits until it has a consensus of so many relays.
+    ///
+    /// # Errors
+    /// [`TestingError`], with the end of its log.
+    pub(crate) fn wait_until_known(
+        &self,
+        relays: usize,
+        time: Duration,
+    ) -> Result<(), TestingError> {
+        let until = Instant::now() + time;
+        while self.relays_known() < relays {
+            if Instant::now() > until {
+                let (known, tail) = (self.relays_known(), self.log_tail());
+                let name = &self.name;
+                return Err(TestingError(format!(
+                    "{name} knows {known} of {relays} relays; its log ends: {tail}"
+                )));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
     /// The relays in the consensus that it has.
     fn relays_known(&self) -> usize {
         let path = self.folder.join("cached-microdesc-consensus");
