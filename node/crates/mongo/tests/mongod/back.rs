@@ -188,7 +188,9 @@ async fn a_log_that_was_put_back_sends_nothing_over_its_later_self() {
         let older = Node::new(1);
         older.sessions(0, 1, 2);
         if goes_on {
-            (0..20).for_each(|number| drop(older.user(&format!("other{number}"), Role::User)));
+            for number in 0..20 {
+                older.user(&format!("other{number}"), Role::User);
+            }
         }
         older
     };
@@ -236,5 +238,5 @@ async fn a_size_that_is_not_signed_is_not_believed() {
     node.sessions(1, 2, 2);
     assert!(place.sent(&node, &cursors).await.is_right());
     let stored = documents.find_one(of_node).await.unwrap().unwrap();
-    assert_eq!(stored.get_i64("log_size").unwrap(), node.size() as i64);
+    assert_eq!(stored.get_i64("log_size").unwrap(), node.size().cast_signed());
 }
