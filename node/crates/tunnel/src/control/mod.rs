@@ -1,6 +1,6 @@
 //! Tor's control protocol (torspec, control-spec): one connection to a tor that runs.
 //!
-//! [`reply`], [`words`], [`command`], [`info`] and [`login`] are pure; [`connection`] has the socket. A
+//! `reply`, `words`, `command`, `info` and `login` are pure; `connection` has the socket. A
 //! [`Controller`] asks; what tor says by itself is an [`Event`].
 
 mod asking;
