@@ -1,10 +1,8 @@
 //! All services in one process.
 
-use std::{io, num::NonZeroUsize, path::Path, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, path::Path, sync::Arc};
 
-use async_trait::async_trait;
 use lucid_api::{
-    client::{Client, Dial, Trust},
     gateway::{GatewayOptions, RateLimits},
     health::Readiness,
     metrics::Metrics,
@@ -16,19 +14,17 @@ use lucid_api::{
 };
 use lucid_auth::{KeyRing, Service, ServiceOptions};
 use lucid_store::{Disk, FolderVault, Store, Witness, secrets};
-use lucid_tunnel::{Egress, Purpose, socks::Target};
-use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
 use super::{
     Running, accounts,
     board::{self, Figures},
     late::Late,
-    outside::{anchors, sync},
+    outside::{anchors, sync, witnesses},
     readiness::LocalReadiness,
 };
 use crate::{
-    config::{Config, ServiceName, WitnessAddress},
+    config::{Config, ServiceName},
     context::{Context, now},
     failure::{Failure, Outcome},
     output::notice,
@@ -42,7 +38,7 @@ use crate::{
         governance::LocalGovernance,
         ledger::{
             LocalWitness,
-            asking::{Asked, Asking, AskingOptions, HttpWitness},
+            asking::{Asking, AskingOptions},
         },
         merkle_builder::LocalMerkleBuilder,
         orchestrator::{Orchestrator, OrchestratorOptions},
@@ -58,11 +54,6 @@ pub(super) const STORE_THREADS: NonZeroUsize = NonZeroUsize::new(16).expect("it 
 const INDEX: &str = "sessions-data";
 /// Threads for what is asked of it: a question reads a few pages.
 pub(super) const INDEX_THREADS: NonZeroUsize = NonZeroUsize::new(4).expect("it is not 0");
-
-/// A witness answers in this time, or is asked again later.
-const WITNESS_TIME: Duration = Duration::from_secs(15);
-/// Through Tor, to an onion service, a connection takes its time.
-const WITNESS_CONNECT: Duration = Duration::from_secs(45);
 
 /// The services.
 pub(super) struct Local {
@@ -291,9 +282,7 @@ pub(super) fn witness(
     running: &Running,
 ) -> Outcome<Arc<LocalWitness>> {
     let services = &config.services;
-    let way: Arc<dyn Dial> = Arc::new(WayToWitnesses(config.outside.egress.clone()));
-    let witnesses = services.witnesses.iter().map(|witness| asked(witness, &way));
-    let witnesses = witnesses.collect::<Outcome<_>>()?;
+    let witnesses = witnesses(&services.witnesses, &config.outside.egress)?;
     let (quorum, interval) = (services.quorum(), services.witness_interval);
     let options = AskingOptions { witnesses, quorum, interval };
     let asking = Arc::new(Asking::new(log, options, running.metrics.clone()));
@@ -361,28 +350,6 @@ pub(super) fn governance(chain: Arc<dyn ChainCalls>, running: &Running) -> Arc<L
     let governance = Arc::new(LocalGovernance::new(chain));
     running.tasks.spawn(Arc::clone(&governance).run(running.stop.clone()));
     governance
-}
-
-/// How witnesses are connected with.
-struct WayToWitnesses(Egress);
-
-#[async_trait]
-impl Dial for WayToWitnesses {
-    async fn dial(&self, host: &str, port: u16) -> io::Result<TcpStream> {
-        let target = Target::new(host, port).map_err(io::Error::other)?;
-        self.0.connect(Purpose::Witness, &target, WITNESS_CONNECT).await.map_err(io::Error::other)
-    }
-}
-
-/// The way to a witness.
-fn asked(WitnessAddress { key, url }: &WitnessAddress, way: &Arc<dyn Dial>) -> Outcome<Asked> {
-    let host = url.find("://").map_or(0, |scheme| scheme + "://".len());
-    let end = url[host..].find('/').map_or(url.len(), |path| host + path);
-    let (base, prefix) = url.split_at(end);
-    let client = Client::new(base, &Trust::System, WITNESS_TIME)
-        .map_err(|error| Failure::usage(format!("the witness {}: {error}", key.name())))?;
-    let (client, prefix) = (client.dialled_by(Arc::clone(way)), prefix.to_owned());
-    Ok(Asked { key: key.clone(), reach: Box::new(HttpWitness { client, prefix }) })
 }
 
 /// Refuses a vault that cannot read: each request of an upload unwraps the session's key anew.

@@ -1,24 +1,29 @@
-//! What joins the node with what is outside it: TRON and MongoDB.
+//! What joins the node with what is outside it: TRON, MongoDB, witnesses.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{io, path::Path, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use lucid_api::{
+    client::{Client, Dial, Trust},
     metrics::Metrics,
     ports::{Ledger, Sessions, TransparencyLog},
 };
 use lucid_store::{AnchorFolder, Disk, Store};
+use lucid_tunnel::{Egress, Purpose, socks::Target};
+use tokio::net::TcpStream;
 
 use super::{
     Running,
     local::{INDEX_THREADS, orchestrator_options},
 };
 use crate::{
-    config::Config,
+    config::{Config, WitnessAddress},
     context::Context,
     failure::{Failure, Outcome},
     services::{
         anchors::{AnchorsOptions, LocalAnchors},
         cpu::Pool,
+        ledger::asking::{Asked, HttpWitness},
         orchestrator::Orchestrator,
         sync::LocalSync,
     },
@@ -26,6 +31,10 @@ use crate::{
 
 /// An anchor that is due is noticed in this time.
 const LOOK_EVERY_MAX: Duration = Duration::from_millis(100);
+/// A witness answers in this time, or is asked again later.
+const WITNESS_TIME: Duration = Duration::from_secs(15);
+/// Through Tor, to an onion service, a connection takes its time.
+const WITNESS_CONNECT: Duration = Duration::from_secs(45);
 
 /// What anchors `log`, with what it remembers in the folder `anchors` of `data`, and the task that does it.
 pub(super) fn anchors(
@@ -87,4 +96,35 @@ pub(crate) fn sync_of(context: &Context, store: Store) -> Outcome<LocalSync> {
     let sessions = Arc::new(Orchestrator::new(Arc::new(store), pool.clone(), options, metrics));
     let log = Arc::clone(&sessions) as Arc<dyn TransparencyLog>;
     Ok(LocalSync::new(&path, log, sessions, pool, mongo))
+}
+
+/// The ways to the witnesses that are asked.
+///
+/// # Errors
+/// Where an address is none.
+pub(super) fn witnesses(addresses: &[WitnessAddress], egress: &Egress) -> Outcome<Vec<Asked>> {
+    let way: Arc<dyn Dial> = Arc::new(WayToWitnesses(egress.clone()));
+    addresses.iter().map(|address| asked(address, &way)).collect()
+}
+
+/// How witnesses are connected with.
+struct WayToWitnesses(Egress);
+
+#[async_trait]
+impl Dial for WayToWitnesses {
+    async fn dial(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        let target = Target::new(host, port).map_err(io::Error::other)?;
+        self.0.connect(Purpose::Witness, &target, WITNESS_CONNECT).await.map_err(io::Error::other)
+    }
+}
+
+/// The way to a witness.
+fn asked(WitnessAddress { key, url }: &WitnessAddress, way: &Arc<dyn Dial>) -> Outcome<Asked> {
+    let host = url.find("://").map_or(0, |scheme| scheme + "://".len());
+    let end = url[host..].find('/').map_or(url.len(), |path| host + path);
+    let (base, prefix) = url.split_at(end);
+    let client = Client::new(base, &Trust::System, WITNESS_TIME)
+        .map_err(|error| Failure::usage(format!("the witness {}: {error}", key.name())))?;
+    let (client, prefix) = (client.dialled_by(Arc::clone(way)), prefix.to_owned());
+    Ok(Asked { key: key.clone(), reach: Box::new(HttpWitness { client, prefix }) })
 }
