@@ -118,7 +118,18 @@ impl Plan {
         let pi = self.root.join("image/pi");
         let (place, finish) = (pi.join("place"), pi.join("finish"));
         let (deb, parts) = (self.deb.display(), self.output.join("parts"));
+        // What it mounts, and what it starts for arm64, is in namespaces of its own and ends with this process, however
+        // that ends: a `dev` left behind would be one that the next `rm` reaches.
         let mut words: Vec<String> = [
+            "--pdeathsig=KILL",
+            "unshare",
+            "--mount",
+            "--propagation=private",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+            "mmdebstrap",
             "--architectures=arm64",
             "--variant=minbase",
             "--format=tar",
@@ -145,7 +156,7 @@ impl Plan {
         ));
         words.extend([self.suite.name().to_owned(), tar.to_owned()]);
         words.extend(self.source_lines());
-        self.timed(Call::new("mmdebstrap", words))
+        self.timed(Call::new("setpriv", words))
             .with("TMPDIR", self.output.join("tmp").display().to_string())
     }
 
@@ -220,6 +231,11 @@ mod tests {
     fn the_root_is_made_from_what_was_asked_for_and_nothing_else() {
         let line = plan(Sources::Debian).debootstrap("root.tar").to_string();
         assert!(line.starts_with("SOURCE_DATE_EPOCH=7 "), "{line}");
+        // Killed at any moment it leaves no mount.
+        assert!(
+            line.contains(" setpriv --pdeathsig=KILL unshare --mount --propagation=private --pid "),
+            "{line}"
+        );
         assert!(line.contains("linux-image-arm64") && !line.contains("http://r"), "{line}");
         assert!(line.contains("/clone/image/pi/finish \"$1\" /d/lucid-node_1_arm64.deb"), "{line}");
         let line = plan(Sources::Raspberrypi).debootstrap("root.tar").to_string();
