@@ -6,12 +6,17 @@ use clap::{Args, Subcommand};
 use lucid_archive::chunks::{self, Limits, Place, Progress as Moved, Report};
 use lucid_core::{ChunkIndex, SessionId, counted};
 use lucid_store::Disk;
+use lucid_tunnel::{
+    Purpose,
+    socks::{SocksError, Target},
+};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::remote::runtime;
 use crate::{
     context::Context,
-    failure::{Class, Outcome},
+    failure::{Class, Failure, Outcome},
     output::{human_bytes, human_rate, table},
     progress::Unit,
 };
@@ -88,8 +93,7 @@ impl Chunks {
             Self::Verify(at) => (at, "reading chunks back", "read back"),
         };
         let limits = Limits { at_once: at.at_once, ..Limits::default() };
-        // What the configuration says of connections counts here, too.
-        let configured = context.config.outside.proxy.as_ref().map(lucid_tunnel::socks::Proxy::url);
+        let configured = configured_proxy(context)?;
         let proxy = at.proxy.as_deref().or(configured.as_ref().map(|url| url.as_str()));
         let place = Place::open(&at.place, &|name| env::var(name).ok(), proxy, limits)?;
         let (data, begun) = (&context.config.data, Instant::now());
@@ -110,6 +114,17 @@ impl Chunks {
         context.output.print(&answer, text)?;
         Ok(if lost { Class::Check.into() } else { ExitCode::SUCCESS })
     }
+}
+
+/// The proxy by the configuration: what it says of connections counts here, too.
+fn configured_proxy(context: &Context) -> Outcome<Option<Zeroizing<String>>> {
+    // Which store it is the address says, and the environment; a proxy is the same for all of them.
+    let anywhere = Target::new("objects.invalid", 443).map_err(|error| usage(&error))?;
+    context.config.outside.egress.url(Purpose::Chunks, &anywhere).map_err(|error| usage(&error))
+}
+
+fn usage(error: &SocksError) -> Failure {
+    Failure::usage(error.to_string())
 }
 
 impl Answer {

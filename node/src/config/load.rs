@@ -313,19 +313,29 @@ impl Loader {
         let masked = |key: &Option<_>| key.as_ref().map(|_| MASK.to_owned());
         let given = self.given.get(name).map(|given| SecretText::new(&given.text));
         self.secrets.extend(given.map(|text| (name, text)));
-        let mut from_file = None;
         let key = self.take(name, None, |text| parse(text).map(Some), masked);
+        let from_file = self.file(file_name, read);
+        key.or(from_file)
+    }
+
+    /// What is in the file that a setting names.
+    fn file<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&Path) -> Result<T, String>,
+    ) -> Option<T> {
+        let mut found = None;
         self.take(
-            file_name,
+            name,
             None,
             |text| {
                 let path = values::path(text)?;
-                from_file = Some(read(&path)?);
+                found = Some(read(&path)?);
                 Ok(Some(path))
             },
             |path| path.as_ref().and_then(show_path),
         );
-        key.or(from_file)
+        found
     }
 
     /// The line of the configuration file itself.

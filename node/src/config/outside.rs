@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lucid_core::tron::{Address, Sun};
 use lucid_tron::{ApiKey, ClientOptions, Key, Network};
-use lucid_tunnel::{Egress, socks::Proxy};
+use lucid_tunnel::Egress;
 use zeroize::Zeroizing;
 
 /// What the node does with networks that are not its own.
@@ -18,9 +18,7 @@ pub struct OutsideConfig {
     pub anchor_fee_per_day_max: Sun,
     /// The database in MongoDB; `None` where nothing is synced.
     pub mongo: Option<lucid_mongo::Options>,
-    /// The proxy that connections to others go through.
-    pub proxy: Option<Proxy>,
-    /// The way out: that proxy, or none.
+    /// The way out: through a proxy, or directly.
     pub egress: Egress,
 }
 

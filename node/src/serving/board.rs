@@ -165,7 +165,11 @@ impl Following {
         match event {
             Event::Pressed(Press::Short) => self.seal().await,
             Event::Pressed(Press::Long) => {
-                self.tell("board.button", "held: the node stops".to_owned()).await;
+                // A log that takes nothing does not keep the node from stopping.
+                let told = self.tell("board.button", "held: the node stops".to_owned());
+                if time::timeout(LOOK_TIME, told).await.is_err() {
+                    tracing::error!("the button was held, and the log does not take that");
+                }
                 self.parts.leave.cancel();
             }
             Event::Supply { is_low } => {

@@ -2,11 +2,7 @@
 //!
 //! It follows nobody: no redirects, no proxies of the environment. A token goes over TLS, or to this machine.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Uri, header};
@@ -17,16 +13,13 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
 };
-use tokio_rustls::{
-    TlsConnector,
-    rustls::{
-        ClientConfig, RootCertStore,
-        crypto::aws_lc_rs,
-        pki_types::{CertificateDer, ServerName, pem::PemObject},
-    },
-};
+use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 mod pinned;
+mod trust;
+
+pub use self::trust::Trust;
+use self::trust::connector;
 
 /// A connection is made in this time, TLS included.
 const CONNECT_TIME: Duration = Duration::from_secs(5);
@@ -34,17 +27,6 @@ const CONNECT_TIME: Duration = Duration::from_secs(5);
 const DIAL_TIME: Duration = Duration::from_mins(1);
 /// Most bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
-
-/// Whom to believe behind `https`.
-#[derive(Clone, Debug)]
-pub enum Trust {
-    /// Whom this machine believes.
-    System,
-    /// The authorities in this PEM file, and nobody else.
-    Authorities(PathBuf),
-    /// Who has the first certificate in this PEM file, under whatever name.
-    Exactly(PathBuf),
-}
 
 /// A node.
 pub struct Client {
@@ -327,56 +309,6 @@ async fn exchange(
         reply = &mut answering => reply,
         _ = connection => answering.await,
     }
-}
-
-fn connector(trust: &Trust) -> Result<TlsConnector, ClientError> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
-    // The provider has both versions: this is what it was made for.
-    let builder = builder
-        .with_safe_default_protocol_versions()
-        .map_err(|error| ClientError::NoAuthorities(error.to_string()))?;
-    let config = match trust {
-        Trust::System => builder.with_root_certificates(system()?).with_no_client_auth(),
-        Trust::Authorities(path) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in certificates(path)? {
-                let wrong = |error: tokio_rustls::rustls::Error| ClientError::Certificate {
-                    path: path.clone(),
-                    why: error.to_string(),
-                };
-                roots.add(certificate).map_err(wrong)?;
-            }
-            builder.with_root_certificates(roots).with_no_client_auth()
-        }
-        Trust::Exactly(path) => {
-            let expected = certificates(path)?.swap_remove(0);
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(pinned::Pinned { expected, provider }))
-                .with_no_client_auth()
-        }
-    };
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
-fn system() -> Result<RootCertStore, ClientError> {
-    let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
-        let why = found.errors.first().map_or("none were found".to_owned(), ToString::to_string);
-        return Err(ClientError::NoAuthorities(why));
-    }
-    Ok(roots)
-}
-
-/// All certificates of a file, of which there is at least one.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ClientError> {
-    let wrong = |why: String| ClientError::Certificate { path: path.to_owned(), why };
-    let read = CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))?;
-    let read: Vec<_> = read.collect::<Result<_, _>>().map_err(|error| wrong(error.to_string()))?;
-    if read.is_empty() { Err(wrong("it has none".to_owned())) } else { Ok(read) }
 }
 
 #[cfg(test)]

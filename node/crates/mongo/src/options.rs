@@ -8,6 +8,8 @@ use zeroize::Zeroizing;
 const URL_BYTES_MAX: usize = 4096;
 /// Longest name of a database in bytes (MongoDB's own limit is 63).
 const DATABASE_BYTES_MAX: usize = 63;
+/// Where a server listens that says no port.
+const PORT: u16 = 27_017;
 /// What stands in a text for a secret.
 const MASK: &str = "***";
 
@@ -90,15 +92,16 @@ impl MongoUrl {
         self.text.starts_with("mongodb+srv://")
     }
 
-    /// Whether a server of it is an onion service, which only a proxy reaches.
-    #[must_use]
-    pub fn has_onion(&self) -> bool {
+    /// Its servers: hosts, and their ports. Of what is no host and port (a socket file), the host is as it stands there.
+    pub fn servers(&self) -> impl Iterator<Item = (&str, u16)> {
         let (_, rest) = self.text.split_once("://").unwrap_or_default();
         let authority = &rest[..rest.find(['/', '?']).unwrap_or(rest.len())];
         let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
-        hosts.split(',').any(|host| {
-            let name = host.split(':').next().unwrap_or_default().trim_end_matches('.');
-            name.to_ascii_lowercase().ends_with(".onion")
+        hosts.split(',').map(|server| match server.rsplit_once(':') {
+            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+                (host, port.parse().unwrap_or(PORT))
+            }
+            _ => (server, PORT),
         })
     }
 
@@ -271,14 +274,20 @@ mod tests {
     }
 
     #[test]
-    fn what_only_a_proxy_or_a_name_server_reaches() {
-        let check = |text: &str, srv: bool, onion: bool| {
+    fn servers_are_told_apart_from_users_and_options() {
+        let check = |text: &str, srv: bool, expected: &[(&str, u16)]| {
             let url = MongoUrl::parse(text).unwrap();
-            assert_eq!((url.is_srv(), url.has_onion()), (srv, onion), "{text}");
+            assert_eq!((url.is_srv(), url.servers().collect::<Vec<_>>()), (srv, expected.to_vec()));
         };
-        check("mongodb://h:1,x.ONION.:2/db", false, true);
-        check("mongodb://u.onion:p.onion@h/a.onion?x=.onion", false, false);
-        check("mongodb+srv://u:p@h", true, false);
+        check("mongodb://h:1,x.ONION.:2/db", false, &[("h", 1), ("x.ONION.", 2)]);
+        check("mongodb://u.onion:p.onion@h/a.onion?x=.onion", false, &[("h", PORT)]);
+        check("mongodb://[::1]:3,[::2]", false, &[("[::1]", 3), ("[::2]", PORT)]);
+        check("mongodb://%2Ftmp%2Fmongodb.sock", false, &[("%2Ftmp%2Fmongodb.sock", PORT)]);
+        check("mongodb+srv://u:p@h", true, &[("h", PORT)]);
+    }
+
+    #[test]
+    fn a_proxys_password_is_not_shown() {
         let (user, password) = ("u".to_owned(), Zeroizing::new("pass".to_owned()));
         let proxy = Socks5 { host: "[::1]".to_owned(), port: 9050, credentials: (user, password) };
         assert_eq!(format!("{proxy:?}"), "socks5h://u:***@[::1]:9050");

@@ -36,6 +36,8 @@ use crate::{
     error::{Doing, StoreError},
 };
 
+/// Stands in a folder that a backup is being restored into, in place of `format`.
+pub const RESTORING: &str = "format.restoring";
 /// The format's version.
 const VERSION: u64 = 1;
 
@@ -268,6 +270,9 @@ fn read_format(path: &Path, kind: FolderKind) -> Result<Mark, StoreError> {
     let format = path.join("format");
     let text = match read_file(&format) {
         Ok(bytes) => bytes,
+        Err(error) if missing(&error) && path.join(RESTORING).exists() => {
+            return Err(StoreError::Restoring { path: path.to_owned() });
+        }
         Err(error) if missing(&error) => return Ok(Mark::None),
         Err(error) => return Err(error).doing("read", &format),
     };

@@ -45,6 +45,15 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
     },
+    /// A folder that a backup was being restored into.
+    #[error(
+        "a backup was being restored into {path}, and is not to its end: do it again, which begins anew \
+         (lucid-node backup restore FILE --data {path})"
+    )]
+    Restoring {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A data folder, but for something else.
     #[error(
         "the data folder {path} is {found}; what is wanted here is {wanted}. Nothing in it was \

@@ -35,7 +35,7 @@ pub use accounts::Accounts;
 pub use anchors::AnchorFolder;
 pub use catalogue::{Catalogue, CatalogueFilter, CatalogueRow, HashKind, HashMatch};
 pub use chunks::{ChunkFiles, ChunkPrefix, ChunkWriter};
-pub use data::{DataFolder, FolderKind};
+pub use data::{DataFolder, FolderKind, RESTORING};
 pub use db::{Due, Figures, Order, SealedFacts, SessionFilter, SessionRow, State};
 pub use disk::Disk;
 pub use error::{ErrorKind, StoreError};

@@ -19,6 +19,8 @@ pub enum Purpose {
     Mongo,
     /// A witness, or a node that is witnessed.
     Witness,
+    /// An object store for chunks.
+    Chunks,
     /// Looking at our own services from outside.
     Verify,
 }
@@ -29,6 +31,7 @@ impl Purpose {
             Self::Tron => "tron",
             Self::Mongo => "mongo",
             Self::Witness => "witness",
+            Self::Chunks => "chunks",
             Self::Verify => "verify",
         }
     }

@@ -20,7 +20,7 @@ pub(super) type Environment = Vec<(OsString, OsString)>;
 
 /// Every setting's name: the key in the file and, in upper case after [`PREFIX`], the variable. A
 /// secret can also be given by the name of a file ([`SECRETS`]).
-const NAMES: [&str; 77] = [
+const NAMES: [&str; 78] = [
     "data",
     "owner",
     "chunk_bytes",
@@ -68,6 +68,7 @@ const NAMES: [&str; 77] = [
     "witness_interval_ms",
     "witnessed_logs",
     "proxy",
+    "proxy_file",
     "proxy_only",
     "anchoring",
     "tron_network",
@@ -99,14 +100,15 @@ const NAMES: [&str; 77] = [
     "blockchain_sessions_data_url",
     "blockchain_governance_url",
 ];
-/// Secrets: each with the setting that names a file it is in.
-pub(super) const SECRETS: [(&str, &str); 6] = [
+/// Secrets: each with the setting that names a file it is in. A proxy is one where it has a password.
+pub(super) const SECRETS: [(&str, &str); 7] = [
     ("master_key", "master_key_file"),
     ("jwt_secret", "jwt_secret_file"),
     ("service_secret", "service_secret_file"),
     ("tron_api_key", "tron_api_key_file"),
     ("tron_private_key", "tron_private_key_file"),
     ("mongo_url", "mongo_url_file"),
+    ("proxy", "proxy_file"),
 ];
 /// Settings that are lists of texts.
 const LISTS: [&str; 7] = [
@@ -310,7 +312,8 @@ fn read_file(path: &Path, from: &str, errors: &mut Vec<ConfigError>) -> Result<L
             errors.push(ConfigError::UnknownKey { path, line, key, nearest });
             continue;
         };
-        if is_secret(name) && mode & 0o004 != 0 {
+        let is_open = name == "proxy" && !value.get_ref().as_str().is_some_and(has_password);
+        if is_secret(name) && !is_open && mode & 0o004 != 0 {
             errors.push(ConfigError::Exposed { path: path.to_owned(), key: name, mode });
         }
         let source = format!("{}, line {line}", path.display());
@@ -355,6 +358,11 @@ fn text_of(name: &str, value: &DeValue<'_>) -> Result<Zeroizing<String>, String>
         _ => return Err("is a whole number, or a text in quotes".to_owned()),
     };
     Ok(Zeroizing::new(text))
+}
+
+/// Whether an address has more in it than where.
+pub(super) fn has_password(address: &str) -> bool {
+    address.contains('@')
 }
 
 fn is_secret(name: &str) -> bool {

@@ -40,15 +40,8 @@ const KEY: &str = "da146374a75310b9666e834ee4ad0866d6f4035967bfc76217c5a495fff9f
 /// Nothing outside the node.
 fn nothing() -> OutsideConfig {
     let anchor_fee_per_day_max = Sun::new(100 * Sun::PER_TRX);
-    let (proxy, egress) = (None, lucid_tunnel::Egress::new(None, false, 0));
-    OutsideConfig {
-        anchoring: true,
-        tron: None,
-        anchor_fee_per_day_max,
-        mongo: None,
-        proxy,
-        egress,
-    }
+    let egress = lucid_tunnel::Egress::new(None, false, 0);
+    OutsideConfig { anchoring: true, tron: None, anchor_fee_per_day_max, mongo: None, egress }
 }
 
 /// What anchors a log as `outside` has it, with its folder in `data`.

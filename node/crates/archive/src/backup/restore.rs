@@ -6,14 +6,14 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, BufReader},
+    io::{self, BufReader, Read},
     os::unix::fs::OpenOptionsExt,
     path::Path,
 };
 
 use lucid_core::{NodeId, note::Checkpoint};
 use lucid_store::{
-    Disk, FolderKind, LogReader, NodeKey,
+    Disk, FolderKind, LogReader, NodeKey, RESTORING as MARKER,
     disk::{Op, open_file, parent},
 };
 use rustix::fs::{FlockOperation, flock, statvfs, syncfs};
@@ -25,8 +25,6 @@ use super::{
 };
 use crate::error::{ArchiveError, Doing};
 
-/// What stands in a folder whose restoring has not ended, in place of `format`.
-const MARKER: &str = "format.restoring";
 /// What may be there before: a file system's own, and chunks, which are on a disk of their own or were left.
 const BROUGHT: [&str; 3] = ["chunks", "lock", "lost+found"];
 /// Bytes read from the backup at once.
@@ -70,7 +68,7 @@ pub fn check(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Restored, ArchiveError> {
     let mut noted = Noted::new(Nowhere);
-    let Contents { facts, kind, key } = read_file(from, opener, &mut noted, progress)?;
+    let Contents { facts, kind, key } = Input::open(from, opener)?.read(&mut noted, progress)?;
     check_node(from, &facts, expected)?;
     let mut log_size = None;
     if let (Some(text), Some(key)) = (&facts.checkpoint, key) {
@@ -110,8 +108,10 @@ pub fn restore(
     // Again, now that nobody else makes anything here: what is cleared below is what a restore left.
     check_vacant(to)?;
     check_room(to, bytes)?;
+    // What cannot be opened is no reason to clear anything.
+    let input = Input::open(from, opener)?;
     let root = Root { path: to, disk };
-    let made = root.clear().and_then(|()| root.make(from, opener, expected, progress));
+    let made = root.clear().and_then(|()| root.make(input, expected, progress));
     match made {
         Ok(restored) => {
             root.name()?;
@@ -125,16 +125,30 @@ pub fn restore(
     }
 }
 
-fn read_file(
-    from: &Path,
-    opener: &Opener,
-    sink: &mut dyn Sink,
-    progress: &mut dyn FnMut(u64, u64),
-) -> Result<Contents, ArchiveError> {
-    let file = open_file(from).doing("read", from)?;
-    let total = file.metadata().doing("read", from)?.len();
-    let mut input = opener.open(BufReader::with_capacity(BUFFER_BYTES, file), from)?;
-    read(&mut *input, from, sink, &mut |bytes| progress(bytes, total))
+/// A backup that was opened.
+struct Input<'a> {
+    from: &'a Path,
+    plain: Box<dyn Read>,
+    /// Bytes of its file.
+    total: u64,
+}
+
+impl<'a> Input<'a> {
+    fn open(from: &'a Path, opener: &Opener) -> Result<Self, ArchiveError> {
+        let file = open_file(from).doing("read", from)?;
+        let total = file.metadata().doing("read", from)?.len();
+        let plain = opener.open(BufReader::with_capacity(BUFFER_BYTES, file), from)?;
+        Ok(Self { from, plain, total })
+    }
+
+    /// Reads it to its end.
+    fn read(
+        mut self,
+        sink: &mut dyn Sink,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Contents, ArchiveError> {
+        read(&mut *self.plain, self.from, sink, &mut |bytes| progress(bytes, self.total))
+    }
 }
 
 fn check_node(from: &Path, facts: &Facts, expected: &Expected) -> Result<(), ArchiveError> {
@@ -234,17 +248,17 @@ impl Root<'_> {
     /// Everything but the name; what it gives is on the disk.
     fn make(
         &self,
-        from: &Path,
-        opener: &Opener,
+        input: Input<'_>,
         expected: &Expected,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Restored, ArchiveError> {
+        let from = input.from;
         // Opened first, so that a write that fails later is told to this descriptor's sync.
         let root = File::open(self.path).doing("open", self.path)?;
         let marker = self.path.join(MARKER);
         self.disk.write_file(&marker, b"").doing("write", &marker)?;
         let mut noted = Noted::new(Files::new(self.path, self.disk));
-        let Contents { facts, kind, key } = read_file(from, opener, &mut noted, progress)?;
+        let Contents { facts, kind, key } = input.read(&mut noted, progress)?;
         check_node(from, &facts, expected)?;
         for name in kind.subfolders() {
             noted.inner.make_folder(&self.path.join(name))?;

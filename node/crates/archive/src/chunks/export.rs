@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use lucid_core::{ChunkIndex, Hash, SessionId, chunk::ChunkSummary, json};
 use lucid_store::{ChunkFiles, Disk};
 use object_store::{ObjectStoreExt, PutPayload};
@@ -39,7 +39,7 @@ pub async fn export(
 ) -> Result<Report, ArchiveError> {
     let folder = data.to_owned();
     let wanted = blocking(move || sessions::wanted(&folder)).await?;
-    let marked = marked(place).await?;
+    let marked = marked(place, wanted.len() as u64).await?;
     let mut count = Count::new(wanted.len(), progress);
     for wanted in wanted {
         if let Some((root, chunks)) = wanted.sealed
@@ -63,34 +63,49 @@ pub(super) async fn reach(place: &Place) -> Result<(), ArchiveError> {
     }
 }
 
-/// Sessions that were sent whole, with their roots.
-async fn marked(place: &Place) -> Result<HashSet<(SessionId, Hash)>, ArchiveError> {
-    let prefix = place.wholes();
-    let mut listed = place.store().list(Some(&prefix));
-    let mut marked = HashSet::new();
-    while let Some(object) = listed.next().await {
-        let object = object.map_err(|error| refusal(place, "listing what is there", &error))?;
-        marked.extend(object.location.filename().and_then(parse_whole));
+/// Objects that may be in a folder beside those that should: other nodes', and what was sealed again.
+const OTHERS_MAX: u64 = 1_000_000;
+
+/// What is below `prefix`, as far as `take` makes something of its name and length. It has `expected` objects of ours at the most:
+/// a listing that goes on and on is a server's that means no good.
+async fn listed<T>(
+    place: &Place,
+    prefix: &object_store::path::Path,
+    expected: u64,
+    take: impl Fn(&str, u64) -> Option<T>,
+) -> Result<Vec<T>, ArchiveError> {
+    const DOING: &str = "listing what is there";
+    let mut objects = place.store().list(Some(prefix));
+    let (mut found, mut left) = (Vec::new(), expected.saturating_add(OTHERS_MAX));
+    while let Some(object) = objects.next().await {
+        let object = object.map_err(|error| refusal(place, DOING, &error))?;
+        left = left.checked_sub(1).ok_or_else(|| ArchiveError::Remote {
+            place: place.to_string(),
+            doing: DOING,
+            code: "it names more objects than can be there".to_owned(),
+        })?;
+        found.extend(object.location.filename().and_then(|name| take(name, object.size)));
     }
-    Ok(marked)
+    Ok(found)
+}
+
+/// Sessions that were sent whole, with their roots.
+async fn marked(place: &Place, sessions: u64) -> Result<HashSet<(SessionId, Hash)>, ArchiveError> {
+    let names = listed(place, &place.wholes(), sessions, |name, _| parse_whole(name)).await?;
+    Ok(names.into_iter().collect())
 }
 
 /// What is there of a session: chunks by place and leaf, with their lengths.
-pub(super) async fn there(
+async fn there(
     place: &Place,
-    session: SessionId,
+    wanted: Wanted,
 ) -> Result<HashMap<(ChunkIndex, Hash), u64>, ArchiveError> {
-    let prefix = place.session(session);
-    let listed = place.store().list(Some(&prefix));
-    let listed = listed.map_err(|error| refusal(place, "listing what is there", &error));
-    listed
-        .try_fold(HashMap::new(), |mut there, object| async move {
-            there.extend(
-                object.location.filename().and_then(parse_chunk).map(|name| (name, object.size)),
-            );
-            Ok(there)
-        })
-        .await
+    let chunks = wanted.sealed.map_or(u32::MAX, |(_, chunks)| chunks);
+    let prefix = place.session(wanted.session);
+    let found = listed(place, &prefix, chunks.into(), |name, length| {
+        parse_chunk(name).map(|name| (name, length))
+    });
+    Ok(found.await?.into_iter().collect())
 }
 
 /// Whether all of the session's chunks are there now.
@@ -100,11 +115,8 @@ async fn export_session(
     wanted: Wanted,
     count: &mut Count<'_>,
 ) -> Result<bool, ArchiveError> {
-    let mut batches = match Batches::open(data, wanted).await {
-        Ok(batches) => batches,
-        Err(error) => return count.lost(error).map(|()| false),
-    };
-    let there = there(place, wanted.session).await?;
+    let Some(mut batches) = Batches::counted(data, wanted, count).await? else { return Ok(false) };
+    let there = there(place, wanted).await?;
     let (mut whole, mut file_bytes) = (true, 0);
     loop {
         let batch = batches.next().await?;

@@ -66,9 +66,8 @@ impl Here {
         wanted: Wanted,
         count: &mut Count<'_>,
     ) -> Result<bool, ArchiveError> {
-        let mut batches = match Batches::open(self.folder.path(), wanted).await {
-            Ok(batches) => batches,
-            Err(error) => return count.lost(error).map(|()| false),
+        let Some(mut batches) = Batches::counted(self.folder.path(), wanted, count).await? else {
+            return Ok(false);
         };
         if wanted.sealed.is_none() {
             // It goes on only where it has a folder, also where it had no chunk yet.
@@ -183,12 +182,20 @@ pub(super) async fn get(place: &Place, chunk: &ChunkSummary) -> Result<bytes::By
         (_, refused) => refused,
     };
     let found = place.store().get(&object).await.map_err(|error| failed(&error))?;
-    // Before it is fetched: nobody makes this node hold more than a chunk.
+    // Before it is fetched, and while it is: nobody makes this node hold more than a chunk.
     let (size, expected) = (found.meta.size, chunk.layout().file_bytes());
     if size != expected {
         return Err(lost(format!("at {place} it has {size} bytes instead of {expected}")));
     }
-    let bytes = found.bytes().await.map_err(|error| failed(&error))?;
+    let (mut pieces, mut bytes) = (found.into_stream(), Vec::with_capacity(expected as usize));
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|error| failed(&error))?;
+        if piece.len() > expected as usize - bytes.len() {
+            return Err(lost(format!("at {place} it has more than the {expected} bytes it said")));
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    let bytes = bytes::Bytes::from(bytes);
     let (chunk, place) = (*chunk, place.to_string());
     blocking(move || match committed::check(&bytes, &chunk) {
         Ok(()) => Ok(bytes),

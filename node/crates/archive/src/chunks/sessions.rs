@@ -7,6 +7,7 @@ use lucid_core::{
 };
 use lucid_store::{Disk, IndexReader, LogReader, NodeKey, SessionFolders};
 
+use super::report::Count;
 use crate::error::ArchiveError;
 
 /// A session whose chunks are to be somewhere.
@@ -92,10 +93,22 @@ pub(super) struct Batches(Option<Box<dyn Iterator<Item = ChunkSummary> + Send>>)
 
 impl Batches {
     /// As [`chunks`].
-    pub(super) async fn open(data: &Path, wanted: Wanted) -> Result<Self, ArchiveError> {
+    async fn open(data: &Path, wanted: Wanted) -> Result<Self, ArchiveError> {
         let data = data.to_owned();
         let chunks = blocking(move || chunks(&data, wanted)).await?;
         Ok(Self(Some(Box::new(chunks))))
+    }
+
+    /// The same; a session that cannot be read is counted as lost, and the others go on.
+    pub(super) async fn counted(
+        data: &Path,
+        wanted: Wanted,
+        count: &mut Count<'_>,
+    ) -> Result<Option<Self>, ArchiveError> {
+        match Self::open(data, wanted).await {
+            Ok(batches) => Ok(Some(batches)),
+            Err(error) => count.lost(error).map(|()| None),
+        }
     }
 
     /// The next ones; none at the end.

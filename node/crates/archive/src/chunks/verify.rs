@@ -27,13 +27,9 @@ pub async fn verify(
     export::reach(place).await?;
     let mut count = Count::new(wanted.len(), progress);
     for wanted in wanted {
-        let mut batches = match Batches::open(data, wanted).await {
-            Ok(batches) => batches,
-            Err(error) => {
-                count.lost(error)?;
-                count.session(false);
-                continue;
-            }
+        let Some(mut batches) = Batches::counted(data, wanted, &mut count).await? else {
+            count.session(false);
+            continue;
         };
         let mut whole = true;
         loop {

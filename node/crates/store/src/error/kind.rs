@@ -55,6 +55,7 @@ impl StoreError {
             Self::Remote { kind, .. } => *kind,
             Self::Group(error) => error.kind(),
             Self::NotADataFolder { .. }
+            | Self::Restoring { .. }
             | Self::OtherFolder { .. }
             | Self::NewKey { .. }
             | Self::VaultElsewhere { .. }

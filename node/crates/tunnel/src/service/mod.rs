@@ -10,7 +10,7 @@
 //! A service's keys are newest first. A rotation makes a key durable, then the list with both; the former one goes
 //! when its time is over *and* the new one was published: first from tor, then from the list, then its file. So a
 //! crash at any point leaves the former address, or both, and never none. A key file without a place in the list is
-//! what a crash left before the list was saved; the next rotation takes it.
+//! what a crash left; it is destroyed before another of its name is made, so that an address that was taken down stays down.
 
 mod name;
 

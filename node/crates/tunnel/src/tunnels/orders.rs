@@ -144,8 +144,12 @@ impl Desk {
     async fn new_key(&self, name: &KeyName, kept: bool) -> Result<OnionKey, TunnelError> {
         if kept {
             let wanted = name.clone();
-            let seed = self.blocking(move |keep| keep.make_key(&wanted)).await?;
-            return Ok(OnionKey::from_seed(seed));
+            // One that is there is in no list: its address was told to nobody, or was taken down.
+            let seed = self.blocking(move |keep| {
+                keep.remove_key(&wanted)?;
+                keep.make_key(&wanted)
+            });
+            return Ok(OnionKey::from_seed(seed.await?));
         }
         let mut seed = Zeroizing::new([0; 32]);
         let random = getrandom::fill(seed.as_mut_slice());

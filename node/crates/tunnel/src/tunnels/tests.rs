@@ -128,7 +128,7 @@ fn served(keep: &Kept) -> Vec<OnionAddress> {
 #[tokio::test]
 async fn a_crash_leaves_the_former_address_or_both() {
     let grace = Duration::from_hours(1);
-    for fail_at in 1..=3 {
+    for fail_at in 1..=4 {
         let keep = Kept::default();
         let old = with(&keep, async |tunnels| tunnels.create(new(false)).await.unwrap()).await;
         keep.restart(Some(fail_at));
@@ -136,8 +136,8 @@ async fn a_crash_leaves_the_former_address_or_both() {
         let left = served(&keep);
         assert_eq!(left.last(), Some(&old), "failing at change {fail_at}");
         assert_eq!(rotated.as_ref().ok(), (left.len() == 2).then(|| &left[0]), "{fail_at}");
-        assert_eq!(rotated.is_ok(), fail_at == 3, "a key, then the list: {fail_at}");
-        // Another attempt takes what was left.
+        assert_eq!(rotated.is_ok(), fail_at == 4, "what was left, a key, then the list: {fail_at}");
+        // Another attempt leaves nothing of the first.
         keep.restart(None);
         if rotated.is_err() {
             with(&keep, async |tunnels| tunnels.rotate(name(), grace).await.unwrap()).await;
@@ -149,7 +149,7 @@ async fn a_crash_leaves_the_former_address_or_both() {
 
 #[tokio::test]
 async fn an_address_is_told_only_once_it_is_durable() {
-    for fail_at in 1..=2 {
+    for fail_at in 1..=3 {
         let keep = Kept::default();
         keep.restart(Some(fail_at));
         let made = with(&keep, async |tunnels| tunnels.create(new(false)).await).await;
@@ -173,6 +173,20 @@ async fn what_is_taken_down_is_destroyed() {
     })
     .await;
     assert!(served(&keep).is_empty() && keep.key_names().is_empty());
+}
+
+/// A crash between the list and the key's file.
+#[tokio::test]
+async fn an_address_that_was_taken_down_does_not_come_back() {
+    let keep = Kept::default();
+    let old = with(&keep, async |tunnels| tunnels.create(new(false)).await.unwrap()).await;
+    keep.restart(Some(2));
+    let failed = with(&keep, async |tunnels| tunnels.take_down(name()).await).await;
+    assert!(failed.is_err() && served(&keep).is_empty() && keep.key_names().len() == 1);
+    keep.restart(None);
+    let next = with(&keep, async |tunnels| tunnels.create(new(false)).await.unwrap()).await;
+    assert_ne!(next, old);
+    assert_eq!(served(&keep), [next]);
 }
 
 #[tokio::test]

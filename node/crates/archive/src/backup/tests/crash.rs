@@ -70,7 +70,10 @@ fn an_interrupted_restore_is_nothing_or_all() {
             // No new node is begun over what is left, unless nothing is.
             if files(&to).iter().any(|name| name != Path::new("lock")) {
                 let begun = lucid_store::Store::create(&to, options()).err();
-                assert!(begun.is_some(), "a node was begun over the rest of operation {nth}");
+                let begun = begun.expect("a node was begun over the rest of a restore").to_string();
+                // Whoever meets it is told what it is.
+                let is_marked = to.join("format.restoring").exists();
+                assert_eq!(begun.contains("backup restore"), is_marked, "{nth}: {begun}");
             }
             run(&to, Disk::default()).unwrap();
         }
