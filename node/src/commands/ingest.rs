@@ -10,7 +10,7 @@ use std::{
 
 use clap::Args;
 use lucid_core::{MediaType, SessionId, counted};
-use lucid_pipeline::source::{ReadSource, Source};
+use lucid_pipeline::source::{FileSource, ReadSource, Source};
 use lucid_store::Store;
 
 use super::session::{OpenSession, Recorded};
@@ -42,7 +42,9 @@ pub struct Ingest {
 
 /// The input, by what it is.
 enum Input {
-    File(ReadSource<File>),
+    File(FileSource),
+    /// A file that says it is empty, as those of the kernel do: what it has is known when it was read.
+    Unmeasured(ReadSource<File>),
     Folder(TarSource),
     Pipe(PollSource),
 }
@@ -61,11 +63,13 @@ impl Input {
             return Ok(Self::Pipe(PollSource::new(descriptor, flush_after, cancel)));
         }
         let file = File::open(path)?;
-        match file.metadata()?.file_type() {
+        let metadata = file.metadata()?;
+        match metadata.file_type() {
             kind if kind.is_dir() => {
                 Ok(Self::Folder(TarSource::spawn(path, Some(&context.config.data))?))
             }
-            kind if kind.is_file() => Ok(Self::File(ReadSource(file))),
+            kind if kind.is_file() && metadata.len() == 0 => Ok(Self::Unmeasured(ReadSource(file))),
+            kind if kind.is_file() => Ok(Self::File(FileSource::new(file))),
             // A named pipe, a terminal, a device.
             _ => {
                 let cancel = std::sync::Arc::clone(&context.cancel);
@@ -78,6 +82,7 @@ impl Input {
     fn source(&mut self) -> &mut dyn Source {
         match self {
             Self::File(source) => source,
+            Self::Unmeasured(source) => source,
             Self::Folder(source) => source,
             Self::Pipe(source) => source,
         }
@@ -86,17 +91,19 @@ impl Input {
     fn media_type(&self, path: &Path) -> MediaType {
         match self {
             Self::Folder(_) => MediaType::tar(),
-            Self::File(_) if path.extension().is_some_and(|e| e == "cast") => {
+            Self::File(_) | Self::Unmeasured(_)
+                if path.extension().is_some_and(|e| e == "cast") =>
+            {
                 MediaType::asciicast()
             }
-            Self::File(_) | Self::Pipe(_) => MediaType::octets(),
+            Self::File(_) | Self::Unmeasured(_) | Self::Pipe(_) => MediaType::octets(),
         }
     }
 
     fn total_bytes(&self) -> Option<u64> {
         match self {
-            Self::File(ReadSource(file)) => file.metadata().ok().map(|metadata| metadata.len()),
-            Self::Folder(_) | Self::Pipe(_) => None,
+            Self::File(file) => file.bytes().ok(),
+            Self::Unmeasured(_) | Self::Folder(_) | Self::Pipe(_) => None,
         }
     }
 }

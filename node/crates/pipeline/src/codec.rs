@@ -1,6 +1,9 @@
 //! Compression: one zstd frame a chunk, or none where it would not pay.
 
+use std::convert::Infallible;
+
 use lucid_core::chunk::Codec;
+use zeroize::Zeroizing;
 use zstd_safe::{CCtx, CParameter, DCtx};
 
 /// Samples that the probe looks at, spread over the chunk.
@@ -27,7 +30,7 @@ pub enum CodecError {
 /// A compressor whose memory is reused from chunk to chunk.
 pub struct Compressor {
     context: CCtx<'static>,
-    probe: CCtx<'static>,
+    prober: CCtx<'static>,
     probed: Vec<u8>,
 }
 
@@ -53,7 +56,7 @@ impl Compressor {
             context
         };
         let probed = vec![0; zstd_safe::compress_bound(PROBE_SAMPLE_BYTES)];
-        Self { context: context(level), probe: context(1), probed }
+        Self { context: context(level), prober: context(1), probed }
     }
 
     /// Compresses `plain` into the front of `payload` where that pays. The answer is the codec and
@@ -71,23 +74,41 @@ impl Compressor {
         }
     }
 
-    /// Whether samples of the chunk shrink at all. A chunk of a few samples' size is simply tried.
+    /// Whether samples of the chunk shrink at all.
     fn promises(&mut self, plain: &[u8]) -> bool {
-        if plain.len() < 4 * PROBE_SAMPLES * PROBE_SAMPLE_BYTES {
-            return true;
+        let sample = |buffer: &mut [u8], offset: usize| {
+            buffer.copy_from_slice(&plain[offset..offset + buffer.len()]);
+            Ok::<(), Infallible>(())
+        };
+        match self.probe(plain.len(), sample) {
+            Ok(promising) => promising,
+            Err(never) => match never {},
         }
-        let stride = plain.len() / PROBE_SAMPLES;
-        let compressed: usize = plain
-            .chunks(stride)
-            .take(PROBE_SAMPLES)
-            .map(|part| {
-                let sample = &part[..PROBE_SAMPLE_BYTES.min(part.len())];
-                let tried = self.probe.compress2(&mut self.probed[..], sample);
-                tried.unwrap_or(sample.len())
-            })
-            .sum();
+    }
+
+    /// Whether samples of a chunk of `count` bytes shrink at all; `sample` fills a buffer with those
+    /// from an offset on. A chunk of a few samples' size is simply tried.
+    ///
+    /// # Errors
+    /// What `sample` gives.
+    pub fn probe<E>(
+        &mut self,
+        count: usize,
+        mut sample: impl FnMut(&mut [u8], usize) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        if count < 4 * PROBE_SAMPLES * PROBE_SAMPLE_BYTES {
+            return Ok(true);
+        }
+        let stride = count / PROBE_SAMPLES;
+        let mut plain = Zeroizing::new([0; PROBE_SAMPLE_BYTES]);
+        let mut compressed = 0;
+        for place in 0..PROBE_SAMPLES {
+            sample(&mut plain[..], place * stride)?;
+            let tried = self.prober.compress2(&mut self.probed[..], &plain[..]);
+            compressed += tried.unwrap_or(PROBE_SAMPLE_BYTES);
+        }
         let total = PROBE_SAMPLES * PROBE_SAMPLE_BYTES;
-        compressed < total - total / SAVING_SHARE
+        Ok(compressed < total - total / SAVING_SHARE)
     }
 }
 

@@ -3,7 +3,9 @@
 //!
 //! A worker reads its chunk from the source itself, while it holds the source's lock: the bytes go
 //! once from the kernel into the buffer they are sealed from, there is no reader thread to feed, and
-//! a slow store holds the source back by itself. The lock also numbers the chunks.
+//! a slow store holds the source back by itself. The lock also numbers the chunks. Of what lies in a
+//! file a worker only takes its place under the lock, and reads it, a window at a time, while others
+//! read theirs.
 
 use std::{
     io,
@@ -15,15 +17,14 @@ use std::{
 };
 
 use lucid_core::{ChunkIndex, chunk::ChunkSummary, json::INTEGER_MAX};
-use zeroize::Zeroize;
 
 use crate::{
     PortError,
     gate::Gate,
-    pages::PageBuffer,
+    pages::ChunkBuffer,
     ports::{ChunkFile, ChunkSink},
-    seal::{self, ChunkSealer, SealContext},
-    source::{Filled, Source},
+    seal::{self, ChunkSealer, SealContext, SealError},
+    source::{Extent, Filled, Source},
 };
 
 /// How long work is done: by how many, who is told of progress, who may stop it.
@@ -84,6 +85,14 @@ struct Shared<'a, S> {
     failed: AtomicBool,
 }
 
+/// A chunk's plaintext, as a worker took it from the source.
+enum Taken {
+    /// So many bytes are in the worker's buffer.
+    Read(usize),
+    /// A whole chunk, where it lies.
+    Lying(Extent),
+}
+
 struct Intake<'a> {
     source: &'a mut dyn Source,
     next: u32,
@@ -123,7 +132,7 @@ impl<S: ChunkSink> Shared<'_, S> {
     fn work(&self) {
         let policy = &self.context.policy;
         let mut sealer = ChunkSealer::new(policy);
-        let mut buffer = PageBuffer::zeroed(policy.chunk_bytes as usize);
+        let mut buffer = ChunkBuffer::zeroed(policy.chunk_bytes as usize);
         let done = loop {
             match self.one_chunk(&mut sealer, &mut buffer) {
                 Ok(true) => {}
@@ -131,7 +140,7 @@ impl<S: ChunkSink> Shared<'_, S> {
                 Err(error) => break Err(error),
             }
         };
-        buffer.zeroize();
+        drop(buffer);
         if let Err(error) = done {
             self.failed.store(true, Ordering::Release);
             let mut result = lock(&self.result);
@@ -143,19 +152,35 @@ impl<S: ChunkSink> Shared<'_, S> {
     }
 
     /// Takes one chunk from the source through to its acknowledgement. False where there is none.
-    fn one_chunk(&self, sealer: &mut ChunkSealer, buffer: &mut [u8]) -> Result<bool, IngestError> {
-        let Some((index, count)) = self.read_chunk(buffer)? else { return Ok(false) };
+    fn one_chunk(
+        &self,
+        sealer: &mut ChunkSealer,
+        buffer: &mut ChunkBuffer,
+    ) -> Result<bool, IngestError> {
+        let Some((index, taken)) = self.take_chunk(buffer)? else { return Ok(false) };
         let salt = seal::random_salt()?;
         let mut file = self.sink.create(index).map_err(IngestError::Store)?;
-        let plain = &buffer[..count];
-        let summary = sealer.seal(self.context, index, plain, salt, &mut file);
-        let summary = summary.map_err(IngestError::Store)?;
+        let sealed = match taken {
+            Taken::Read(count) => sealer
+                .seal(self.context, index, buffer.plain(count), salt, &mut file)
+                .map_err(SealError::Store),
+            Taken::Lying(extent) => {
+                sealer.seal_extent(self.context, index, &extent, buffer, salt, &mut file)
+            }
+        };
+        let summary = sealed.map_err(|error| match error {
+            SealError::Source(error) => IngestError::Source(error),
+            SealError::Store(error) => IngestError::Store(error),
+        })?;
         file.commit().map_err(IngestError::Store)?;
         self.acknowledge(summary)?;
         Ok(true)
     }
 
-    fn read_chunk(&self, buffer: &mut [u8]) -> Result<Option<(ChunkIndex, usize)>, IngestError> {
+    fn take_chunk(
+        &self,
+        buffer: &mut ChunkBuffer,
+    ) -> Result<Option<(ChunkIndex, Taken)>, IngestError> {
         let mut intake = lock(&self.intake);
         loop {
             if intake.ended || self.failed.load(Ordering::Acquire) {
@@ -166,19 +191,11 @@ impl<S: ChunkSink> Shared<'_, S> {
                 lock(&self.result).outcome = Ok(End::Cancelled);
                 return Ok(None);
             }
-            let filled = intake.source.fill(buffer).map_err(IngestError::Source);
-            let count = match filled.inspect_err(|_| intake.ended = true)? {
-                Filled::Full => buffer.len(),
-                Filled::Paused(0) => continue,
-                Filled::Paused(count) => count,
-                Filled::End(count) => {
-                    intake.ended = true;
-                    count
-                }
+            let (count, taken) = match intake.take(buffer).map_err(IngestError::Source)? {
+                Some((0, _)) => continue,
+                Some(taken) => taken,
+                None => return Ok(None),
             };
-            if count == 0 {
-                return Ok(None);
-            }
             let plain_bytes = intake.plain_bytes + count as u64;
             if intake.next == u32::MAX || plain_bytes > INTEGER_MAX {
                 intake.ended = true;
@@ -187,7 +204,7 @@ impl<S: ChunkSink> Shared<'_, S> {
             let index = ChunkIndex(intake.next);
             intake.next += 1;
             intake.plain_bytes = plain_bytes;
-            return Ok(Some((index, count)));
+            return Ok(Some((index, taken)));
         }
     }
 
@@ -206,6 +223,28 @@ impl<S: ChunkSink> Shared<'_, S> {
             group = lock(&self.gate).acknowledged();
         }
         Ok(())
+    }
+}
+
+impl Intake<'_> {
+    /// What the source gives next, with its length; nothing where it has ended.
+    fn take(&mut self, buffer: &mut ChunkBuffer) -> io::Result<Option<(usize, Taken)>> {
+        let taken = self.take_unless_failed(buffer);
+        self.ended |= taken.is_err();
+        taken
+    }
+
+    fn take_unless_failed(
+        &mut self,
+        buffer: &mut ChunkBuffer,
+    ) -> io::Result<Option<(usize, Taken)>> {
+        if let Some(extent) = self.source.extent(buffer.bytes() as u64)? {
+            return Ok(Some((buffer.bytes(), Taken::Lying(extent))));
+        }
+        let filled = buffer.fill_from(self.source)?;
+        let count = filled.count(buffer.bytes());
+        self.ended = matches!(filled, Filled::End(_));
+        Ok((count > 0 || !self.ended).then_some((count, Taken::Read(count))))
     }
 }
 

@@ -6,8 +6,9 @@
 //! opens a file itself.
 //!
 //! Invariants:
-//! - memory is 2 buffers of one chunk, one window of [`window::WINDOW_SEGMENTS`] segments and zstd's
-//!   tables a worker, whatever the session's length;
+//! - memory is 2 buffers of one chunk, 2 windows of [`window::WINDOW_SEGMENTS`] segments and zstd's
+//!   tables a worker, whatever the session's length; of a file that does not shrink the buffers stay
+//!   unused;
 //! - chunks are acknowledged in order, without gaps, and only after the store said that each is
 //!   durable;
 //! - no key seals two plaintexts: every sealing attempt draws a fresh salt;

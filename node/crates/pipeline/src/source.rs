@@ -1,6 +1,11 @@
 //! Where plaintext comes from.
 
-use std::io::{self, Read};
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::unix::fs::FileExt,
+    sync::Arc,
+};
 
 /// How a buffer was filled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,6 +18,17 @@ pub enum Filled {
     End(usize),
 }
 
+impl Filled {
+    /// The bytes that are there now, in a buffer of `room` bytes.
+    #[must_use]
+    pub fn count(self, room: usize) -> usize {
+        match self {
+            Self::Full => room,
+            Self::Paused(count) | Self::End(count) => count,
+        }
+    }
+}
+
 /// A stream of plaintext, pulled one chunk at a time.
 pub trait Source: Send {
     /// Fills `buffer` as far as the stream goes. Called by one thread at a time.
@@ -20,6 +36,102 @@ pub trait Source: Send {
     /// # Errors
     /// The stream's; ingest then ends, and what was acknowledged stays.
     fn fill(&mut self, buffer: &mut [u8]) -> io::Result<Filled>;
+
+    /// The next `count` bytes of the stream where they lie, if there are so many and they can be read
+    /// there; the stream then goes on after them. What lies somewhere need not pass through memory
+    /// as a whole, nor one chunk after the other. By default nothing does.
+    ///
+    /// # Errors
+    /// The stream's.
+    fn extent(&mut self, count: u64) -> io::Result<Option<Extent>> {
+        let _ = count;
+        Ok(None)
+    }
+}
+
+/// Bytes that lie somewhere and can be read in any order, by several at once.
+pub trait ReadAt: Send + Sync {
+    /// Fills `buffer` with the bytes from `offset` on.
+    ///
+    /// # Errors
+    /// The system's, and where there are fewer.
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+}
+
+impl ReadAt for File {
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        FileExt::read_exact_at(self, buffer, offset).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "it became shorter while it was read; leave it alone until it is recorded",
+            ),
+            _ => error,
+        })
+    }
+}
+
+/// A part of a stream, where it lies.
+pub struct Extent {
+    lying: Arc<dyn ReadAt>,
+    start: u64,
+}
+
+impl Extent {
+    /// Fills `buffer` with the extent's bytes from `offset` on.
+    ///
+    /// # Errors
+    /// The system's, and where there are fewer.
+    pub fn read(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.lying.read_exact_at(buffer, self.start + offset)
+    }
+}
+
+/// A file with a length, from its first byte on. Whole chunks of it are read where they lie; its end,
+/// and what is appended to it meanwhile, as a stream.
+pub struct FileSource {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl FileSource {
+    /// All of `file`, wherever its cursor stands.
+    #[must_use]
+    pub fn new(file: File) -> Self {
+        Self { file: Arc::new(file), at: 0 }
+    }
+
+    /// The file's length now, in bytes.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn bytes(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+}
+
+impl Source for FileSource {
+    fn fill(&mut self, buffer: &mut [u8]) -> io::Result<Filled> {
+        let mut count = 0;
+        while count < buffer.len() {
+            match self.file.read_at(&mut buffer[count..], self.at) {
+                Ok(0) => return Ok(Filled::End(count)),
+                Ok(more) => (count, self.at) = (count + more, self.at + more as u64),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Filled::Full)
+    }
+
+    fn extent(&mut self, count: u64) -> io::Result<Option<Extent>> {
+        if self.bytes()?.saturating_sub(self.at) < count {
+            return Ok(None);
+        }
+        let start = self.at;
+        self.at += count;
+        let lying: Arc<dyn ReadAt> = Arc::<File>::clone(&self.file);
+        Ok(Some(Extent { lying, start }))
+    }
 }
 
 /// Any reader as a source that never pauses.

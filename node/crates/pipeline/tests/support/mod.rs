@@ -1,5 +1,6 @@
 //! A store in memory, strict about the order in which it is used.
 #![allow(unreachable_pub, reason = "shared by the test files beside it")]
+#![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
