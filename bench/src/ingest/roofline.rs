@@ -3,7 +3,8 @@
 //! Every step is measured alone, on the same input and folder and in the same round as the whole.
 //! One core takes the steps in turn, so their times add up: for a byte of plaintext, reading it,
 //! compressing it or finding that this would not pay, and for every byte that is left of it, sealing,
-//! hashing and writing.
+//! hashing and writing. What does not shrink is read and sealed a window at a time, in cache; what
+//! does goes through a buffer of a chunk's size. All buffers begin with a page, as the node's do.
 
 use std::{
     fs::{self, File},
@@ -18,6 +19,7 @@ use lucid_core::chunk::{CHUNK_BYTES_DEFAULT, NONCE_BYTES, SEALED_SEGMENT_BYTES, 
 use lucid_pipeline::{
     aead::{self, Aead, Implementation},
     codec::Compressor,
+    pages::PageBuffer,
     tree,
     window::WINDOW_SEGMENTS,
 };
@@ -27,6 +29,9 @@ use super::{Plain, clear};
 use crate::{inputs::Kind, machine};
 
 const CHUNK_BYTES: usize = CHUNK_BYTES_DEFAULT as usize;
+
+/// Bytes of plaintext in a window.
+const PLAIN_BYTES: usize = WINDOW_SEGMENTS * SEGMENT_BYTES;
 
 /// Bytes of sealed segments in a window.
 const WINDOW_BYTES: usize = WINDOW_SEGMENTS * SEALED_SEGMENT_BYTES;
@@ -41,7 +46,7 @@ const CODEC_CHUNKS: usize = 8;
 pub(super) struct Components {
     folder: PathBuf,
     input: PathBuf,
-    noise: Vec<u8>,
+    noise: PageBuffer,
     samples: Vec<(Kind, Vec<u8>)>,
     processors: Vec<usize>,
 }
@@ -55,6 +60,8 @@ pub(super) struct Turn {
     pub(super) read_window: f64,
     /// The AEAD, from a chunk's buffer into a window.
     pub(super) seal: f64,
+    /// The AEAD, from one window into another.
+    pub(super) seal_window: f64,
     /// Leaf hashes over a window.
     pub(super) hash: f64,
     /// New files of a chunk's size in the folder.
@@ -97,21 +104,23 @@ impl Components {
             Ok((plain.kind, sample))
         };
         let samples: Vec<_> = plains.iter().map(sample).collect::<Result<_>>()?;
-        let noise = crate::inputs::Generator::bytes(Kind::Incompressible, CHUNK_BYTES);
+        let mut noise = PageBuffer::zeroed(CHUNK_BYTES);
+        noise.copy_from_slice(&crate::inputs::Generator::bytes(Kind::Incompressible, CHUNK_BYTES));
         let (folder, input) = (folder.join("roofline"), plains[0].path.clone());
         Ok(Self { folder, input, noise, samples, processors: processors.to_vec() })
     }
 
     /// Measures every step once.
     pub(super) fn turn(&self) -> Result<Turn> {
-        let (seal, hash, write) = (self.seal(), self.hash(), self.write("one")?);
+        let seal = self.seal(CHUNK_BYTES);
+        let (hash, write) = (self.hash(), self.write("one")?);
         let pair = match self.processors[..] {
             [first, second, ..] => {
                 let both = |work: &(dyn Fn(&'static str) -> Result<f64> + Sync)| {
                     at_once([(first, "first"), (second, "second")], work)
                 };
                 Some(Pair {
-                    seal: both(&|_| Ok(self.seal()))? / seal,
+                    seal: both(&|_| Ok(self.seal(CHUNK_BYTES)))? / seal,
                     hash: both(&|_| Ok(self.hash()))? / hash,
                     write: both(&|name| self.write(name))? / write,
                 })
@@ -120,8 +129,9 @@ impl Components {
         };
         Ok(Turn {
             read: self.read(CHUNK_BYTES)?,
-            read_window: self.read(WINDOW_BYTES)?,
+            read_window: self.read(PLAIN_BYTES)?,
             seal,
+            seal_window: self.seal(PLAIN_BYTES),
             hash,
             write,
             codecs: self.samples.iter().map(|(kind, sample)| codec(*kind, sample)).collect(),
@@ -131,7 +141,7 @@ impl Components {
 
     fn read(&self, buffer_bytes: usize) -> Result<f64> {
         let mut file = File::open(&self.input)?;
-        let mut buffer = vec![0; buffer_bytes];
+        let mut buffer = PageBuffer::zeroed(buffer_bytes);
         // The buffer's pages are there, as a worker's are after its first chunk.
         file.read_exact(&mut buffer)?;
         file.rewind()?;
@@ -145,20 +155,22 @@ impl Components {
         Ok(rate(bytes, start))
     }
 
-    fn seal(&self) -> f64 {
+    /// Seals `from` bytes again and again.
+    fn seal(&self, from: usize) -> f64 {
         let aead = Aead::new(aead::best_suite(), &[7; 32], Implementation::BEST);
-        let mut window = vec![0; WINDOW_BYTES];
+        let mut window = PageBuffer::zeroed(WINDOW_BYTES);
+        let rounds = CHUNKS * CHUNK_BYTES / from;
         let start = Instant::now();
-        for chunk in 0..CHUNKS {
-            for (segment, plain) in self.noise.chunks(SEGMENT_BYTES).enumerate() {
+        for chunk in 0..rounds {
+            for (segment, plain) in self.noise[..from].chunks(SEGMENT_BYTES).enumerate() {
                 let mut nonce = [0; NONCE_BYTES];
                 nonce[..8].copy_from_slice(&((chunk << 32 | segment) as u64).to_le_bytes());
                 let at = segment % WINDOW_SEGMENTS * SEALED_SEGMENT_BYTES;
                 aead.seal(nonce, &[], plain, &mut window[at..at + SEALED_SEGMENT_BYTES]);
             }
         }
-        black_box(&window);
-        rate(CHUNKS * CHUNK_BYTES, start)
+        black_box(&window[..]);
+        rate(rounds * from, start)
     }
 
     fn hash(&self) -> f64 {
@@ -242,8 +254,12 @@ impl Turn {
     /// One core's bound for ingest, GB/s of plaintext.
     pub(super) fn ingest(&self, input: Kind) -> f64 {
         let CodecTurn { rate, ratio, .. } = self.codec(input);
-        let left = 1.0 / self.seal + 1.0 / self.hash + 1.0 / self.write;
-        1.0 / (1.0 / self.read + 1.0 / rate + ratio * left)
+        let (read, seal) = match input {
+            Kind::Incompressible => (self.read_window, self.seal_window),
+            Kind::Compressible => (self.read, self.seal),
+        };
+        let left = 1.0 / seal + 1.0 / self.hash + 1.0 / self.write;
+        1.0 / (1.0 / read + 1.0 / rate + ratio * left)
     }
 
     /// One core's bound for verify, GB/s of plaintext.

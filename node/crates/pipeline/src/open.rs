@@ -205,7 +205,9 @@ impl ChunkOpener {
         while rest > 0 {
             let full = WINDOW_SEGMENTS * SEALED_SEGMENT_BYTES;
             let count = usize::try_from(rest).map_or(full, |rest| rest.min(full));
-            let window = &mut self.window[..count];
+            // Where the file has them, so that the kernel copies from and to places of one alignment:
+            // the first lie behind the prefix, and a window's length is a multiple of 64 bytes.
+            let window = &mut self.window[PREFIX_BYTES..PREFIX_BYTES + count];
             reader.read_exact(window).map_err(ChunkError::Read)?;
             tree::hash_segments(window, &mut self.leaves);
             for sealed in window.chunks(SEALED_SEGMENT_BYTES) {
