@@ -9,6 +9,7 @@
 
 mod rpc;
 mod tor;
+mod tron;
 
 use std::io::Cursor;
 
@@ -30,6 +31,7 @@ use lucid_record::asciicast::Decoder;
 pub use self::{
     rpc::json_rpc,
     tor::{onion_address, onion_descriptor, tor_reply, tunnel_list},
+    tron::{tron_address, tron_amount, tron_body, tron_header, tron_transaction},
 };
 
 /// A decoder under test.
@@ -56,6 +58,11 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("tile_path", tile_path),
     ("tlog_proof", tlog_proof),
     ("tor_reply", tor_reply),
+    ("tron_address", tron_address),
+    ("tron_amount", tron_amount),
+    ("tron_body", tron_body),
+    ("tron_header", tron_header),
+    ("tron_transaction", tron_transaction),
     ("tunnel_list", tunnel_list),
     ("upload", upload),
     ("verifier_key", verifier_key),

@@ -200,6 +200,13 @@ fn golden(name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).unwrap()
 }
 
+/// A part of the anchor in the golden folder.
+fn anchors(part: fn(&lucid_core::tron::anchor::AnchorProof) -> Vec<u8>) -> Vec<Vec<u8>> {
+    let record = golden("data/anchors/00000000000000000012.json");
+    let record = lucid_core::tron::anchor::AnchorRecord::parse(&record).unwrap();
+    vec![part(record.proof())]
+}
+
 fn anchor_entry() -> Vec<u8> {
     let block_number = BlockNumber(70_000_002);
     let entry = Entry::AnchorTron(AnchorTron {
@@ -288,6 +295,13 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
             b"650 STATUS_CLIENT NOTICE BOOTSTRAP PROGRESS=85 TAG=ap SUMMARY=\"a \\\"b\\\"\"\r\n".to_vec(),
             [b"650 HS_DESC UPLOADED ".as_slice(), &ONION[..56], b" UNKNOWN $AB~n\r\n"].concat(),
         ],
+        "tron_address" => vec![b"TR7NHqjeKQxGTCi8q8ZY4pL8otSzgjLj6t".to_vec()],
+        "tron_amount" => vec![b"12.345678".to_vec(), b"9223372036854.775807".to_vec()],
+        "tron_body" => anchors(|proof| {
+            lucid_core::tron::Transaction::decode(&proof.transaction).unwrap().raw().to_vec()
+        }),
+        "tron_header" => anchors(|proof| proof.header.clone()),
+        "tron_transaction" => anchors(|proof| proof.transaction.clone()),
         "tunnel_list" => vec![
             [
                 br#"{"version":1,"services":[{"name":"gateway","ports":[{"port":80,"target":"[::1]:8080"}],"clients":[],"keys":[{"number":1,"address":""#
