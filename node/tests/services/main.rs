@@ -30,3 +30,4 @@ mod server;
 mod sign_in;
 #[path = "../support/mod.rs"]
 mod support;
+mod watching;
