@@ -139,7 +139,7 @@ impl Components {
             codecs: self
                 .samples
                 .iter()
-                .map(|(input, sample)| codec(*input, sample))
+                .map(|(input, sample)| codec(input, sample))
                 .collect::<Result<_>>()?,
             pair,
         })
