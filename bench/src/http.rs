@@ -3,8 +3,8 @@
 //! The client shares the machine with the server, as it would on a board at home; what it costs is in
 //! the figures.
 
-mod client;
-mod server;
+pub(crate) mod client;
+pub(crate) mod server;
 
 use std::{
     fs,

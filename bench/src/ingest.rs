@@ -3,29 +3,28 @@
 //! A round measures everything once: the components, then for each input and each number of cores
 //! the node and the peers. What is compared is therefore never further apart than one round.
 
-mod memory;
-mod node;
-mod peers;
-mod roofline;
+pub(crate) mod memory;
 mod summary;
 
 use std::{
     fmt, fs,
     io::{self, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde::Serialize;
 
-use self::{node::Node, peers::Peers, roofline::Components};
 use crate::{
-    inputs::{self, ByteCount, Kind},
+    inputs::{self, ByteCount, Kind, Plain},
     machine::{self, Machine},
+    node::{Node, Step},
+    peers::tools::{Tool, Tools},
     process::{self, Usage},
     quiet::{Patience, Quiet, Watch},
     report::{Report, digits},
+    roofline::Components,
 };
 
 /// Arguments of `ingest`.
@@ -87,7 +86,7 @@ impl Program {
 #[derive(Serialize)]
 pub(crate) struct Run {
     program: Program,
-    input: Kind,
+    input: &'static str,
     cores: usize,
     plain_bytes: u64,
     stored_bytes: u64,
@@ -103,7 +102,7 @@ impl Run {
         stored_bytes: u64,
         usage: Usage,
     ) -> Self {
-        let (input, plain_bytes) = (plain.kind, plain.bytes);
+        let (input, plain_bytes) = (plain.name, plain.bytes);
         Self { program, input, cores: cores.len(), plain_bytes, stored_bytes, usage }
     }
 
@@ -120,17 +119,10 @@ impl Run {
 
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (program, input, cores) = (self.program.name(), self.input.name(), self.cores);
+        let (program, input, cores) = (self.program.name(), self.input, self.cores);
         let [rate, others] = [self.rate(), self.usage.others].map(digits);
         write!(f, "{program}, {input}, {cores} cores: {rate} GB/s, others on {others} cores")
     }
-}
-
-/// An input on the disk.
-struct Plain {
-    kind: Kind,
-    path: PathBuf,
-    bytes: u64,
 }
 
 impl Ingest {
@@ -140,7 +132,10 @@ impl Ingest {
             .with_context(|| format!("cannot make {}", self.folder.display()))?;
         let machine = Machine::here(&self.folder)?;
         let node = Node::new(process::node(node)?, &self.folder);
-        let peers = if self.no_peers { Peers::none() } else { Peers::find(&self.folder)? };
+        let peers = match self.no_peers {
+            true => Tools::none(),
+            false => Tools::find(&self.folder, &[Tool::ZstdAge, Tool::Borg])?,
+        };
         note(format_args!("inputs: making or checking {} bytes twice", self.size.0))?;
         let plains = self.plains()?;
         let processors = machine::processors()?;
@@ -162,13 +157,13 @@ impl Ingest {
             for plain in &plains {
                 for cores in &cores {
                     let mut seen = measured(&quiet, || {
-                        self.touch_memory()?;
-                        node.life(plain, cores)
+                        machine::touch_memory(&self.folder, self.size)?;
+                        life(&node, plain, cores)
                     })?;
                     let peer = |peer| {
                         measured(&quiet, || {
-                            self.touch_memory()?;
-                            peers.run(peer, plain, cores)
+                            machine::touch_memory(&self.folder, self.size)?;
+                            peer_ingest(&peers, peer, plain, cores)
                         })
                     };
                     if round > 0 {
@@ -200,33 +195,41 @@ impl Ingest {
         Ok(report)
     }
 
-    /// Writes a file as large as an input, and removes it.
-    ///
-    /// The host of a virtual machine takes back memory that stays free for some seconds, and hands it
-    /// out again page by page when it is touched. On a tmpfs, whoever wrote first after a slow peer
-    /// would pay for that: 2.2 seconds of a processor for a gigabyte where it is 1.0 otherwise. So
-    /// every program gets the same: memory that is there.
-    fn touch_memory(&self) -> Result<()> {
-        let path = self.folder.join("touched");
-        let piece = vec![1; 1 << 20];
-        let mut file = fs::File::create(&path)?;
-        let mut rest = self.size.0;
-        while rest > 0 {
-            let count = rest.min(piece.len() as u64);
-            file.write_all(&piece[..usize::try_from(count)?])?;
-            rest -= count;
-        }
-        drop(file);
-        fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
-    }
-
     fn plains(&self) -> Result<Vec<Plain>> {
-        let plain = |kind| {
-            let path = inputs::ensure(&self.folder, kind, self.size)?;
-            Ok(Plain { kind, path, bytes: self.size.0 })
-        };
-        Kind::ALL.into_iter().map(plain).collect()
+        Kind::ALL.into_iter().map(|kind| inputs::plain(&self.folder, kind, self.size)).collect()
     }
+}
+
+/// Ingests, verifies and restores one input on `cores`, with a worker for each.
+fn life(node: &Node, plain: &Plain, cores: &[usize]) -> Result<Vec<Run>> {
+    let (ingested, recorded) = node.ingest(plain.path.as_os_str(), cores, process::Input::None)?;
+    ensure!(recorded.plain_bytes == plain.bytes, "the node did not take the whole input");
+    let verified = node.verify(&recorded, cores)?;
+    let restored = node.restore(&recorded, cores, None)?;
+    node.clear()?;
+    let run = |program, finished: &process::Finished| {
+        Run::new(program, plain, cores, recorded.stored_bytes, finished.usage)
+    };
+    Ok(vec![
+        run(Program::Ingest, &ingested),
+        run(Program::Verify, &verified),
+        run(Program::Restore, &restored),
+    ])
+}
+
+/// Has a peer keep one input, if it is here.
+fn peer_ingest(
+    peers: &Tools,
+    peer: Program,
+    plain: &Plain,
+    cores: &[usize],
+) -> Result<Option<Run>> {
+    let tool = if peer == Program::Borg { Tool::Borg } else { Tool::ZstdAge };
+    let Some(mut store) = peers.store(tool, &plain.path)? else { return Ok(None) };
+    let finished = store.run(Step::Ingest, cores)?;
+    let stored_bytes = store.bytes()?;
+    store.clear()?;
+    Ok(Some(Run::new(peer, plain, cores, stored_bytes, finished.usage)))
 }
 
 /// Measures runs that belong together, again where others disturbed one of them.
@@ -244,14 +247,4 @@ where
 /// Says how far it is.
 fn note(text: impl std::fmt::Display) -> io::Result<()> {
     writeln!(io::stderr(), "{text}")
-}
-
-/// Removes a folder that may not be there.
-fn clear(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
-        }
-        _ => Ok(()),
-    }
 }

@@ -2,12 +2,15 @@
 
 use std::{
     fmt, fs,
+    io::Write,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
+
+use crate::inputs::ByteCount;
 
 /// What stands beside every figure.
 #[derive(Serialize)]
@@ -47,6 +50,11 @@ impl Machine {
 }
 
 impl Machine {
+    /// Whether what is written to the folder stays in memory.
+    pub(crate) fn is_memory(&self) -> bool {
+        self.file_system == "tmpfs"
+    }
+
     /// The folder and its file system, in words.
     pub(crate) fn disk(&self) -> String {
         format!("{} on {}", self.folder.display(), self.file_system)
@@ -99,6 +107,26 @@ pub(crate) fn pin(processors: &[usize]) -> Result<()> {
         set.set(*cpu);
     }
     sched_setaffinity(None, &set).context("the processors cannot be chosen")
+}
+
+/// Writes a file of this size in `folder`, and removes it.
+///
+/// The host of a virtual machine takes back memory that stays free for some seconds, and hands it
+/// out again page by page when it is touched. On a tmpfs, whoever wrote first after a slow peer
+/// would pay for that: 2.2 seconds of a processor for a gigabyte where it is 1.0 otherwise. So
+/// every program gets the same: memory that is there.
+pub(crate) fn touch_memory(folder: &Path, size: ByteCount) -> Result<()> {
+    let path = folder.join("touched");
+    let piece = vec![1; 1 << 20];
+    let mut file = fs::File::create(&path)?;
+    let mut rest = size.0;
+    while rest > 0 {
+        let count = rest.min(piece.len() as u64);
+        file.write_all(&piece[..usize::try_from(count)?])?;
+        rest -= count;
+    }
+    drop(file);
+    fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))
 }
 
 /// A program on the search path.

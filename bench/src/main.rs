@@ -9,15 +9,21 @@
 //! of them alike; every raw figure is in the JSON report; a missing peer is named, never guessed.
 
 mod chain;
+mod chart;
+mod curves;
+mod guard;
 mod http;
 mod ingest;
 mod inputs;
 mod machine;
 mod micro;
+mod node;
 mod open;
+mod peers;
 mod process;
 mod quiet;
 mod report;
+mod roofline;
 mod samples;
 
 use std::path::PathBuf;
@@ -44,6 +50,12 @@ enum Command {
     Micro(micro::Micro),
     /// Ingest, verify and restore by the real program, beside borg and zstd | age
     Ingest(ingest::Ingest),
+    /// Ingest, verify and restore beside restic, borg, zstd | age and openssl, one and two cores
+    Peers(peers::Peers),
+    /// How cost grows: session size, chunk size, sessions at once, length of the log
+    Curves(curves::Curves),
+    /// Count the instructions of ingest, verify and restore, beside those that are kept
+    Guard(guard::Guard),
     /// Open a data folder with a long ledger
     Open(open::Open),
     /// Durable entries of the ledger: one writer, many, a long log; calls and blocks of the EVM
@@ -62,6 +74,9 @@ fn main() -> anyhow::Result<()> {
     let report = match command {
         Command::Micro(micro) => micro.run()?,
         Command::Ingest(ingest) => ingest.run(node)?,
+        Command::Peers(peers) => peers.run(node)?,
+        Command::Curves(curves) => curves.run(node)?,
+        Command::Guard(guard) => guard.run(node)?,
         Command::Open(open) => open.run(node)?,
         Command::Chain(chain) => chain.run(node)?,
         Command::Http(http) => http.run(node)?,
@@ -69,8 +84,8 @@ fn main() -> anyhow::Result<()> {
         Command::Measured(measured) => return measured.run(),
     };
     report.print()?;
-    match json {
-        Some(path) => report.write_json(&path),
-        None => Ok(()),
+    if let Some(path) = json {
+        report.write_json(&path)?;
     }
+    report.outcome()
 }

@@ -44,16 +44,16 @@ pub(crate) struct Open {
 
 /// What was measured.
 #[derive(Serialize)]
-struct Measured {
+pub(crate) struct Measured {
     entries: u64,
     /// Seconds to append them, where that was done now.
     appended_s: Option<f64>,
     /// The first opening after that, which makes the database.
     projected: Option<Usage>,
     /// `lucid-node list --limit 1`, which opens the whole store.
-    list: Vec<Usage>,
+    pub(crate) list: Vec<Usage>,
     /// `lucid-node ledger head`, which opens the log only.
-    head: Vec<Usage>,
+    pub(crate) head: Vec<Usage>,
 }
 
 /// What `ledger head --json` prints, as far as it is needed.
@@ -68,22 +68,7 @@ impl Open {
         let node = process::node(node)?;
         fs::create_dir_all(&self.folder)?;
         let machine = Machine::here(&self.folder)?;
-        let data = place(&self.folder, self.entries);
-        let appended_s = if data.exists() { None } else { Some(make(&data, self.entries)?) };
-        let program = Program { node, data, processors: machine::processors()? };
-        let projected = match appended_s {
-            Some(_) => Some(program.list()?.usage),
-            None => None,
-        };
-        let (mut list, mut head) = (Vec::new(), Vec::new());
-        for _ in 0..self.runs {
-            list.push(program.list()?.usage);
-            let opened = program.head()?;
-            let found: Head = serde_json::from_slice(&opened.stdout)?;
-            ensure!(found.log_size >= self.entries, "the log has only {} entries", found.log_size);
-            head.push(opened.usage);
-        }
-        let measured = Measured { entries: self.entries, appended_s, projected, list, head };
+        let measured = measure(node, &self.folder, self.entries, self.runs)?;
         let mut report = Report::default();
         report.paragraph(&machine);
         report.raw("machine", &machine)?;
@@ -91,6 +76,26 @@ impl Open {
         measured.tables(&mut report);
         Ok(report)
     }
+}
+
+/// Opens a data folder with so many entries `runs` times.
+pub(crate) fn measure(node: PathBuf, folder: &Path, entries: u64, runs: u32) -> Result<Measured> {
+    let data = place(folder, entries);
+    let appended_s = if data.exists() { None } else { Some(make(&data, entries)?) };
+    let program = Program { node, data, processors: machine::processors()? };
+    let projected = match appended_s {
+        Some(_) => Some(program.list()?.usage),
+        None => None,
+    };
+    let (mut list, mut head) = (Vec::new(), Vec::new());
+    for _ in 0..runs {
+        list.push(program.list()?.usage);
+        let opened = program.head()?;
+        let found: Head = serde_json::from_slice(&opened.stdout)?;
+        ensure!(found.log_size >= entries, "the log has only {} entries", found.log_size);
+        head.push(opened.usage);
+    }
+    Ok(Measured { entries, appended_s, projected, list, head })
 }
 
 /// A data folder in `folder` whose log has so many entries: found from an earlier run, or made.

@@ -9,7 +9,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::Instant,
 };
 
@@ -31,9 +31,19 @@ pub(crate) struct Usage {
     pub(crate) system_s: f64,
     /// Processors that others kept busy meanwhile, on average.
     pub(crate) others: f64,
-    /// Most memory that was resident at once, of the largest process.
+    /// Most memory that was resident at once; of a pipeline, the sum of its programs' peaks.
     pub(crate) peak_bytes: u64,
 }
+
+impl Usage {
+    /// Processor time.
+    pub(crate) fn processor_s(&self) -> f64 {
+        self.user_s + self.system_s
+    }
+}
+
+/// Stands alone between the commands of a pipeline.
+pub(crate) const PIPE: &str = "|";
 
 /// What a command did.
 pub(crate) struct Finished {
@@ -60,11 +70,26 @@ pub(crate) enum Output {
     Dropped,
 }
 
-/// Runs `command` on `processors` and measures it.
+/// Runs `command` on `processors` and measures it. It may be a pipeline: commands with [`PIPE`] between.
 ///
 /// # Errors
 /// Where it cannot be started, or fails; what it wrote to standard error was shown.
 pub(crate) fn run(
+    command: &[impl AsRef<OsStr>],
+    environment: &[(&str, &OsStr)],
+    processors: &[usize],
+    input: Input,
+    output: Output,
+) -> Result<Finished> {
+    run_in(Path::new("."), command, environment, processors, input, output)
+}
+
+/// The same in a folder.
+///
+/// # Errors
+/// As those of [`run`].
+pub(crate) fn run_in(
+    folder: &Path,
     command: &[impl AsRef<OsStr>],
     environment: &[(&str, &OsStr)],
     processors: &[usize],
@@ -76,7 +101,7 @@ pub(crate) fn run(
     let mut child = Command::new(std::env::current_exe()?);
     child.arg("measured").arg("--report").arg(report.path());
     child.arg("--cpus").arg(cpus.join(",")).arg("--").args(command);
-    child.envs(environment.iter().copied());
+    child.envs(environment.iter().copied()).current_dir(folder);
     child.stdin(match input {
         Input::None => Stdio::null(),
         Input::From(stdin) => stdin,
@@ -91,7 +116,8 @@ pub(crate) fn run(
     Ok(Finished { usage, stdout: finished.stdout })
 }
 
-fn shown(command: &[impl AsRef<OsStr>]) -> String {
+/// A command line as text.
+pub(crate) fn shown(command: &[impl AsRef<OsStr>]) -> String {
     let words: Vec<_> = command.iter().map(|word| word.as_ref().to_string_lossy()).collect();
     words.join(" ")
 }
@@ -111,28 +137,46 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    /// Runs the command.
+    /// Runs the command, or all those of the pipeline.
     pub(crate) fn run(&self) -> Result<()> {
         machine::pin(&self.cpus)?;
-        let (program, arguments) = self.command.split_first().context("no command")?;
         let (watch, start) = (Watch::begin()?, Instant::now());
-        let child = Command::new(program).args(arguments).spawn();
-        let child = child.with_context(|| program.to_string_lossy().into_owned())?;
-        let used = child.wait4()?;
-        let wall_s = start.elapsed().as_secs_f64();
-        if !used.status.success() {
-            bail!("it ended with {}", used.status);
+        let children = start_all(&self.command)?;
+        let mut usage =
+            Usage { wall_s: 0.0, user_s: 0.0, system_s: 0.0, others: 0.0, peak_bytes: 0 };
+        let mut failure = None;
+        for (program, child) in children {
+            let used = child.wait4()?;
+            if !used.status.success() && failure.is_none() {
+                failure = Some(format!("{} ended with {}", program.to_string_lossy(), used.status));
+            }
+            usage.user_s += used.rusage.utime.as_secs_f64();
+            usage.system_s += used.rusage.stime.as_secs_f64();
+            usage.peak_bytes += used.rusage.maxrss;
         }
-        let [user_s, system_s] = [used.rusage.utime, used.rusage.stime].map(|t| t.as_secs_f64());
-        let usage = Usage {
-            wall_s,
-            user_s,
-            system_s,
-            others: watch.others(user_s + system_s)?,
-            peak_bytes: used.rusage.maxrss,
-        };
+        usage.wall_s = start.elapsed().as_secs_f64();
+        if let Some(failure) = failure {
+            bail!(failure);
+        }
+        usage.others = watch.others(usage.processor_s())?;
         Ok(fs::write(&self.report, serde_json::to_vec(&usage)?)?)
     }
+}
+
+/// Starts the commands of a pipeline, each with the standard output of the one before it.
+fn start_all(words: &[OsString]) -> Result<Vec<(&OsString, Child)>> {
+    let commands: Vec<&[OsString]> = words.split(|word| word == PIPE).collect();
+    let (mut children, mut input) = (Vec::new(), Stdio::inherit());
+    for (place, command) in commands.iter().enumerate() {
+        let (program, arguments) = command.split_first().context("no command")?;
+        let is_last = place + 1 == commands.len();
+        let output = if is_last { Stdio::inherit() } else { Stdio::piped() };
+        let child = Command::new(program).args(arguments).stdin(input).stdout(output).spawn();
+        let mut child = child.with_context(|| program.to_string_lossy().into_owned())?;
+        input = child.stdout.take().map_or_else(Stdio::null, Stdio::from);
+        children.push((program, child));
+    }
+    Ok(children)
 }
 
 /// The `lucid-node` to measure. The one beside this program is built first where cargo runs this

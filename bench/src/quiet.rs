@@ -20,7 +20,7 @@ const QUIET: f64 = 0.15;
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Ticks of `/proc/stat` in a second, the same on every Linux (`USER_HZ`).
-const TICKS: f64 = 100.0;
+pub(crate) const TICKS: f64 = 100.0;
 
 /// How long to put up with others.
 #[derive(Args, Clone, Copy, Default)]

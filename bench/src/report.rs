@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -21,6 +21,7 @@ const STRING: &str = "a string takes what it is given";
 pub(crate) struct Report {
     text: String,
     raw: Map<String, Value>,
+    failures: Vec<String>,
 }
 
 impl Report {
@@ -37,6 +38,17 @@ impl Report {
     /// Adds raw figures.
     pub(crate) fn raw(&mut self, name: &str, figures: &impl Serialize) -> Result<()> {
         self.raw.insert(name.to_owned(), serde_json::to_value(figures)?);
+        Ok(())
+    }
+
+    /// Says that something is not as it must be: the report is still printed and written.
+    pub(crate) fn fail(&mut self, why: String) {
+        self.failures.push(why);
+    }
+
+    /// An error where something is not as it must be.
+    pub(crate) fn outcome(&self) -> Result<()> {
+        ensure!(self.failures.is_empty(), "{}", self.failures.join("; "));
         Ok(())
     }
 

@@ -15,14 +15,14 @@ use serde_json::{Value, json};
 use super::server::Wallet;
 
 /// A signed-in client.
-pub(super) struct Client {
+pub(crate) struct Client {
     address: SocketAddr,
     token: String,
 }
 
 impl Client {
     /// Signs in with a wallet.
-    pub(super) fn sign_in(address: SocketAddr, node: &Path, wallet: &Wallet) -> Result<Self> {
+    pub(crate) fn sign_in(address: SocketAddr, node: &Path, wallet: &Wallet) -> Result<Self> {
         let client = Self { address, token: String::new() };
         let asked = json!({"address": wallet.address});
         let challenge = client.post("/api/v1/auth/challenge", &asked, 200)?;
@@ -33,7 +33,7 @@ impl Client {
     }
 
     /// Mints a session; gives its id.
-    pub(super) fn mint(&self, body: &Value) -> Result<String> {
+    pub(crate) fn mint(&self, body: &Value) -> Result<String> {
         let session = self.post("/api/v1/sessions", body, 201)?;
         Ok(session["session_id"].as_str().context("no session id")?.to_owned())
     }
@@ -62,14 +62,14 @@ impl Client {
 }
 
 /// A connection.
-pub(super) struct Connection<'a> {
+pub(crate) struct Connection<'a> {
     client: &'a Client,
     stream: BufReader<TcpStream>,
 }
 
 impl<'a> Connection<'a> {
     /// Connects.
-    pub(super) fn open(client: &'a Client) -> Result<Self> {
+    pub(crate) fn open(client: &'a Client) -> Result<Self> {
         let stream = TcpStream::connect(client.address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_mins(1)))?;
@@ -77,14 +77,14 @@ impl<'a> Connection<'a> {
     }
 
     /// Asks for a resource; gives the status.
-    pub(super) fn get(&mut self, path: &str) -> Result<u16> {
+    pub(crate) fn get(&mut self, path: &str) -> Result<u16> {
         let head = self.client.head("GET", path, "");
         self.stream.get_mut().write_all(head.as_bytes())?;
         Ok(self.answer()?.0)
     }
 
     /// Begins an upload of `bytes` and sends only `first` of it.
-    pub(super) fn begin_upload(
+    pub(crate) fn begin_upload(
         client: &'a Client,
         session: &str,
         bytes: u64,
@@ -97,7 +97,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Whether the server has neither answered nor closed.
-    pub(super) fn is_open(&mut self) -> bool {
+    pub(crate) fn is_open(&mut self) -> bool {
         let stream = self.stream.get_mut();
         let mut byte = [0];
         let quiet = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut byte));
@@ -105,7 +105,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Uploads a file with one request; gives the seconds until it is acknowledged.
-    pub(super) fn upload(client: &'a Client, session: &str, plain: &Path) -> Result<f64> {
+    pub(crate) fn upload(client: &'a Client, session: &str, plain: &Path) -> Result<f64> {
         let mut connection = Self::open(client)?;
         let mut file = File::open(plain)?;
         let head = patch(client, session, file.metadata()?.len());

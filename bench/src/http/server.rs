@@ -13,15 +13,17 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::quiet::TICKS;
+
 /// A wallet in a file.
-pub(super) struct Wallet {
+pub(crate) struct Wallet {
     key: PathBuf,
-    pub(super) address: String,
+    pub(crate) address: String,
 }
 
 impl Wallet {
     /// Makes a throwaway wallet.
-    pub(super) fn new(node: &Path, folder: &Path) -> Result<Self> {
+    pub(crate) fn new(node: &Path, folder: &Path) -> Result<Self> {
         let key = folder.join("wallet.key");
         fs::write(&key, "11".repeat(32))?;
         let output = Command::new(node).args(["auth", "address", "--key"]).arg(&key).output()?;
@@ -31,7 +33,7 @@ impl Wallet {
     }
 
     /// Signs a challenge; gives what a login takes.
-    pub(super) fn sign(&self, node: &Path, challenge: &Value) -> Result<Value> {
+    pub(crate) fn sign(&self, node: &Path, challenge: &Value) -> Result<Value> {
         let mut child = Command::new(node)
             .args(["auth", "sign", "--key"])
             .arg(&self.key)
@@ -46,14 +48,14 @@ impl Wallet {
 }
 
 /// A running node. Killed when dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Server {
     /// Starts a node and waits until it is ready; gives the seconds that took.
-    pub(super) fn start(node: &Path, data: &Path, wallet: &Wallet) -> Result<(Self, f64)> {
+    pub(crate) fn start(node: &Path, data: &Path, wallet: &Wallet) -> Result<(Self, f64)> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let log = File::create(data.with_extension("log"))?;
         let start = Instant::now();
@@ -94,10 +96,32 @@ impl Server {
     }
 
     /// Memory that is resident now, in bytes.
-    pub(super) fn resident_bytes(&self) -> Result<u64> {
+    pub(crate) fn resident_bytes(&self) -> Result<u64> {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// The most memory that was resident so far, in bytes.
+    pub(crate) fn peak_bytes(&self) -> Result<u64> {
+        self.status_bytes("VmHWM:")
+    }
+
+    /// Seconds of processor time so far: in its own code, and in the kernel's on its behalf.
+    pub(crate) fn processor_s(&self) -> Result<[f64; 2]> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name in parentheses may hold spaces; utime and stime are fields 14 and 15 of proc(5).
+        let (_, fields) = stat.rsplit_once(") ").context("no fields")?;
+        let mut fields = fields.split(' ').skip(11);
+        let mut seconds = || -> Result<f64> {
+            let ticks: f64 = fields.next().context("no time")?.parse()?;
+            Ok(ticks / TICKS)
+        };
+        Ok([seconds()?, seconds()?])
+    }
+
+    fn status_bytes(&self, field: &str) -> Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
+        let line = line.with_context(|| format!("no {field}"))?;
         let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kib << 10)
     }

@@ -1,14 +1,11 @@
 //! The tables of `ingest`, and its figures beside what they should be.
 
-use super::{
-    Program, Run,
-    memory::Stream,
-    roofline::{Pair, Turn},
-};
+use super::{Program, Run, memory::Stream};
 use crate::{
     inputs::{ByteCount, Kind},
     machine::Machine,
     report::{Report, Table, digits, mebibytes, spread},
+    roofline::{Pair, Turn},
     samples::Spread,
 };
 
@@ -26,7 +23,7 @@ pub(super) struct Measured {
 
 impl Measured {
     fn runs(&self, program: Program, input: Kind, cores: usize) -> impl Iterator<Item = &Run> {
-        let wanted = (program, input, cores);
+        let wanted = (program, input.name(), cores);
         self.runs.iter().filter(move |run| (run.program, run.input, run.cores) == wanted)
     }
 
@@ -121,8 +118,8 @@ fn rooflines(report: &mut Report, measured: &Measured) {
         for input in Kind::ALL {
             for cores in [1, 2] {
                 let bound = measured.component(|turn| match program {
-                    Program::Verify => turn.verify(input),
-                    _ => turn.ingest(input),
+                    Program::Verify => turn.verify(input.name()),
+                    _ => turn.ingest(input.name()),
                 });
                 let bound = bound.map(|spread| spread.median * cores as f64);
                 let reached = measured.rate(program, input, cores);

@@ -9,24 +9,30 @@
 use std::{
     fs::{self, File},
     hint::black_box,
-    io::{Read, Seek, Write},
+    io::{Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     time::Instant,
 };
 
 use anyhow::{Result, anyhow};
-use lucid_core::chunk::{CHUNK_BYTES_DEFAULT, NONCE_BYTES, SEALED_SEGMENT_BYTES, SEGMENT_BYTES};
+use lucid_core::chunk::{
+    CHUNK_BYTES_DEFAULT, Codec, NONCE_BYTES, SEALED_SEGMENT_BYTES, SEGMENT_BYTES,
+};
 use lucid_pipeline::{
     aead::{self, Aead, Implementation},
-    codec::Compressor,
+    codec::{Compressor, Decompressor},
     pages::PageBuffer,
     tree,
     window::WINDOW_SEGMENTS,
 };
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
-use super::{Plain, clear};
-use crate::{inputs::Kind, machine};
+use crate::{
+    inputs::{Generator, Kind, Plain},
+    machine,
+    node::clear,
+};
 
 const CHUNK_BYTES: usize = CHUNK_BYTES_DEFAULT as usize;
 
@@ -43,75 +49,78 @@ const CHUNKS: usize = 32;
 const CODEC_CHUNKS: usize = 8;
 
 /// What the steps are measured on.
-pub(super) struct Components {
+pub(crate) struct Components {
     folder: PathBuf,
     input: PathBuf,
     noise: PageBuffer,
-    samples: Vec<(Kind, Vec<u8>)>,
+    samples: Vec<(&'static str, Vec<u8>)>,
     processors: Vec<usize>,
 }
 
 /// One round's figures, GB/s of what the step goes through.
 #[derive(Serialize)]
-pub(super) struct Turn {
+pub(crate) struct Turn {
     /// From the page cache into a chunk's buffer.
-    pub(super) read: f64,
+    pub(crate) read: f64,
     /// From the page cache into a window's buffer.
-    pub(super) read_window: f64,
+    pub(crate) read_window: f64,
     /// The AEAD, from a chunk's buffer into a window.
-    pub(super) seal: f64,
+    pub(crate) seal: f64,
     /// The AEAD, from one window into another.
-    pub(super) seal_window: f64,
+    pub(crate) seal_window: f64,
+    /// The AEAD, from a window into a chunk's buffer.
+    pub(crate) open: f64,
     /// Leaf hashes over a window.
-    pub(super) hash: f64,
+    pub(crate) hash: f64,
+    /// The same leaves by the `sha2` crate, one message at a time.
+    pub(crate) hash_sha2: f64,
+    /// From one chunk's buffer to another.
+    pub(crate) copy: f64,
     /// New files of a chunk's size in the folder.
-    pub(super) write: f64,
+    pub(crate) write: f64,
     /// What the codec does with each input.
-    pub(super) codecs: Vec<CodecTurn>,
+    pub(crate) codecs: Vec<CodecTurn>,
     /// How much two processors do at once, by what one does alone.
-    pub(super) pair: Option<Pair>,
+    pub(crate) pair: Option<Pair>,
 }
 
 /// How much two processors do at once, by what one of them does alone: 2 where they share nothing.
 #[derive(Serialize)]
-pub(super) struct Pair {
+pub(crate) struct Pair {
     /// Sealing, in cache.
-    pub(super) seal: f64,
+    pub(crate) seal: f64,
     /// Hashing, in cache.
-    pub(super) hash: f64,
+    pub(crate) hash: f64,
     /// Writing new files.
-    pub(super) write: f64,
+    pub(crate) write: f64,
 }
 
 /// What the codec does with an input.
 #[derive(Serialize)]
-pub(super) struct CodecTurn {
+pub(crate) struct CodecTurn {
     /// The input.
-    pub(super) input: Kind,
+    pub(crate) input: &'static str,
     /// GB/s of plaintext, the probe included.
-    pub(super) rate: f64,
+    pub(crate) rate: f64,
     /// Payload by plaintext.
-    pub(super) ratio: f64,
+    pub(crate) ratio: f64,
+    /// Seconds for 1 GB of plaintext on the way back; nothing where it was left as it is.
+    pub(crate) back_s: f64,
 }
 
 impl Components {
     /// Takes samples of the inputs.
-    pub(super) fn new(folder: &Path, plains: &[Plain], processors: &[usize]) -> Result<Self> {
-        let sample = |plain: &Plain| {
-            let mut sample = Vec::new();
-            let file = File::open(&plain.path)?;
-            file.take((CODEC_CHUNKS * CHUNK_BYTES) as u64).read_to_end(&mut sample)?;
-            Ok((plain.kind, sample))
-        };
+    pub(crate) fn new(folder: &Path, plains: &[Plain], processors: &[usize]) -> Result<Self> {
+        let sample = |plain: &Plain| Ok((plain.name, sample(plain)?));
         let samples: Vec<_> = plains.iter().map(sample).collect::<Result<_>>()?;
         let mut noise = PageBuffer::zeroed(CHUNK_BYTES);
-        noise.copy_from_slice(&crate::inputs::Generator::bytes(Kind::Incompressible, CHUNK_BYTES));
+        noise.copy_from_slice(&Generator::bytes(Kind::Incompressible, CHUNK_BYTES));
         let (folder, input) = (folder.join("roofline"), plains[0].path.clone());
         Ok(Self { folder, input, noise, samples, processors: processors.to_vec() })
     }
 
     /// Measures every step once.
-    pub(super) fn turn(&self) -> Result<Turn> {
+    pub(crate) fn turn(&self) -> Result<Turn> {
         let seal = self.seal(CHUNK_BYTES);
         let (hash, write) = (self.hash(), self.write("one")?);
         let pair = match self.processors[..] {
@@ -132,9 +141,16 @@ impl Components {
             read_window: self.read(PLAIN_BYTES)?,
             seal,
             seal_window: self.seal(PLAIN_BYTES),
+            open: self.open()?,
             hash,
+            hash_sha2: self.hash_sha2(),
+            copy: self.copy(),
             write,
-            codecs: self.samples.iter().map(|(kind, sample)| codec(*kind, sample)).collect(),
+            codecs: self
+                .samples
+                .iter()
+                .map(|(input, sample)| codec(input, sample))
+                .collect::<Result<_>>()?,
             pair,
         })
     }
@@ -173,6 +189,47 @@ impl Components {
         rate(rounds * from, start)
     }
 
+    fn open(&self) -> Result<f64> {
+        let aead = Aead::new(aead::best_suite(), &[7; 32], Implementation::BEST);
+        let mut window = vec![0; WINDOW_BYTES];
+        let segments = window.chunks_mut(SEALED_SEGMENT_BYTES);
+        for (sealed, plain) in segments.zip(self.noise.chunks(SEGMENT_BYTES)) {
+            aead.seal([0; NONCE_BYTES], &[], plain, sealed);
+        }
+        let mut chunk = vec![0; CHUNK_BYTES];
+        let start = Instant::now();
+        for _ in 0..CHUNKS {
+            let sealed = window.chunks(SEALED_SEGMENT_BYTES).cycle();
+            for (plain, sealed) in chunk.chunks_mut(SEGMENT_BYTES).zip(sealed) {
+                aead.open([0; NONCE_BYTES], &[], sealed, plain)?;
+            }
+            black_box(&chunk);
+        }
+        Ok(rate(CHUNKS * CHUNK_BYTES, start))
+    }
+
+    fn hash_sha2(&self) -> f64 {
+        let window = &self.noise[..WINDOW_BYTES];
+        let windows = CHUNK_BYTES / WINDOW_BYTES;
+        let start = Instant::now();
+        for _ in 0..CHUNKS * windows {
+            for segment in black_box(window).chunks(SEALED_SEGMENT_BYTES) {
+                black_box(Sha256::new().chain_update([0]).chain_update(segment).finalize());
+            }
+        }
+        rate(CHUNKS * windows * WINDOW_BYTES, start)
+    }
+
+    fn copy(&self) -> f64 {
+        let mut target = vec![0; CHUNK_BYTES];
+        let start = Instant::now();
+        for _ in 0..CHUNKS {
+            target.copy_from_slice(black_box(&self.noise));
+            black_box(&target);
+        }
+        rate(CHUNKS * CHUNK_BYTES, start)
+    }
+
     fn hash(&self) -> f64 {
         let window = &self.noise[..WINDOW_BYTES];
         let windows = CHUNK_BYTES / WINDOW_BYTES;
@@ -208,7 +265,19 @@ impl Components {
     }
 }
 
-fn codec(input: Kind, sample: &[u8]) -> CodecTurn {
+/// Whole chunks from all over an input: the beginning of a tar is not like the rest of it.
+fn sample(plain: &Plain) -> Result<Vec<u8>> {
+    let (mut sample, mut file) = (Vec::new(), File::open(&plain.path)?);
+    let chunks = plain.bytes.div_ceil(CHUNK_BYTES as u64);
+    let taken = chunks.min(CODEC_CHUNKS as u64);
+    for number in 0..taken {
+        file.seek(SeekFrom::Start(number * chunks / taken * CHUNK_BYTES as u64))?;
+        (&file).take(CHUNK_BYTES as u64).read_to_end(&mut sample)?;
+    }
+    Ok(sample)
+}
+
+fn codec(input: &'static str, sample: &[u8]) -> Result<CodecTurn> {
     let mut compressor = Compressor::new(lucid_core::Policy::ZSTD_LEVEL_DEFAULT);
     let (mut payload, mut payload_bytes) = (vec![0; CHUNK_BYTES], 0);
     let start = Instant::now();
@@ -218,7 +287,19 @@ fn codec(input: Kind, sample: &[u8]) -> CodecTurn {
         black_box(&payload);
     }
     let rate = rate(sample.len(), start);
-    CodecTurn { input, rate, ratio: payload_bytes as f64 / sample.len() as f64 }
+    let (mut decompressor, mut back) = (Decompressor::default(), vec![0; CHUNK_BYTES]);
+    let mut back_s = 0.0;
+    for plain in sample.chunks(CHUNK_BYTES) {
+        let (codec, count) = compressor.compress(plain, &mut payload);
+        let start = Instant::now();
+        if codec == Codec::Zstd {
+            decompressor.decompress(black_box(&payload[..count]), &mut back[..plain.len()])?;
+            black_box(&back);
+        }
+        back_s += start.elapsed().as_secs_f64();
+    }
+    let (bytes, back_s) = (sample.len() as f64, back_s / sample.len() as f64 * 1e9);
+    Ok(CodecTurn { input, rate, ratio: payload_bytes as f64 / bytes, back_s })
 }
 
 /// What two processors do at once, together.
@@ -246,25 +327,33 @@ fn rate(bytes: usize, start: Instant) -> f64 {
 }
 
 impl Turn {
-    fn codec(&self, input: Kind) -> &CodecTurn {
+    fn codec(&self, input: &'static str) -> &CodecTurn {
         let mut codecs = self.codecs.iter();
         codecs.find(|codec| codec.input == input).expect("every input was measured")
     }
 
     /// One core's bound for ingest, GB/s of plaintext.
-    pub(super) fn ingest(&self, input: Kind) -> f64 {
+    pub(crate) fn ingest(&self, input: &'static str) -> f64 {
         let CodecTurn { rate, ratio, .. } = self.codec(input);
-        let (read, seal) = match input {
-            Kind::Incompressible => (self.read_window, self.seal_window),
-            Kind::Compressible => (self.read, self.seal),
+        // Where nothing of it shrinks, nothing of it leaves the cache.
+        let (read, seal) = match *ratio < 1.0 {
+            false => (self.read_window, self.seal_window),
+            true => (self.read, self.seal),
         };
         let left = 1.0 / seal + 1.0 / self.hash + 1.0 / self.write;
         1.0 / (1.0 / read + 1.0 / rate + ratio * left)
     }
 
     /// One core's bound for verify, GB/s of plaintext.
-    pub(super) fn verify(&self, input: Kind) -> f64 {
+    pub(crate) fn verify(&self, input: &'static str) -> f64 {
         let ratio = self.codec(input).ratio;
         1.0 / (ratio * (1.0 / self.read_window + 1.0 / self.hash))
+    }
+
+    /// One core's bound for restore, GB/s of plaintext: every byte is hashed, opened and written.
+    pub(crate) fn restore(&self, input: &'static str) -> f64 {
+        let CodecTurn { ratio, back_s, .. } = self.codec(input);
+        let sealed = 1.0 / self.read_window + 1.0 / self.hash + 1.0 / self.open;
+        1.0 / (ratio * sealed + back_s + 1.0 / self.write)
     }
 }
