@@ -55,6 +55,25 @@ fn a_sound_node_has_nothing_failing() {
 }
 
 #[test]
+fn a_bench_measures_and_leaves_nothing() {
+    let place = Place::with_node();
+    let before = place.files("lucid-data");
+    let report = place.json(&["doctor", "--bench"], 0);
+    let figures = report["figures"].as_array().unwrap();
+    for what in ["AES", "ChaCha20", "SHA-256", "zstd", "fdatasync", "ingest"] {
+        let named = |figure: &&Value| text(&figure["what"]).contains(what);
+        let figure = figures.iter().find(named).unwrap_or_else(|| panic!("no {what}"));
+        assert!(figure["median"].as_f64().unwrap() > 0.0, "{figure}");
+    }
+    assert!(!report.to_string().contains("lucid-data"), "it names no path: {report}");
+    assert_eq!(place.files("lucid-data"), before);
+    let missing = place.run(&["doctor", "--bench", "--dir", "missing"], 64);
+    assert!(missing.err.contains("--dir DIR"), "{}", missing.err);
+    assert!(!place.path("missing").exists());
+    assert!(place.run(&["doctor", "--dir", "."], 64).err.contains("--bench"));
+}
+
+#[test]
 fn without_a_folder_it_says_how_to_make_one() {
     let place = Place::new();
     let report = place.json(&["doctor"], 1);
