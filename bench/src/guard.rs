@@ -88,13 +88,15 @@ impl Guard {
             let (file, arch) = (self.figures.display(), env::consts::ARCH);
             format!("{file} has no figures for {arch}: keep some with --keep")
         })?;
-        ensure!(
-            before.code.comparable(&figures.code),
-            "the kept figures are of other code: {}, and here it is {}; keep those of this machine \
-             with --keep",
-            before.code,
-            figures.code
-        );
+        if !before.code.comparable(&figures.code) {
+            write(&mut report, None, &figures);
+            report.paragraph(format!(
+                "!!! NOT COMPARED: the kept figures are of other code: {}. Those of this machine can be \
+                 kept with --keep.",
+                before.code
+            ));
+            return Ok(report);
+        }
         if before.code.toolchain != figures.code.toolchain {
             let kept = &before.code.toolchain;
             report.paragraph(format!("The kept figures are of another compiler: {kept}."));
