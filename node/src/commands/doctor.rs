@@ -8,6 +8,7 @@ mod disk;
 mod folder;
 mod machine;
 mod services;
+mod tor;
 
 use std::process::ExitCode;
 
@@ -107,6 +108,7 @@ impl Report {
         checks.extend(services::tls(config));
         checks.extend(services::secret_files(config));
         checks.extend(services::peers(config));
+        checks.extend(tor::tor(config));
         let ok = checks.iter().all(|line| line.status != Status::Fail);
         Self { ok, checks }
     }

@@ -52,6 +52,9 @@ struct Status {
     proof_failures: Option<u64>,
     disk_free_bytes: Option<u64>,
     resident_memory_bytes: Option<u64>,
+    tor_bootstrap_percent: Option<u64>,
+    onion_services: Option<u64>,
+    onion_services_published: Option<u64>,
 }
 
 impl StatusOf {
@@ -108,6 +111,9 @@ impl Status {
             proof_failures: whole("lucid_proof_failures_total"),
             disk_free_bytes: whole("lucid_disk_free_bytes"),
             resident_memory_bytes: whole("process_resident_memory_bytes"),
+            tor_bootstrap_percent: whole("lucid_tor_bootstrap_percent"),
+            onion_services: whole("lucid_tor_onion_services"),
+            onion_services_published: whole("lucid_tor_onion_services_published"),
         }
     }
 }
@@ -154,6 +160,13 @@ fn text(status: &Status) -> String {
         ("failed proofs", status.proof_failures),
     ];
     rows.extend(counts.iter().filter_map(|(name, count)| Some((*name, (*count)?.to_string()))));
+    if let (Some(services), Some(published)) =
+        (status.onion_services, status.onion_services_published)
+    {
+        let percent = status.tor_bootstrap_percent.unwrap_or(0);
+        let tor = format!("{published} of {services} published, tor is connected to {percent} %");
+        rows.push(("onion services", tor));
+    }
     let sizes = [("disk free", status.disk_free_bytes), ("memory", status.resident_memory_bytes)];
     rows.extend(sizes.iter().filter_map(|(name, size)| Some((*name, human_bytes((*size)?)))));
     table(&rows)
