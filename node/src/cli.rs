@@ -93,6 +93,9 @@ enum Command {
     /// The node's account on TRON
     #[command(subcommand)]
     Tron(commands::tron::Tron),
+    /// Onion services, by which a running node is reached through Tor
+    #[command(subcommand)]
+    Tunnel(commands::tunnel::Tunnel),
     /// Ask whether a running service is alive: exit code 0 where it is, 1 where it is not
     Healthcheck(commands::healthcheck::Healthcheck),
     /// What the nodes decide together: parameters, members, how decisions are made
@@ -187,6 +190,7 @@ fn run(cli: Cli) -> Outcome<ExitCode> {
         Command::Anchor(command) => command.run(&context),
         Command::Sync(command) => command.run(&context),
         Command::Tron(command) => command.run(&context),
+        Command::Tunnel(command) => command.run(&context),
         Command::Healthcheck(command) => command.run(&context),
         Command::Governance(command) => command.run(&context),
         Command::Backup(command) => command.run(&context),

@@ -73,6 +73,7 @@ fn modules(service: ServiceName) -> &'static str {
         ServiceName::BlockchainApi => "lucid_node::services::chain_api",
         ServiceName::BlockchainSessionsData => "lucid_node::services::sessions_data",
         ServiceName::BlockchainGovernance => "lucid_node::services::governance",
+        ServiceName::TorProxy => "lucid_tunnel",
     }
 }
 
@@ -97,6 +98,7 @@ mod tests {
             let path = modules(service).replace("lucid_node::", "src/").replace("::", "/");
             let path = path.replace("lucid_api/", "crates/api/src/");
             let path = path.replace("lucid_auth", "crates/auth/src");
+            let path = path.replace("lucid_tunnel", "crates/tunnel/src");
             let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
             assert!(path.is_dir() || path.with_extension("rs").is_file(), "{path:?} is no module");
         }

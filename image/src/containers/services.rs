@@ -3,8 +3,8 @@
 use std::{fmt, str::FromStr};
 
 /// Every name. `server-tools` is the image for commands and for all services in one process, `tunnel-tools` the one
-/// for onion services; what is in them is the same.
-pub(super) const NAMES: [&str; 14] = [
+/// for commands about onion services, which `tor-proxy` keeps; what is in them is the same.
+pub(super) const NAMES: [&str; 15] = [
     "session-chunker",
     "session-encryptor",
     "merkle-builder",
@@ -17,6 +17,7 @@ pub(super) const NAMES: [&str; 14] = [
     "blockchain-sessions-data",
     "blockchain-vm",
     "blockchain-ledger",
+    "tor-proxy",
     "server-tools",
     "tunnel-tools",
 ];

@@ -35,7 +35,7 @@ fn shown(command: &str) -> Option<&'static [&'static str]> {
         "tron" => &["json", "config"],
         "openapi" | "completions" | "manual" => &[],
         "doctor" | "support-bundle" => &["json", "data", "config", "master_key_file"],
-        "config" => &["json", "data", "config"],
+        "tunnel" | "config" => &["json", "data", "config"],
         _ => return None,
     })
 }

@@ -9,6 +9,7 @@ mod disk;
 mod folder;
 mod machine;
 mod services;
+mod tor;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -119,6 +120,7 @@ impl Report {
         checks.extend(services::tls(config));
         checks.extend(services::secret_files(config));
         checks.extend(services::peers(config));
+        checks.extend(tor::tor(config));
         let ok = checks.iter().all(|line| line.status != Status::Fail);
         Self { ok, checks }
     }

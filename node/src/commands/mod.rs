@@ -29,6 +29,7 @@ pub mod status;
 pub mod support_bundle;
 pub mod sync;
 pub mod tron;
+pub mod tunnel;
 pub mod users;
 pub mod verify;
 pub mod verify_anchor;

@@ -15,6 +15,7 @@ mod services;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod tor;
 mod values;
 
 use std::{
@@ -237,6 +238,7 @@ impl Loader {
         let log_level = self.take("log_level", "warn".to_owned(), values::log_level, some);
         let services = self.services();
         let outside = self.outside();
+        let tor = self.tor();
         let board = self.board();
         Config {
             data,
@@ -253,6 +255,7 @@ impl Loader {
             log_level,
             services,
             outside,
+            tor,
             board,
             secrets: std::mem::take(&mut self.secrets),
             settings: std::mem::take(&mut self.settings),
@@ -349,6 +352,14 @@ impl Loader {
         };
         self.settings.push(Setting { name: "config", value, origin, source });
     }
+}
+
+/// A time in whole seconds on the command line, as the settings have it: up to a year and a day.
+///
+/// # Errors
+/// What it has to be.
+pub fn whole_seconds(text: &str) -> Result<Duration, String> {
+    values::seconds(text, Duration::ZERO..=Duration::from_hours(366 * 24))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the form that `take` calls for")]

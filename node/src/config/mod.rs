@@ -9,11 +9,13 @@ mod board;
 mod load;
 mod outside;
 mod services;
+mod tor;
 
 pub use board::BoardConfig;
-pub use load::{ConfigError, Origin, Overrides, Setting};
+pub use load::{ConfigError, Origin, Overrides, Setting, whole_seconds};
 pub use outside::{OutsideConfig, TronConfig};
 pub use services::{LogFormat, SecretText, ServiceConfig, ServiceName, WitnessAddress};
+pub use tor::TorConfig;
 
 /// The configuration in force, validated.
 #[derive(Clone)]
@@ -46,6 +48,8 @@ pub struct Config {
     pub services: ServiceConfig,
     /// What concerns TRON and MongoDB.
     pub outside: OutsideConfig,
+    /// What concerns Tor.
+    pub tor: TorConfig,
     /// What concerns the board.
     pub board: BoardConfig,
     /// The secrets that are given in settings themselves, to look for where none may be; those in files are there.

@@ -153,11 +153,13 @@ pub enum ServiceName {
     BlockchainSessionsData,
     /// What the nodes decide together.
     BlockchainGovernance,
+    /// Onion services.
+    TorProxy,
 }
 
 impl ServiceName {
     /// All of them, those that others need first.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::SessionEncryptor,
         Self::SessionOrchestrator,
         Self::SessionChunker,
@@ -170,6 +172,7 @@ impl ServiceName {
         Self::BlockchainSessionsData,
         Self::ApiServer,
         Self::ApiGateway,
+        Self::TorProxy,
     ];
 
     /// The name.
@@ -188,6 +191,7 @@ impl ServiceName {
             Self::BlockchainApi => "blockchain-api",
             Self::BlockchainSessionsData => "blockchain-sessions-data",
             Self::BlockchainGovernance => "blockchain-governance",
+            Self::TorProxy => "tor-proxy",
         }
     }
 
@@ -202,6 +206,7 @@ impl ServiceName {
             Self::SessionEncryptor => 8092,
             Self::SessionOrchestrator => 8093,
             Self::Authentication => 8094,
+            Self::TorProxy => 8095,
             Self::BlockchainApi => 8100,
             Self::BlockchainLedger => 8104,
             Self::BlockchainVm => 8103,

@@ -18,6 +18,7 @@ pub mod orchestrator;
 pub mod problem;
 pub mod sessions_data;
 pub mod sync;
+pub mod tor;
 pub mod turns;
 pub mod vm;
 

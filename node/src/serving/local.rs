@@ -43,6 +43,7 @@ use crate::{
         merkle_builder::LocalMerkleBuilder,
         orchestrator::{Orchestrator, OrchestratorOptions},
         sessions_data::LocalSessionsData,
+        tor::LocalTor,
         vm::{LocalVm, VmOptions},
     },
 };
@@ -71,6 +72,10 @@ pub(super) struct Local {
     sessions_data: Arc<LocalSessionsData>,
     governance: Option<Arc<LocalGovernance>>,
     public_log: bool,
+    /// Onion services, where the node looks after any.
+    pub(super) tor: Option<Arc<LocalTor>>,
+    /// Whether they are the one way in.
+    onion_only: bool,
     /// What the board measures, where somebody attends to it.
     pub(super) board: Figures,
 }
@@ -129,6 +134,8 @@ impl Local {
             governance,
             sessions_data,
             public_log: config.services.public_log,
+            tor: None,
+            onion_only: config.tor.onion_only,
             board: Figures::default(),
             store,
             cpu,
@@ -182,6 +189,8 @@ impl Local {
             sessions_data: self.sessions_data.clone(),
             governance: self.governance.clone(),
             anchors: self.anchors.clone(),
+            tor: self.tor.clone(),
+            onion_only: self.onion_only,
             board: self.board.clone(),
         })
     }

@@ -16,6 +16,7 @@ mod peers;
 mod process;
 mod readiness;
 mod supervisor;
+mod tor;
 mod vault;
 
 use std::{
@@ -30,6 +31,7 @@ use lucid_api::{
     rest,
     server::{self, ServerOptions, Shares, Tls},
 };
+use lucid_tunnel::OnionOnly;
 use serde::Serialize;
 use tokio::{
     net::TcpListener,
@@ -48,11 +50,14 @@ pub(crate) use self::{
     outside::{mongo_options, sync_of},
 };
 use crate::{
-    config::{LogFormat, ServiceConfig, ServiceName},
+    config::{Config, LogFormat, ServiceConfig, ServiceName},
     context::Context,
     failure::{Failure, Outcome},
     output::{Output, notice},
-    services::orchestrator::{Orchestrator, complete_abandoned, tell_of_the_clock},
+    services::{
+        orchestrator::{Orchestrator, complete_abandoned, tell_of_the_clock},
+        tor::Gateway,
+    },
 };
 
 /// The completer looks this often.
@@ -89,7 +94,7 @@ struct Listening {
 pub fn run(context: &Context) -> Outcome<ExitCode> {
     let (runtime, running, service) = (runtime()?, Running::new(), ServiceName::ApiGateway);
     // What stands in the way is met before a folder and keys are made.
-    let bound = runtime.block_on(bind(&context.config.services, service))?;
+    let bound = runtime.block_on(bind(&context.config, service))?;
     if context.config.write_only && !context.config.data.exists() {
         return Err(local::write_only());
     }
@@ -99,7 +104,10 @@ pub fn run(context: &Context) -> Outcome<ExitCode> {
     let store = context.open_or_create_store()?;
     let mut attendance = None;
     let served = runtime.block_on(async {
-        let local = Local::new(context, store, &running).await?;
+        let mut local = Local::new(context, store, &running).await?;
+        let gateway = Gateway::at(bound.listener.local_addr()?, bound.tls.is_some());
+        let (tor, data) = (&context.config.tor, &context.config.data);
+        local.tor = tor::look_after(tor, data, gateway, &running).await?;
         let followed = opened.map(|opened| {
             let parts = local.of_board(&running);
             tokio::spawn(opened.follow(parts))
@@ -142,7 +150,7 @@ pub fn serve(context: &Context, service: ServiceName) -> Outcome<ExitCode> {
     let peers = Peers::new(service, &context.config)?;
     let (runtime, running) = (runtime()?, Running::new());
     let served = runtime.block_on(async {
-        let bound = bind(&context.config.services, service).await?;
+        let bound = bind(&context.config, service).await?;
         let late = Late::new(layer(service, &running));
         let joining = async {
             late.join(one::join(service, context, &peers, &running, &late).await?);
@@ -207,13 +215,21 @@ pub(crate) fn tls_of(config: &ServiceConfig) -> Outcome<Option<Tls>> {
 struct Bound {
     listener: TcpListener,
     tls: Option<Tls>,
+    /// Who may connect, where that is tor alone.
+    only: Option<OnionOnly>,
 }
 
 /// Takes the service's port. Whoever connects before it is served waits.
-async fn bind(config: &ServiceConfig, service: ServiceName) -> Outcome<Bound> {
-    let tls = match service {
-        ServiceName::ApiGateway => tls_of(config)?,
-        _ => None,
+async fn bind(config: &Config, service: ServiceName) -> Outcome<Bound> {
+    let (tor, config) = (&config.tor, &config.services);
+    let address =
+        config.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], service.port())));
+    let (tls, only) = match service {
+        ServiceName::ApiGateway => {
+            let only = tor.only(address).map_err(|error| Failure::usage(error.to_string()))?;
+            (tls_of(config)?, only)
+        }
+        _ => (None, None),
     };
     if let (Some(_), Some(key)) = (&tls, &config.tls_key) {
         let mode = std::fs::metadata(key)?.permissions().mode() & 0o777;
@@ -225,12 +241,10 @@ async fn bind(config: &ServiceConfig, service: ServiceName) -> Outcome<Bound> {
             ));
         }
     }
-    let address =
-        config.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], service.port())));
     let listener = TcpListener::bind(address).await.map_err(|error| {
         Failure::io(format!("cannot listen at {address}: {error}; choose another with --listen"))
     })?;
-    Ok(Bound { listener, tls })
+    Ok(Bound { listener, tls, only })
 }
 
 /// Says where the service is, and serves until a signal, or until it cannot be joined.
@@ -243,7 +257,7 @@ async fn listen(
     running: &Running,
 ) -> Outcome {
     let (config, is_gateway) = (&context.config.services, service == ServiceName::ApiGateway);
-    let Bound { listener, tls } = bound;
+    let Bound { listener, tls, only } = bound;
     let address = listener.local_addr()?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let url = format!("{scheme}://{address}");
@@ -253,7 +267,7 @@ async fn listen(
     // Standard output is one JSON object a line where the log is.
     let json = context.output.json || config.log_format == LogFormat::Json;
     Output { json }.print(&listening, |l| format!("{} listens at {}", l.service, l.url))?;
-    if is_gateway && tls.is_none() && !address.ip().is_loopback() {
+    if is_gateway && tls.is_none() && only.is_none() && !address.ip().is_loopback() {
         notice(
             "this listens to others without TLS: set tls_certificate and tls_key, or put a proxy with \
              TLS before it",
@@ -270,7 +284,14 @@ async fn listen(
     let stop = running.stop.clone();
     let shares = is_gateway.then(|| {
         let most = config.connections_per_address_max as usize;
-        Shares::new(most, config.trusted_proxies.clone())
+        let shares = Shares::new(most, config.trusted_proxies.clone());
+        match only {
+            None => shares,
+            // Who asks from this machine, such as a health check, is no stranger.
+            Some(only) => shares.only_for(move |peer| {
+                only.accepts(peer) || peer == address.ip() || peer.is_loopback()
+            }),
+        }
     });
     let serving = server::serve_shared(listener, late.router(), options, shares, stop.clone());
     let server = tokio::spawn(serving);

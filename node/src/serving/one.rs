@@ -27,6 +27,7 @@ use super::{
         ChunkerReadiness, FolderReadiness, GovernanceReadiness, IndexReadiness, LedgerReadiness,
         VaultReadiness, VmReadiness,
     },
+    tor::tor_proxy,
     vault,
 };
 use crate::{
@@ -50,7 +51,7 @@ pub(super) async fn join(
     use ServiceName::{
         ApiGateway, ApiServer, Authentication, BlockchainApi, BlockchainGovernance,
         BlockchainLedger, BlockchainSessionsData, BlockchainVm, MerkleBuilder, SessionChunker,
-        SessionEncryptor, SessionOrchestrator,
+        SessionEncryptor, SessionOrchestrator, TorProxy,
     };
     let cpu = || Pool::new(context.config.workers);
     let metrics = &running.metrics;
@@ -115,6 +116,10 @@ pub(super) async fn join(
         BlockchainApi => blockchain_api(peers),
         BlockchainGovernance => blockchain_governance(peers, running),
         BlockchainSessionsData => blockchain_sessions_data(context, peers, running)?,
+        TorProxy => {
+            let (router, own) = tor_proxy(context, running).await?;
+            (router, peers.readiness(&[], Some(own)))
+        }
     };
     Ok(Joined { router: guarded(router, peers.key(), service.as_str()), readiness })
 }

@@ -12,7 +12,7 @@ use lucid_store::{DataFolder, Figures, FolderVault, Store, StoreError, Vault as 
 use super::board::Figures as BoardFigures;
 use crate::services::{
     anchors::LocalAnchors, chunker::LocalChunker, cpu::Pool, governance::LocalGovernance,
-    sessions_data::LocalSessionsData, vm::LocalVm,
+    sessions_data::LocalSessionsData, tor::LocalTor, vm::LocalVm,
 };
 
 /// The check of the log, which a start repairs.
@@ -120,6 +120,8 @@ pub(super) struct LocalReadiness {
     pub(super) sessions_data: Arc<LocalSessionsData>,
     pub(super) governance: Option<Arc<LocalGovernance>>,
     pub(super) anchors: Arc<LocalAnchors>,
+    pub(super) tor: Option<Arc<LocalTor>>,
+    pub(super) onion_only: bool,
     pub(super) board: BoardFigures,
 }
 
@@ -132,6 +134,7 @@ impl Readiness for LocalReadiness {
         checks.extend(self.vm.as_deref().map(chain_check));
         checks.push(index_check(&self.sessions_data));
         checks.extend(self.governance.as_deref().map(governance_check));
+        checks.extend(self.tor.as_deref().map(|tor| tor.check(self.onion_only)));
         checks
     }
 
@@ -154,6 +157,7 @@ impl Readiness for LocalReadiness {
             chain_lag_seconds: lag.map(|(_, seconds)| seconds),
             open_proposals,
             board: self.board.get(),
+            tor: self.tor.as_deref().map(LocalTor::measured),
             ..figures
         }
     }

@@ -25,7 +25,7 @@ use prometheus_client::{
 };
 
 use self::labels::{Answered, CodeLabel, OutcomeLabel, Service, StateLabel};
-pub use self::measured::{BoardMeasured, Measured, Process};
+pub use self::measured::{BoardMeasured, Measured, Process, TorMeasured};
 
 /// A family with one member, which is there once it was set.
 type Known<N, A> = Family<[(String, String); 0], Gauge<N, A>>;
@@ -74,6 +74,7 @@ struct Inner {
     board_under_voltage: Whole,
     board_under_voltages: Whole,
     board_workers: Whole,
+    tor: [Whole; 7],
     started: Real,
     cpu: Family<[(String, String); 0], Counter<f64, AtomicU64>>,
     resident: Real,
@@ -132,6 +133,7 @@ impl Metrics {
             board_under_voltage: Known::default(),
             board_under_voltages: Known::default(),
             board_workers: Known::default(),
+            tor: Default::default(),
             started: Known::default(),
             cpu: Family::default(),
             resident: Known::default(),
@@ -264,6 +266,11 @@ impl Metrics {
             whole(&self.0.board_under_voltages, board.under_voltage.map(|_| board.under_voltages));
             whole(&self.0.board_workers, Some(board.workers));
         }
+        if let Some(tor) = measured.tor {
+            for (gauge, value) in self.0.tor.iter().zip(tor.values()) {
+                whole(gauge, Some(value));
+            }
+        }
         let Some(process) = process else { return };
         self.0.started.get_or_create(&[]).set(process.started_seconds);
         self.0.resident.get_or_create(&[]).set(process.resident_bytes as f64);
@@ -354,6 +361,9 @@ impl Inner {
         put.plain("board_under_voltage_events", help, &self.board_under_voltages);
         let help = "Workers that may seal at once: fewer while the processor is slowed down";
         put.plain("board_workers", help, &self.board_workers);
+        for (gauge, (name, help)) in self.tor.iter().zip(TorMeasured::NAMES) {
+            put.plain(name, help, gauge);
+        }
         let mut put = Names(registry.sub_registry_with_prefix("process"));
         let help = "When the process began, since 1970";
         put.unit("start_time", help, Unit::Seconds, &self.started);

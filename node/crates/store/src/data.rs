@@ -14,7 +14,7 @@
 //! have `secrets/ auth/`, a witness's memory ("lucid-witness 1\n") `secrets/ witness/`, and
 //! a chain's database ("lucid-vm 1\n") `secrets/ evm/`. A folder with a log has `anchors/` once it has an
 //! anchor. An index of sessions ("lucid-sessions-data 1\n") has
-//! `sessions-data/`, which a whole node's folder has, too.
+//! `sessions-data/`, which a whole node's folder has, too, and one of onion services ("lucid-tor 1\n") `secrets/ tunnels/`.
 //!
 //! The mark is written first when a folder is made, so that an interrupted creation is recognised
 //! and finished by a second one. Nothing is touched in a folder without it.
@@ -58,10 +58,12 @@ pub enum FolderKind {
     Vm,
     /// The index of sessions: blockchain-sessions-data's.
     SessionsData,
+    /// Onion services and their keys: tor-proxy's.
+    Tor,
 }
 
 impl FolderKind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Node,
         Self::Vault,
         Self::Ledger,
@@ -69,6 +71,7 @@ impl FolderKind {
         Self::Witness,
         Self::Vm,
         Self::SessionsData,
+        Self::Tor,
     ];
 
     /// The first word of the folder's `format`.
@@ -81,6 +84,7 @@ impl FolderKind {
             Self::Witness => "lucid-witness",
             Self::Vm => "lucid-vm",
             Self::SessionsData => "lucid-sessions-data",
+            Self::Tor => "lucid-tor",
         }
     }
 
@@ -103,7 +107,7 @@ impl FolderKind {
             Self::Node => &["secrets", "keys", "chunks", "sessions", "log", "opening"],
             Self::Vault => &["secrets", "keys", "chunks"],
             Self::Ledger => &["secrets", "sessions", "log", "opening"],
-            Self::Accounts | Self::Witness | Self::Vm => &["secrets"],
+            Self::Accounts | Self::Witness | Self::Vm | Self::Tor => &["secrets"],
             // It has no key, and nothing that is not elsewhere.
             Self::SessionsData => &[],
         }
@@ -120,6 +124,7 @@ impl fmt::Display for FolderKind {
             Self::Witness => "a witness's (for blockchain-ledger)",
             Self::Vm => "a chain's (for blockchain-vm)",
             Self::SessionsData => "one of the index of sessions (for blockchain-sessions-data)",
+            Self::Tor => "one of onion services (for tor-proxy)",
         })
     }
 }

@@ -38,6 +38,8 @@ pub enum Probe {
         /// The beginning.
         begins: String,
     },
+    /// Nothing is asked: tor tells of a connection only once the service's own tor has connected to what is behind it.
+    Connection,
 }
 
 /// What was measured.
@@ -53,8 +55,9 @@ pub struct Verified {
     pub attempts: u32,
     /// Until the last attempt's connection was there: descriptor, introduction, rendezvous.
     pub connect: Duration,
-    /// From the question to the first byte of the answer; for a greeting, from the connection to it.
-    pub first_byte: Duration,
+    /// From the question to the first byte of the answer; for a greeting, from the connection to it. Not for a
+    /// connection.
+    pub first_byte: Option<Duration>,
     /// A second question over the same connection, to the last byte of its answer; not for a greeting.
     pub round_trip: Option<Duration>,
     /// The first answer's body, at most 64 KiB.
@@ -99,7 +102,7 @@ pub async fn verify(
 
 struct Answered {
     checked: String,
-    first_byte: Duration,
+    first_byte: Option<Duration>,
     round_trip: Option<Duration>,
     body: Vec<u8>,
 }
@@ -108,9 +111,13 @@ async fn ask(stream: TcpStream, address: OnionAddress, probe: &Probe) -> Result<
     let mut stream = BufReader::new(stream);
     let begun = Instant::now();
     match probe {
+        Probe::Connection => {
+            let checked = "what is behind it takes the connection".to_owned();
+            Ok(Answered { checked, first_byte: None, round_trip: None, body: Vec::new() })
+        }
         Probe::Greeting { begins } => {
             wait_for_byte(&mut stream).await?;
-            let first_byte = begun.elapsed();
+            let first_byte = Some(begun.elapsed());
             let line = line(&mut stream).await?;
             if !line.starts_with(begins.as_str()) {
                 return Err(format!("it does not greet with {begins}"));
@@ -121,7 +128,7 @@ async fn ask(stream: TcpStream, address: OnionAddress, probe: &Probe) -> Result<
         Probe::Http { path } => {
             get(&mut stream, address, path).await?;
             wait_for_byte(&mut stream).await?;
-            let first_byte = begun.elapsed();
+            let first_byte = Some(begun.elapsed());
             let body = answer(&mut stream).await?;
             let again = Instant::now();
             get(&mut stream, address, path).await?;

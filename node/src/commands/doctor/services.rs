@@ -21,8 +21,8 @@ use crate::{
 /// Who does not answer in this time is as good as not there.
 const ANSWER_TIME: Duration = Duration::from_secs(3);
 /// Settings that name a file with a secret.
-const SECRET_FILES: [&str; 4] =
-    ["master_key_file", "jwt_secret_file", "service_secret_file", "tls_key"];
+const SECRET_FILES: [&str; 5] =
+    ["master_key_file", "jwt_secret_file", "service_secret_file", "tor_password_file", "tls_key"];
 
 /// Whether the node can listen where it would, or does already.
 pub(super) fn port(config: &Config) -> Line {

@@ -20,7 +20,7 @@ pub(super) type Environment = Vec<(OsString, OsString)>;
 
 /// Every setting's name: the key in the file and, in upper case after [`PREFIX`], the variable. A
 /// secret can also be given by the name of a file ([`SECRETS`]).
-const NAMES: [&str; 78] = [
+const NAMES: [&str; 84] = [
     "data",
     "owner",
     "chunk_bytes",
@@ -70,6 +70,12 @@ const NAMES: [&str; 78] = [
     "proxy",
     "proxy_file",
     "proxy_only",
+    "tor_control",
+    "tor_password",
+    "tor_password_file",
+    "onion",
+    "onion_target",
+    "onion_only",
     "anchoring",
     "tron_network",
     "tron_rpc_url",
@@ -101,7 +107,7 @@ const NAMES: [&str; 78] = [
     "blockchain_governance_url",
 ];
 /// Secrets: each with the setting that names a file it is in. A proxy is one where it has a password.
-pub(super) const SECRETS: [(&str, &str); 7] = [
+pub(super) const SECRETS: [(&str, &str); 8] = [
     ("master_key", "master_key_file"),
     ("jwt_secret", "jwt_secret_file"),
     ("service_secret", "service_secret_file"),
@@ -109,6 +115,7 @@ pub(super) const SECRETS: [(&str, &str); 7] = [
     ("tron_private_key", "tron_private_key_file"),
     ("mongo_url", "mongo_url_file"),
     ("proxy", "proxy_file"),
+    ("tor_password", "tor_password_file"),
 ];
 /// Settings that are lists of texts.
 const LISTS: [&str; 7] = [
@@ -121,7 +128,8 @@ const LISTS: [&str; 7] = [
     "witnessed_logs",
 ];
 /// Settings that are true or false.
-const FLAGS: [&str; 5] = ["write_only", "public_log", "chain", "proxy_only", "anchoring"];
+const FLAGS: [&str; 7] =
+    ["write_only", "public_log", "chain", "proxy_only", "onion", "onion_only", "anchoring"];
 
 const PREFIX: &str = "LUCID_";
 /// The variable that names the configuration file. Not a setting: a file cannot name itself.

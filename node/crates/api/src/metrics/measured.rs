@@ -43,8 +43,29 @@ pub struct Measured {
     pub open_proposals: Option<u64>,
     /// The board that it runs on.
     pub board: Option<BoardMeasured>,
+    /// Tor, where onion services are kept.
+    pub tor: Option<TorMeasured>,
     /// The process itself.
     pub process: Option<Process>,
+}
+
+/// What is measured of Tor.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TorMeasured {
+    /// Whether it can be controlled, and is connected to its network.
+    pub ready: bool,
+    /// How far it has come with that, 0 to 100.
+    pub bootstrap_percent: u64,
+    /// Circuits that are built.
+    pub circuits: u64,
+    /// How often the connection to it was lost since the start.
+    pub losses: u64,
+    /// Onion services that there are.
+    pub services: u64,
+    /// Those whose current address can be reached.
+    pub published: u64,
+    /// Descriptors that relays did not take, of what is served now.
+    pub refused: u64,
 }
 
 /// What a board measures of itself.
@@ -73,4 +94,23 @@ pub struct Process {
     pub resident_bytes: u64,
     /// Files, sockets and the like that it has open.
     pub open_files: u64,
+}
+
+impl TorMeasured {
+    /// The metrics' names and what they are, in the order of [`TorMeasured::values`].
+    pub(super) const NAMES: [(&'static str, &'static str); 7] = [
+        ("tor_ready", "Whether tor can be controlled and is connected to its network"),
+        ("tor_bootstrap_percent", "How far tor has come with connecting to its network"),
+        ("tor_circuits", "Circuits that tor has built"),
+        ("tor_losses", "Times that the connection to tor was lost since the start"),
+        ("tor_onion_services", "Onion services that there are"),
+        ("tor_onion_services_published", "Onion services whose current address can be reached"),
+        ("tor_descriptors_refused", "Descriptors of what is served now that relays did not take"),
+    ];
+
+    pub(super) fn values(self) -> [u64; 7] {
+        let Self { ready, bootstrap_percent, circuits, losses, services, published, refused } =
+            self;
+        [ready.into(), bootstrap_percent, circuits, losses, services, published, refused]
+    }
 }

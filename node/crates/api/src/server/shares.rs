@@ -13,6 +13,8 @@ use ipnet::IpNet;
 pub struct Shares {
     most: usize,
     exempt: Vec<IpNet>,
+    /// Who has a share at all; everybody where nobody is named.
+    only: Option<Box<dyn Fn(IpAddr) -> bool + Send + Sync>>,
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
@@ -26,13 +28,24 @@ impl Shares {
     /// At most `most` connections for each address but those of `exempt`, such as a proxy's.
     #[must_use]
     pub fn new(most: usize, exempt: Vec<IpNet>) -> Self {
-        Self { most, exempt, open: Arc::default() }
+        Self { most, exempt, only: None, open: Arc::default() }
+    }
+
+    /// None at all for an address that `only` does not accept.
+    #[must_use]
+    pub fn only_for(mut self, only: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+        self.only = Some(Box::new(only));
+        self
     }
 
     /// Counts a connection; `Some(None)` is one that is not counted, `None` one too many.
     #[expect(clippy::option_option, reason = "not counted and refused are two things")]
     pub(super) fn take(&self, address: IpAddr) -> Option<Option<Share>> {
         let address = address.to_canonical();
+        if self.only.as_ref().is_some_and(|accepts| !accepts(address)) {
+            tracing::debug!(%address, "a connection is refused: this listens for others");
+            return None;
+        }
         if self.exempt.iter().any(|net| net.contains(&address)) {
             return Some(None);
         }
@@ -75,6 +88,16 @@ pub(crate) fn network(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn strangers_have_no_share() {
+        let tor: IpAddr = "192.0.2.1".parse().unwrap();
+        let shares = Shares::new(9, vec!["10.0.0.0/8".parse().unwrap()]);
+        let shares = shares.only_for(move |address| address == tor);
+        let takes = |address: &str| shares.take(address.parse().unwrap()).is_some();
+        assert!(takes("192.0.2.1") && takes("::ffff:192.0.2.1"));
+        assert!(!takes("192.0.2.2") && !takes("10.1.1.1"), "a proxy is none of them either");
+    }
 
     #[test]
     fn nobody_has_more_than_a_share() {

@@ -272,6 +272,17 @@ impl List {
         Ok(list)
     }
 
+    /// With other ports.
+    ///
+    /// # Errors
+    /// [`TunnelError::NoService`], [`TunnelError::Service`].
+    pub fn with_ports(&self, name: &ServiceName, ports: Vec<Port>) -> Result<Self, TunnelError> {
+        let mut list = self.clone();
+        list.get_mut(name)?.ports = ports;
+        list.check()?;
+        Ok(list)
+    }
+
     /// Former keys whose time is over and whose successor `is_published`.
     #[must_use]
     pub fn over(

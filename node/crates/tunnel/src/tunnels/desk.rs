@@ -314,6 +314,7 @@ impl Desk {
             ServiceHealth {
                 name: service.name.clone(),
                 ephemeral: !kept,
+                ports: service.ports.clone(),
                 clients: service.clients.clone(),
                 addresses: addresses.collect(),
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    control::{Circuits, ClockSkew},
+    control::{Circuits, ClockSkew, Port},
     onion::OnionAddress,
     service::{Client, ServiceName},
 };
@@ -85,6 +85,8 @@ pub struct ServiceHealth {
     pub name: ServiceName,
     /// Whether it is gone with this process.
     pub ephemeral: bool,
+    /// Its ports.
+    pub ports: Vec<Port>,
     /// Who may reach it; everybody where this is empty.
     pub clients: Vec<Client>,
     /// Its addresses, the current one first.

@@ -124,6 +124,15 @@ impl Tunnels {
         self.order(|answer| Order::Clients { name, clients, answer }).await
     }
 
+    /// Says which ports a service has, and what is behind them. Where that is new, tor takes it down and up again;
+    /// connections stay.
+    ///
+    /// # Errors
+    /// [`TunnelError`].
+    pub async fn set_ports(&self, name: ServiceName, ports: Vec<Port>) -> Result<(), TunnelError> {
+        self.order(|answer| Order::Ports { name, ports, answer }).await
+    }
+
     /// Hands a service to tor anew, which publishes it anew.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{NewService, desk::Desk};
 use crate::{
-    control::Controller,
+    control::{Controller, Port},
     error::TunnelError,
     onion::{OnionAddress, OnionKey},
     ports::KeyName,
@@ -21,6 +21,7 @@ pub(super) enum Order {
     Create { service: NewService, answer: Answer<OnionAddress> },
     Rotate { name: ServiceName, grace: Duration, answer: Answer<OnionAddress> },
     Clients { name: ServiceName, clients: Vec<Client>, answer: Answer<()> },
+    Ports { name: ServiceName, ports: Vec<Port>, answer: Answer<()> },
     Refresh { name: ServiceName, answer: Answer<()> },
     TakeDown { name: ServiceName, answer: Answer<()> },
     Controller { answer: Answer<Controller> },
@@ -35,6 +36,9 @@ impl Order {
             }
             Self::Clients { name, clients, answer } => {
                 drop(answer.send(desk.set_clients(&name, clients, tor).await));
+            }
+            Self::Ports { name, ports, answer } => {
+                drop(answer.send(desk.set_ports(&name, ports, tor).await));
             }
             Self::Refresh { name, answer } => drop(answer.send(desk.refresh(&name, tor).await)),
             Self::TakeDown { name, answer } => drop(answer.send(desk.take_down(&name, tor).await)),
@@ -103,6 +107,24 @@ impl Desk {
     ) -> Result<(), TunnelError> {
         let kept = self.is_kept(name)?;
         let list = self.list(kept).with_clients(name, clients)?;
+        self.put(list, kept).await?;
+        match tor {
+            Some(_) => self.refresh(name, tor).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn set_ports(
+        &mut self,
+        name: &ServiceName,
+        ports: Vec<Port>,
+        tor: Option<&Controller>,
+    ) -> Result<(), TunnelError> {
+        let kept = self.is_kept(name)?;
+        if self.list(kept).get(name)?.ports == ports {
+            return Ok(());
+        }
+        let list = self.list(kept).with_ports(name, ports)?;
         self.put(list, kept).await?;
         match tor {
             Some(_) => self.refresh(name, tor).await,

@@ -148,6 +148,30 @@ async fn a_crash_leaves_the_former_address_or_both() {
 }
 
 #[tokio::test]
+async fn what_is_behind_an_address_changes_without_it() {
+    let keep = Kept::default();
+    let to = |target: &str| vec![Port { port: 80, target: target.parse().unwrap() }];
+    let behind = |keep: &Kept| {
+        let list = List::parse(&keep.load().unwrap().unwrap()).unwrap();
+        list.services()[0].ports.clone()
+    };
+    with(&keep, async |tunnels| {
+        let address = tunnels.create(new(false)).await.unwrap();
+        tunnels.set_ports(name(), to("127.0.0.1:9")).await.unwrap();
+        assert_eq!((behind(&keep), served(&keep)), (to("127.0.0.1:9"), vec![address]));
+        let changes = keep.0.lock().unwrap().changes;
+        tunnels.set_ports(name(), to("127.0.0.1:9")).await.unwrap();
+        assert_eq!(keep.0.lock().unwrap().changes, changes, "nothing is new");
+        let none = tunnels.set_ports(name(), Vec::new()).await;
+        assert!(matches!(none, Err(TunnelError::Service(_))));
+        let other = tunnels.set_ports("other".parse().unwrap(), to("127.0.0.1:9")).await;
+        assert!(matches!(other, Err(TunnelError::NoService(_))));
+        assert_eq!(tunnels.health().borrow().services[0].ports, to("127.0.0.1:9"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_address_is_told_only_once_it_is_durable() {
     for fail_at in 1..=3 {
         let keep = Kept::default();

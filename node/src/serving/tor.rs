@@ -1,0 +1,107 @@
+//! The onion services of a process that has a data folder, and what it says of them.
+//!
+//! A node works without them: tor that is away, or a socket that cannot be made, is told and no reason not to start,
+//! unless tor is the one way in.
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use axum::Router;
+use lucid_api::{
+    health::{Check, Readiness},
+    metrics::Measured,
+};
+use lucid_store::FolderKind;
+
+use super::{Running, folders::open_folder, readiness::FolderReadiness};
+use crate::{
+    config::TorConfig,
+    context::Context,
+    failure::{Failure, Outcome},
+    output::notice,
+    services::tor::{Desk, Gateway, LocalTor, SOCKET, wire::Kind},
+};
+
+/// Looks after the onion services of the data folder `data`, where any are wanted or there.
+///
+/// # Errors
+/// Where tor is the one way in, and there is something in the way that does not pass.
+pub(super) async fn look_after(
+    config: &TorConfig,
+    data: &Path,
+    gateway: Gateway,
+    running: &Running,
+) -> Outcome<Option<Arc<LocalTor>>> {
+    if !config.is_wanted() && !data.join("tunnels").join("list").exists() {
+        return Ok(None);
+    }
+    let target = config.onion_target.unwrap_or(gateway.target);
+    let gateway = Gateway { target, ..gateway };
+    match begin(config, data, Some(gateway), running).await {
+        Ok(tor) => Ok(Some(tor)),
+        Err(failure) if config.onion_only => Err(failure),
+        Err(failure) => {
+            notice(&format!("there are no onion services: {:#}", failure.error));
+            Ok(None)
+        }
+    }
+}
+
+async fn begin(
+    config: &TorConfig,
+    data: &Path,
+    gateway: Option<Gateway>,
+    running: &Running,
+) -> Outcome<Arc<LocalTor>> {
+    let opened = LocalTor::open(data, config, gateway).await;
+    let (tor, serving) = opened.map_err(|error| Kind::of(&error).failure(error.to_string()))?;
+    let (tor, stop) = (Arc::new(tor), &running.stop);
+    let desk = Desk::open(data)
+        .map_err(|error| Failure::io(format!("{}: {error}", data.join(SOCKET).display())))?;
+    running.tasks.spawn(serving.run(stop.clone()));
+    running.tasks.spawn(desk.serve(Arc::clone(&tor), stop.clone()));
+    let (led, is_wanted, stop) = (Arc::clone(&tor), config.onion, stop.clone());
+    running.tasks.spawn(async move { led.lead_to_gateway(is_wanted, stop).await });
+    Ok(tor)
+}
+
+/// tor-proxy: the onion services, in a process of their own.
+pub(super) async fn tor_proxy(
+    context: &Context,
+    running: &Running,
+) -> Outcome<(Router, Arc<dyn Readiness>)> {
+    let config = &context.config.tor;
+    let gateway = config.onion_target.map(|target| {
+        let is_tls = context.config.services.tls_certificate.is_some();
+        Gateway { target, is_tls }
+    });
+    if config.onion && gateway.is_none() {
+        return Err(Failure::usage(
+            "onion is true, and where the gateway is, is not said: let onion_target be its address and port as tor \
+             sees them, such as 172.21.0.30:8080",
+        ));
+    }
+    let folder = open_folder(context, FolderKind::Tor, Some("the keys of onion addresses are"))?;
+    let tor = begin(config, folder.path(), gateway, running).await?;
+    let readiness = ProxyReadiness { tor, folder: FolderReadiness(folder) };
+    Ok((Router::new(), Arc::new(readiness)))
+}
+
+/// tor-proxy.
+struct ProxyReadiness {
+    tor: Arc<LocalTor>,
+    folder: FolderReadiness,
+}
+
+#[async_trait]
+impl Readiness for ProxyReadiness {
+    async fn checks(&self) -> Vec<Check> {
+        let mut checks = self.folder.checks().await;
+        checks.push(self.tor.check(true));
+        checks
+    }
+
+    async fn measure(&self) -> Measured {
+        Measured { tor: Some(self.tor.measured()), ..self.folder.measure().await }
+    }
+}

@@ -1,0 +1,167 @@
+//! A running node that only tor reaches, and the commands about it.
+
+use std::{
+    fs::{self, OpenOptions},
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::support::BINARY;
+
+/// How long anything may take on a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A command with nothing of the environment of whoever runs the tests.
+pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    command.env_clear().args(arguments).arg("--data").arg(folder.join("data"));
+    command.stdin(Stdio::null()).current_dir(folder);
+    command
+}
+
+pub(crate) struct Node {
+    folder: tempfile::TempDir,
+    command: &'static [&'static str],
+    settings: Vec<(&'static str, String)>,
+    child: Child,
+}
+
+impl Node {
+    /// Starts a node with the tor that is controlled there.
+    pub(crate) fn start(control: &str) -> Self {
+        Self::spawned(&["run"], control, ("LUCID_ONION_ONLY", "true".to_owned()))
+    }
+
+    /// Starts what keeps the onion services in a process of its own, for the gateway of `node`.
+    pub(crate) fn start_proxy(control: &str, node: &Self) -> Self {
+        let target = node.settings[0].1.clone();
+        Self::spawned(&["serve", "tor-proxy"], control, ("LUCID_ONION_TARGET", target))
+    }
+
+    fn spawned(
+        command: &'static [&'static str],
+        control: &str,
+        more: (&'static str, String),
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = lucid_tunnel_testing::free_port(Ipv4Addr::LOCALHOST);
+        let settings = vec![
+            ("LUCID_LISTEN", format!("127.0.0.1:{port}")),
+            ("LUCID_TOR_CONTROL", control.to_owned()),
+            ("LUCID_ONION", "true".to_owned()),
+            ("LUCID_SERVICE_SECRET", "service-secret-of-the-tests-0123456789".to_owned()),
+            more,
+        ];
+        let child = spawn(folder.path(), command, &settings);
+        Self { folder, command, settings, child }
+    }
+
+    pub(crate) fn data(&self, name: &str) -> PathBuf {
+        self.folder.path().join("data").join(name)
+    }
+
+    /// A name beside the data folder.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Runs a command, which must end with `code`; gives what it said.
+    #[track_caller]
+    pub(crate) fn run(&self, arguments: &[&str], code: i32) -> String {
+        let (status, out, err) = self.ran(arguments);
+        assert_eq!(status, Some(code), "{arguments:?}\n{out}{err}{}", self.log());
+        out + &err
+    }
+
+    /// The one JSON object that a command printed, which must end with `code`.
+    #[track_caller]
+    pub(crate) fn json(&self, arguments: &[&str], code: i32) -> Value {
+        let (status, out, err) = self.ran(&[arguments, &["--json"]].concat());
+        assert_eq!(status, Some(code), "{arguments:?}\n{out}{err}{}", self.log());
+        serde_json::from_str(&out).unwrap()
+    }
+
+    fn ran(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let mut command = command(self.folder.path(), arguments);
+        let output = command.envs(self.settings.iter().map(|(a, b)| (a, b))).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    /// How it is with tor and the services.
+    pub(crate) fn state(&self) -> Value {
+        self.until("it answers", |_| true)
+    }
+
+    /// Waits until it is so.
+    #[track_caller]
+    pub(crate) fn until(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            let (_, out, err) = self.ran(&["tunnel", "status", "--json"]);
+            // A node that starts has no socket yet.
+            let state = serde_json::from_str(&out).ok().filter(|state| is_so(state));
+            if let Some(state) = state {
+                return state;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{what}: {out}{err}{}", self.log());
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Waits until a service's current address is published, and gives it.
+    #[track_caller]
+    pub(crate) fn published(&self, name: &str) -> String {
+        let current = |state: &Value| {
+            let services = state["services"].as_array()?;
+            let service = services.iter().find(|service| service["name"] == name)?;
+            let one = service["addresses"].get(0)?;
+            let is_published = one["stage"] == "published";
+            is_published.then(|| one["address"].as_str().unwrap().to_owned())
+        };
+        let state = self.until("it is published", |state| current(state).is_some());
+        current(&state).unwrap()
+    }
+
+    /// As a power cut would.
+    pub(crate) fn kill_and_start(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        assert!(self.data("tunnel.socket").exists(), "this is what a kill leaves");
+        self.child = spawn(self.folder.path(), self.command, &self.settings);
+    }
+
+    /// Stops it in order.
+    pub(crate) fn stop(mut self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::TERM).unwrap();
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status}: {}", self.log());
+        assert!(!self.data("tunnel.socket").exists());
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.file("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // One that was stopped is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(folder: &Path, serve: &[&str], settings: &[(&'static str, String)]) -> Child {
+    let log = OpenOptions::new().create(true).append(true).open(folder.join("log")).unwrap();
+    let mut command = command(folder, serve);
+    command.envs(settings.iter().map(|(a, b)| (a, b))).stdout(Stdio::null()).stderr(log);
+    command.spawn().unwrap()
+}
