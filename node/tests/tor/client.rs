@@ -8,15 +8,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lucid_tunnel_testing::{Forgetter, Tor};
 use serde_json::{Value, json};
 
 use crate::support::BINARY;
 
 /// How long anything may take on a machine that has other things to do.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 pub(crate) struct Client {
     socks: String,
+    forgetter: Forgetter,
 }
 
 /// Who has signed in at an address.
@@ -27,24 +29,25 @@ pub(crate) struct Owner<'a> {
 }
 
 impl Client {
-    /// Through tor's SOCKS port there.
-    pub(crate) fn through(socks: String) -> Self {
-        Self { socks }
+    /// Through this tor.
+    pub(crate) fn through(tor: &Tor) -> Self {
+        Self { socks: tor.socks(), forgetter: tor.forgetter() }
     }
 
-    /// Waits until the node answers at an address. A client that has an old descriptor asks for the new one only when
-    /// nobody is where that says.
+    /// Waits until the node answers at an address. A client that asked for its descriptor before there was one would
+    /// not ask again for minutes.
     #[track_caller]
     pub(crate) fn reached(&self, address: &str) {
         let begun = Instant::now();
         loop {
-            match self.curl(address, "/health", &[], None) {
+            match self.curl(address, "/health", &["--max-time", "20"], None) {
                 Ok((200, body)) if body.starts_with(b"{\"status\":\"ok\"") => return,
                 other => {
                     let said = other.map(|(status, body)| (status, String::from_utf8(body)));
                     assert!(begun.elapsed() < PATIENCE, "{address} is not reached: {said:?}");
                 }
             }
+            self.forgetter.forget().unwrap();
             thread::sleep(Duration::from_secs(1));
         }
     }

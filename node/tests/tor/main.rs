@@ -34,7 +34,7 @@ fn a_node_behind_tor() {
     let mut network = Network::start(&options).unwrap();
     passed("the network is there");
     // Whoever asks does so through another tor than the node's.
-    let client = Client::through(network.clients[1].socks());
+    let client = Client::through(&network.clients[1]);
     let mut node = Node::start(&network.clients[0].control());
     let address = node.published("gateway");
     passed("the gateway is published");

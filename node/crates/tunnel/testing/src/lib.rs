@@ -12,7 +12,7 @@ mod torrc;
 
 pub use network::{Network, NetworkOptions};
 pub use ports::free_port;
-pub use tor::Tor;
+pub use tor::{Forgetter, Tor};
 
 /// Why there is no network. The text has the way out.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    net::Ipv4Addr,
+    io::{Read, Write},
+    net::{Ipv4Addr, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -188,6 +189,12 @@ impl Tor {
         format!("{}:{}", self.ports.address, self.ports.socks)
     }
 
+    /// What has it forget what it asked for, where its torrc has a cookie.
+    #[must_use]
+    pub fn forgetter(&self) -> Forgetter {
+        Forgetter { control: self.control(), cookie: self.folder.join("control_auth_cookie") }
+    }
+
     /// Its folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -210,6 +217,39 @@ impl Tor {
         let from = text.len().saturating_sub(2000);
         text.get(from..).unwrap_or_default().to_owned()
     }
+}
+
+/// Has a tor forget what it asked the network for. Without that a client that asked once too early for a
+/// descriptor, such as in the seconds around a new period, asks no relay again for five minutes.
+#[derive(Clone, Debug)]
+pub struct Forgetter {
+    control: String,
+    cookie: PathBuf,
+}
+
+impl Forgetter {
+    /// Forgets, and uses new circuits from now on (`SIGNAL NEWNYM`, control-spec §3.7).
+    ///
+    /// # Errors
+    /// [`TestingError`] where tor does not do it.
+    pub fn forget(&self) -> Result<(), TestingError> {
+        let wrong = |e| TestingError::of("the client's control port", e);
+        let cookie = hex(&fs::read(&self.cookie).map_err(wrong)?);
+        let mut control = TcpStream::connect(&self.control).map_err(wrong)?;
+        control.set_read_timeout(Some(Duration::from_secs(10))).map_err(wrong)?;
+        let line = format!("AUTHENTICATE {cookie}\r\nSIGNAL NEWNYM\r\nQUIT\r\n");
+        control.write_all(line.as_bytes()).map_err(wrong)?;
+        let mut said = String::new();
+        control.read_to_string(&mut said).map_err(wrong)?;
+        match said.lines().take(2).all(|line| line == "250 OK") {
+            true => Ok(()),
+            false => Err(TestingError(format!("tor does not forget: {said}"))),
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Drop for Tor {
