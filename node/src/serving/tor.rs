@@ -7,6 +7,7 @@ use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use axum::Router;
+use ipnet::IpNet;
 use lucid_api::{
     health::{Check, Readiness},
     metrics::Measured,
@@ -44,6 +45,22 @@ pub(super) async fn look_after(
             notice(&format!("there are no onion services: {:#}", failure.error));
             Ok(None)
         }
+    }
+}
+
+/// Everybody who comes through tor comes from its address. Where that is a trusted proxy's, they could say that they are
+/// whoever they like.
+///
+/// # Errors
+/// Where it is, with the way out.
+pub(super) fn check_proxies(config: &TorConfig, trusted_proxies: &[IpNet]) -> Outcome {
+    let tor = config.address();
+    match config.is_wanted() && trusted_proxies.iter().any(|network| network.contains(&tor)) {
+        false => Ok(()),
+        true => Err(Failure::usage(format!(
+            "trusted_proxies has {tor}, from where tor connects: whoever comes through an onion service could say to be at \
+             any address. Let the proxy connect from another address than tor, or do without the onion service"
+        ))),
     }
 }
 

@@ -35,7 +35,7 @@ fn a_node_behind_tor() {
     passed("the network is there");
     // Whoever asks does so through another tor than the node's.
     let client = Client::through(&network.clients[1]);
-    let mut node = Node::start(&network.clients[0].control());
+    let mut node = Node::start(&network.clients[0]);
     let address = node.published("gateway");
     passed("the gateway is published");
 
@@ -179,7 +179,7 @@ fn rotated(client: &Client, node: &Node, old: &str) {
 
 /// As in the stack of containers, where the gateway is another process.
 fn kept_by_a_process_of_its_own(network: &Network, client: &Client, node: &Node) {
-    let proxy = Node::start_proxy(&network.clients[0].control(), node);
+    let proxy = Node::start_proxy(&network.clients[0], node);
     // It is ready once what is to be published is.
     proxy.run(&["healthcheck", "tor-proxy", "--ready", "--wait", "90"], 0);
     let address = proxy.published("gateway");

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lucid_tunnel_testing::Tor;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -34,26 +35,24 @@ pub(crate) struct Node {
 
 impl Node {
     /// Starts a node with the tor that is controlled there.
-    pub(crate) fn start(control: &str) -> Self {
-        Self::spawned(&["run"], control, ("LUCID_ONION_ONLY", "true".to_owned()))
+    pub(crate) fn start(tor: &Tor) -> Self {
+        Self::spawned(&["run"], tor, ("LUCID_ONION_ONLY", "true".to_owned()))
     }
 
     /// Starts what keeps the onion services in a process of its own, for the gateway of `node`.
-    pub(crate) fn start_proxy(control: &str, node: &Self) -> Self {
+    pub(crate) fn start_proxy(tor: &Tor, node: &Self) -> Self {
         let target = node.settings[0].1.clone();
-        Self::spawned(&["serve", "tor-proxy"], control, ("LUCID_ONION_TARGET", target))
+        Self::spawned(&["serve", "tor-proxy"], tor, ("LUCID_ONION_TARGET", target))
     }
 
-    fn spawned(
-        command: &'static [&'static str],
-        control: &str,
-        more: (&'static str, String),
-    ) -> Self {
+    fn spawned(command: &'static [&'static str], tor: &Tor, more: (&'static str, String)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = lucid_tunnel_testing::free_port(Ipv4Addr::LOCALHOST);
+        let cookie = tor.folder().join("control_auth_cookie");
         let settings = vec![
             ("LUCID_LISTEN", format!("127.0.0.1:{port}")),
-            ("LUCID_TOR_CONTROL", control.to_owned()),
+            ("LUCID_TOR_CONTROL", tor.control()),
+            ("LUCID_TOR_COOKIE_FILE", cookie.display().to_string()),
             ("LUCID_ONION", "true".to_owned()),
             ("LUCID_SERVICE_SECRET", "service-secret-of-the-tests-0123456789".to_owned()),
             more,

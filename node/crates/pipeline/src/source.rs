@@ -61,13 +61,17 @@ pub trait ReadAt: Send + Sync {
 impl ReadAt for File {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         FileExt::read_exact_at(self, buffer, offset).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "it became shorter while it was read; leave it alone until it is recorded",
-            ),
+            io::ErrorKind::UnexpectedEof => shorter(),
             _ => error,
         })
     }
+}
+
+fn shorter() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "it became shorter while it was read; leave it alone until it is recorded",
+    )
 }
 
 /// A part of a stream, where it lies.
@@ -91,13 +95,16 @@ impl Extent {
 pub struct FileSource {
     file: Arc<File>,
     at: u64,
+    /// As long as it ever was seen to be.
+    longest: u64,
 }
 
 impl FileSource {
     /// All of `file`, wherever its cursor stands.
     #[must_use]
     pub fn new(file: File) -> Self {
-        Self { file: Arc::new(file), at: 0 }
+        let longest = file.metadata().map_or(0, |metadata| metadata.len());
+        Self { file: Arc::new(file), at: 0, longest }
     }
 
     /// The file's length now, in bytes.
@@ -114,6 +121,7 @@ impl Source for FileSource {
         let mut count = 0;
         while count < buffer.len() {
             match self.file.read_at(&mut buffer[count..], self.at) {
+                Ok(0) if self.at < self.longest => return Err(shorter()),
                 Ok(0) => return Ok(Filled::End(count)),
                 Ok(more) => (count, self.at) = (count + more, self.at + more as u64),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -124,7 +132,8 @@ impl Source for FileSource {
     }
 
     fn extent(&mut self, count: u64) -> io::Result<Option<Extent>> {
-        if self.bytes()?.saturating_sub(self.at) < count {
+        self.longest = self.longest.max(self.bytes()?);
+        if self.longest - self.at.min(self.longest) < count {
             return Ok(None);
         }
         let start = self.at;

@@ -55,6 +55,12 @@ pub enum TunnelError {
         "tor refuses the cookie in {0}: is that the file of this tor? Restart it to have a new one"
     )]
     WrongCookie(PathBuf),
+    /// Its cookie is where anybody could have put it.
+    #[error(
+        "what listens at tor's control port names the cookie file {0:?}, which is not where the distribution's tor has \
+         it: if it is that of your tor, let tor_cookie_file name it"
+    )]
+    CookieElsewhere(String),
     /// The cookie cannot be read.
     #[error(
         "tor's cookie {path} cannot be read: {why}. Put the node's user into tor's group (usermod \

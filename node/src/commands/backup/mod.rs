@@ -21,6 +21,7 @@ use self::{
 use crate::{
     context::{Context, now},
     failure::{Failure, Outcome},
+    output::notice,
     progress::{Progress, Unit},
 };
 
@@ -120,6 +121,12 @@ impl Check {
         };
         drop(bar);
         context.output.print(&Read::of(read, to), Read::text)?;
+        if to.is_some_and(|data| data.join("tunnels").join("list").exists()) {
+            notice(
+                "the onion services of that time are published again at the next start, also those that were taken down or \
+                 rotated away since: see them with lucid-node tunnel list, end them with tunnel teardown",
+            );
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -14,6 +14,7 @@ mod whole;
 
 use std::{
     fs, io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::atomic::Ordering,
@@ -118,6 +119,13 @@ struct Scratch {
     path: PathBuf,
 }
 
+/// Whether nobody but its owner, this user or root, can put something else into a folder's entries' places.
+fn is_ours(folder: &fs::Metadata, user: u32) -> bool {
+    let mode = folder.mode();
+    let is_shared = mode & 0o022 != 0 && mode & 0o1000 == 0;
+    (folder.uid() == user || folder.uid() == 0) && !is_shared
+}
+
 impl Scratch {
     fn make(parent: &Path) -> Outcome<Self> {
         let name = parent.display();
@@ -130,6 +138,13 @@ impl Scratch {
             let (free, room) = (human_bytes(free), human_bytes(ROOM_BYTES));
             return Err(Failure::usage(format!(
                 "{name} has {free} free, and {room} are needed: name another folder with --dir DIR"
+            )));
+        }
+        let found = fs::metadata(parent)?;
+        if !is_ours(&found, rustix::process::geteuid().as_raw()) {
+            return Err(Failure::usage(format!(
+                "{name} is another user's, or others may write to it: they could lead what is written elsewhere. Measure as \
+                 the user whose folder it is, or name another folder with --dir DIR"
             )));
         }
         let path = parent.join(FOLDER);

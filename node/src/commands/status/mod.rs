@@ -7,12 +7,20 @@ mod shown;
 use std::{
     collections::VecDeque,
     process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use clap::Args;
 use lucid_api::client::{Client, ClientError};
 use serde::{Deserialize, Serialize};
+use signal_hook::{
+    consts::{SIGHUP, SIGQUIT},
+    flag,
+};
 
 use self::{
     figures::{Check, Rates, Status},
@@ -65,7 +73,7 @@ impl StatusOf {
     pub fn run(&self, context: &Context) -> Outcome<ExitCode> {
         let client = self.node.client(context, ServiceName::ApiGateway)?;
         let runtime = runtime()?;
-        let mut ask = || runtime.block_on(ask(&client));
+        let mut ask = || runtime.block_on(ask_until(&client, &context.cancel));
         let status = ask()?;
         let ready = match self.live {
             true => self.keep_looking(context, status, &mut ask)?,
@@ -85,6 +93,10 @@ impl StatusOf {
         ask: &mut dyn FnMut() -> Outcome<Status>,
     ) -> Outcome<bool> {
         context.catch_signals()?;
+        for signal in [SIGHUP, SIGQUIT] {
+            // The terminal is given back before the end.
+            flag::register(signal, Arc::clone(&context.cancel))?;
+        }
         let mut screen = if context.output.json { None } else { Screen::open()? };
         let (mut latest, mut taken, mut rates) = (first, Instant::now(), None);
         let mut history = VecDeque::with_capacity(HISTORY);
@@ -99,7 +111,11 @@ impl StatusOf {
             if ended {
                 return Ok(failure.is_none() && latest.ready);
             }
-            match ask() {
+            let asked = ask();
+            if context.cancel.load(Ordering::Acquire) {
+                return Ok(failure.is_none() && latest.ready);
+            }
+            match asked {
                 Ok(status) => {
                     let seconds = taken.elapsed().as_secs_f64();
                     rates = Rates::between(&latest, &status, seconds);
@@ -141,6 +157,19 @@ fn show(
         (None, None) => context.output.print(&Look { at, status, rates }, |look| {
             format!("{at}\n{}\n", shown::live(look.status, look.rates.as_ref(), history))
         }),
+    }
+}
+
+/// Asks, unless somebody wants an end before there is an answer.
+async fn ask_until(client: &Client, cancel: &AtomicBool) -> Outcome<Status> {
+    let cancelled = async {
+        while !cancel.load(Ordering::Acquire) {
+            tokio::time::sleep(screen::LOOK_UP).await;
+        }
+    };
+    tokio::select! {
+        status = ask(client) => status,
+        () = cancelled => Err(Failure::io("interrupted")),
     }
 }
 

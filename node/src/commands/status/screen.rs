@@ -16,7 +16,7 @@ use rustix::{
 };
 
 /// How often whoever waits looks whether to stop.
-const LOOK_UP: Duration = Duration::from_millis(200);
+pub(super) const LOOK_UP: Duration = Duration::from_millis(200);
 
 /// The other screen of the terminal, its cursor hidden; and back.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";

@@ -8,6 +8,11 @@ use crate::{
     output::{human_bytes, human_rate, table, without_controls},
 };
 
+/// Of what a node says at most so much is shown: it may be anybody.
+const CHECKS_MAX: usize = 64;
+const NAME_BYTES_MAX: usize = 32;
+const DETAIL_CHARS_MAX: usize = 500;
+
 /// Everything, once.
 pub(super) fn once(status: &Status) -> String {
     let mut rows = head(status);
@@ -45,13 +50,15 @@ fn head(status: &Status) -> Vec<(&str, String)> {
 
 fn checks(status: &Status) -> impl Iterator<Item = (&str, String)> {
     // Names and details are whoever answers' own words.
-    status.checks.iter().map(|Check { name, ok, detail }| {
+    status.checks.iter().take(CHECKS_MAX).map(|Check { name, ok, detail }| {
+        let detail: String = detail.chars().take(DETAIL_CHARS_MAX).collect();
         let found = match (ok, detail.is_empty()) {
             (true, true) => "ok".to_owned(),
             (true, false) => format!("ok, but {detail}"),
             (false, _) => format!("FAIL: {detail}"),
         };
-        let name = if name.chars().all(|c| c.is_ascii_graphic()) { name } else { "?" };
+        let is_name = name.len() <= NAME_BYTES_MAX && name.bytes().all(|c| c.is_ascii_graphic());
+        let name = if is_name { name } else { "?" };
         (name, without_controls(&found).replace('\n', " "))
     })
 }
@@ -180,6 +187,9 @@ mod tests {
             "{shown}"
         );
         assert!(!shown.contains("throughput"));
+        let long = |count| Check { name: "n".repeat(count), ok: false, detail: "d".repeat(9999) };
+        let many = Status { checks: vec![long(70_000); 2000], ..Status::default() };
+        assert!(once(&many).len() < 100_000, "{}", once(&many).len());
     }
 
     #[test]

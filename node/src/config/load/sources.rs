@@ -20,7 +20,7 @@ pub(super) type Environment = Vec<(OsString, OsString)>;
 
 /// Every setting's name: the key in the file and, in upper case after [`PREFIX`], the variable. A
 /// secret can also be given by the name of a file ([`SECRETS`]).
-const NAMES: [&str; 84] = [
+const NAMES: [&str; 85] = [
     "data",
     "owner",
     "chunk_bytes",
@@ -71,6 +71,7 @@ const NAMES: [&str; 84] = [
     "proxy_file",
     "proxy_only",
     "tor_control",
+    "tor_cookie_file",
     "tor_password",
     "tor_password_file",
     "onion",

@@ -1,6 +1,9 @@
 //! The settings of Tor: names, defaults and bounds.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
 use lucid_tunnel::control::{ControlAddress, Credentials, Password};
 
@@ -11,6 +14,13 @@ use crate::config::TorConfig;
 const CONTROL: ControlAddress =
     ControlAddress::Tcp(SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9051));
 const PASSWORD_BYTES_MAX: usize = 256;
+/// Where the distribution's tor writes its cookie: folders that nobody else can write to. A path that the control port's
+/// own words name would be that of whoever listens there.
+const COOKIES: [&str; 3] = [
+    "/run/tor/control.authcookie",
+    "/var/run/tor/control.authcookie",
+    "/var/lib/tor/control_auth_cookie",
+];
 
 impl Loader {
     /// What is done with tor.
@@ -20,12 +30,26 @@ impl Loader {
         let password = self.secret(["tor_password", "tor_password_file"], password, |path| {
             values::text_file(path, PASSWORD_BYTES_MAX, password)
         });
-        let credentials = password.map_or(Credentials::Cookie(None), Credentials::Password);
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let cookie = self.take("tor_cookie_file", None, cookie_file, path);
+        let cookie =
+            cookie.map_or_else(|| COOKIES.map(PathBuf::from).to_vec(), |cookie| vec![cookie]);
+        let credentials = password.map_or(Credentials::CookieIn(cookie), Credentials::Password);
         let onion = self.take("onion", false, values::flag, some);
         let target = |address: &Option<SocketAddr>| address.map(|address| address.to_string());
         let onion_target = self.take("onion_target", None, onion_target, target);
         let onion_only = self.take("onion_only", false, values::flag, some);
         TorConfig { control, is_named, credentials, onion, onion_target, onion_only }
+    }
+}
+
+fn cookie_file(text: &str) -> Result<Option<PathBuf>, String> {
+    let path = PathBuf::from(text);
+    match path.is_absolute() {
+        true => Ok(Some(path)),
+        false => {
+            Err(format!("is {text:?}: it is the whole path of the file, such as {}", COOKIES[0]))
+        }
     }
 }
 
@@ -70,7 +94,14 @@ mod tests {
         let (config, errors) = given(&[]);
         assert!(errors.is_empty() && !config.tor.is_wanted(), "{errors:?}");
         assert_eq!(config.tor.control.to_string(), "127.0.0.1:9051");
-        assert!(matches!(config.tor.credentials, Credentials::Cookie(None)));
+        let cookies = |config: &Config| match &config.tor.credentials {
+            Credentials::CookieIn(places) => places.clone(),
+            _ => panic!("no cookie"),
+        };
+        // Never where whoever listens at the port says.
+        assert!(cookies(&config).len() > 1 && cookies(&config).iter().all(|at| at.is_absolute()));
+        let (config, _) = given(&[("LUCID_TOR_COOKIE_FILE", "/srv/tor/cookie")]);
+        assert_eq!(cookies(&config), [Path::new("/srv/tor/cookie")]);
         for (name, value) in
             [("LUCID_ONION", "true"), ("LUCID_TOR_CONTROL", "unix:/run/tor/control")]
         {
@@ -84,6 +115,7 @@ mod tests {
         for (name, value, says) in [
             ("LUCID_TOR_CONTROL", "localhost:9051", "IP:PORT"),
             ("LUCID_TOR_CONTROL", "unix:run/tor", "unix:/run/tor/control"),
+            ("LUCID_TOR_COOKIE_FILE", "cookie", "/run/tor/control.authcookie"),
             ("LUCID_TOR_PASSWORD", "hush\u{7}hush", "control characters"),
             ("LUCID_TOR_PASSWORD", "", "1 to 256"),
             ("LUCID_ONION_TARGET", "gateway:8080", "172.21.0.30:8080"),

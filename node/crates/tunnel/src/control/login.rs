@@ -47,8 +47,12 @@ impl Password {
 /// What a controller has to show.
 #[derive(Clone)]
 pub enum Credentials {
-    /// The cookie that tor wrote into a file: this one, or the one that tor names.
+    /// The cookie that tor wrote into a file: this one, or the one that tor names. Whoever listens at tor's port can
+    /// name a file of its own: only where nobody else can listen there is its word enough.
     Cookie(Option<PathBuf>),
+    /// The cookie in the one of these files that tor names, which only tor can write; never its bytes, but the proof that
+    /// both know them. One file alone is used whatever tor calls it.
+    CookieIn(Vec<PathBuf>),
     /// The password whose hash is in tor's configuration.
     Password(Password),
     /// Nothing: tor is open to whoever reaches its port, and the operator wants it so.
@@ -103,19 +107,36 @@ impl Offer {
                 path.clone().or_else(|| self.cookie.clone()).map(Method::SafeCookie)
             }
             Credentials::Cookie(Some(path)) if has("COOKIE") => Some(Method::Cookie(path.clone())),
+            Credentials::CookieIn(places) if has("SAFECOOKIE") => {
+                Some(Method::SafeCookie(self.place(places)?))
+            }
             Credentials::Nothing if has("NULL") => Some(Method::Nothing),
             _ => None,
         };
         method.ok_or_else(|| match (credentials, has("NULL")) {
-            (Credentials::Password(_) | Credentials::Cookie(_), true) => TunnelError::OpenToAll,
-            (credentials, _) => TunnelError::NoMethod {
+            (Credentials::Nothing, _) | (_, false) => TunnelError::NoMethod {
                 wanted: match credentials {
                     Credentials::Password(_) => "a password (HashedControlPassword)",
-                    Credentials::Cookie(_) => "a cookie (CookieAuthentication 1)",
+                    Credentials::Cookie(_) | Credentials::CookieIn(_) => {
+                        "a cookie (CookieAuthentication 1)"
+                    }
                     Credentials::Nothing => "no authentication",
                 },
                 offered: self.methods.join(", "),
             },
+            (_, true) => TunnelError::OpenToAll,
+        })
+    }
+
+    /// Where the cookie is, of these places.
+    fn place(&self, places: &[PathBuf]) -> Result<PathBuf, TunnelError> {
+        if let [only] = places {
+            return Ok(only.clone());
+        }
+        let named = self.cookie.as_ref();
+        named.filter(|named| places.contains(named)).cloned().ok_or_else(|| {
+            let named = named.map(|named| named.display().to_string()).unwrap_or_default();
+            TunnelError::CookieElsewhere(super::info::shown(&named))
         })
     }
 }
@@ -189,10 +210,18 @@ mod tests {
         let password = Credentials::Password(Password::parse("p").unwrap());
         let cookie = Credentials::Cookie(None);
         let own = Credentials::Cookie(Some(mine.clone()));
+        let one = Credentials::CookieIn(vec![mine.clone()]);
+        let those = Credentials::CookieIn(vec![mine.clone(), named.clone()]);
+        let others = Credentials::CookieIn(vec![mine.clone(), "/run/tor/a".into()]);
         let rows = [
-            ("COOKIE,SAFECOOKIE", &cookie, Some(Method::SafeCookie(named))),
+            ("COOKIE,SAFECOOKIE", &cookie, Some(Method::SafeCookie(named.clone()))),
             ("COOKIE,SAFECOOKIE", &own, Some(Method::SafeCookie(mine.clone()))),
             ("COOKIE", &cookie, None),
+            ("COOKIE", &one, None),
+            ("COOKIE,SAFECOOKIE", &one, Some(Method::SafeCookie(mine.clone()))),
+            ("COOKIE,SAFECOOKIE", &those, Some(Method::SafeCookie(named.clone()))),
+            ("COOKIE,SAFECOOKIE", &others, None),
+            ("NULL", &those, None),
             ("COOKIE", &own, Some(Method::Cookie(mine))),
             ("COOKIE,SAFECOOKIE,HASHEDPASSWORD", &password, Some(Method::Password)),
             ("COOKIE,SAFECOOKIE", &password, None),
@@ -205,6 +234,8 @@ mod tests {
         for (methods, credentials, expected) in rows {
             assert_eq!(offer(methods).method(credentials).ok(), expected, "{methods}");
         }
+        let error = offer("SAFECOOKIE").method(&others).unwrap_err().to_string();
+        assert!(error.contains("tor_cookie_file") && error.contains("/run/tor/a"), "{error}");
         let error = offer("NULL").method(&cookie).unwrap_err();
         assert!(matches!(error, TunnelError::OpenToAll), "{error}");
         assert_eq!(offer("NULL").version, "0.4.9.11");

@@ -149,6 +149,11 @@ impl Health {
             }
             _ => (),
         }
+        if !self.is_network_up {
+            return Some(
+                "tor does not reach its network: see to this machine's connection".to_owned(),
+            );
+        }
         let current = |service: &ServiceHealth| {
             let one = service.addresses.first()?;
             let name = &service.name;

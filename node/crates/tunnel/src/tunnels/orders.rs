@@ -153,13 +153,19 @@ impl Desk {
         let kept = self.is_kept(name)?;
         let service = self.list(kept).get(name)?.clone();
         self.put(self.list(kept).without(name)?, kept).await?;
+        // Whatever tor answers, or does not: the key is destroyed, and what went wrong told last.
+        let mut done = Ok(());
+        for entry in &service.keys {
+            let forgotten = self.forget(&service.key_name(entry), kept).await;
+            done = done.and(forgotten);
+        }
         for entry in &service.keys {
             if let Some(tor) = tor {
-                self.withdraw(entry.address, tor).await?;
+                let withdrawn = self.withdraw(entry.address, tor).await;
+                done = done.and(withdrawn);
             }
-            self.forget(&service.key_name(entry), kept).await?;
         }
-        Ok(())
+        done
     }
 
     /// A key that is durable, or of random bytes that are nowhere else.
