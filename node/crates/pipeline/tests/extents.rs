@@ -223,3 +223,16 @@ fn a_file_is_taken_from_its_first_byte_and_left_where_it_stood() {
     assert_eq!(source.fill(&mut buffer).unwrap(), Filled::End(1));
     assert_eq!(buffer[0], b'g');
 }
+
+#[test]
+fn an_end_that_comes_too_early_is_no_end() {
+    for cut in [0, 4, 9] {
+        let file = file_of(b"0123456789");
+        let other = file.try_clone().unwrap();
+        let mut source = FileSource::new(file);
+        assert_eq!(source.fill(&mut [0; 4]).unwrap(), Filled::Full);
+        other.set_len(cut).unwrap();
+        let error = source.fill(&mut [0; 8]).unwrap_err();
+        assert!(error.to_string().contains("became shorter"), "{error}");
+    }
+}
