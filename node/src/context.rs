@@ -85,6 +85,21 @@ impl Context {
         Ok(())
     }
 
+    /// A closed terminal and Ctrl-\ ask for the end, too: for what has something to put back first.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn catch_hangup(&self) -> Outcome {
+        use signal_hook::{
+            consts::{SIGHUP, SIGQUIT},
+            flag,
+        };
+        for signal in [SIGHUP, SIGQUIT] {
+            flag::register(signal, Arc::clone(&self.cancel))?;
+        }
+        Ok(())
+    }
+
     /// Does what may wait for ever for somebody outside, such as opening a pipe that nobody writes to:
     /// a signal ends the process at once, with the exit code of an interruption. Nothing may be half
     /// done then that the next start does not repair.

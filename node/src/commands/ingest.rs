@@ -69,7 +69,7 @@ impl Input {
                 Ok(Self::Folder(TarSource::spawn(path, Some(&context.config.data))?))
             }
             kind if kind.is_file() && metadata.len() == 0 => Ok(Self::Unmeasured(ReadSource(file))),
-            kind if kind.is_file() => Ok(Self::File(FileSource::new(file))),
+            kind if kind.is_file() => Ok(Self::File(FileSource::new(file)?)),
             // A named pipe, a terminal, a device.
             _ => {
                 let cancel = std::sync::Arc::clone(&context.cancel);

@@ -106,9 +106,7 @@ pub fn run(context: &Context) -> Outcome<ExitCode> {
     let served = runtime.block_on(async {
         let mut local = Local::new(context, store, &running).await?;
         let gateway = Gateway::at(bound.listener.local_addr()?, bound.tls.is_some());
-        let (tor, data) = (&context.config.tor, &context.config.data);
-        tor::check_proxies(tor, &context.config.services.trusted_proxies)?;
-        local.tor = tor::look_after(tor, data, gateway, &running).await?;
+        local.tor = tor::look_after(&context.config, gateway, &running).await?;
         let followed = opened.map(|opened| {
             let parts = local.of_board(&running);
             tokio::spawn(opened.follow(parts))

@@ -11,8 +11,13 @@ use lucid_store::{DataFolder, Figures, FolderVault, Store, StoreError, Vault as 
 
 use super::board::Figures as BoardFigures;
 use crate::services::{
-    anchors::LocalAnchors, chunker::LocalChunker, cpu::Pool, governance::LocalGovernance,
-    sessions_data::LocalSessionsData, tor::LocalTor, vm::LocalVm,
+    anchors::LocalAnchors,
+    chunker::LocalChunker,
+    cpu::Pool,
+    governance::LocalGovernance,
+    sessions_data::LocalSessionsData,
+    tor::{LocalTor, Vital},
+    vm::LocalVm,
 };
 
 /// The check of the log, which a start repairs.
@@ -134,7 +139,8 @@ impl Readiness for LocalReadiness {
         checks.extend(self.vm.as_deref().map(chain_check));
         checks.push(index_check(&self.sessions_data));
         checks.extend(self.governance.as_deref().map(governance_check));
-        checks.extend(self.tor.as_deref().map(|tor| tor.check(self.onion_only)));
+        let vital = if self.onion_only { Vital::Gateway } else { Vital::Nothing };
+        checks.extend(self.tor.as_deref().map(|tor| tor.check(vital)));
         checks
     }
 

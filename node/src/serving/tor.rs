@@ -16,26 +16,29 @@ use lucid_store::FolderKind;
 
 use super::{Running, folders::open_folder, readiness::FolderReadiness};
 use crate::{
-    config::TorConfig,
+    config::{Config, TorConfig},
     context::Context,
     failure::{Failure, Outcome},
     output::notice,
-    services::tor::{Desk, Gateway, LocalTor, SOCKET, wire::Kind},
+    services::tor::{Desk, Gateway, LocalTor, SOCKET, Vital, wire::Kind},
 };
 
-/// Looks after the onion services of the data folder `data`, where any are wanted or there.
+/// Looks after the onion services of the data folder, where any are wanted or there.
 ///
 /// # Errors
-/// Where tor is the one way in, and there is something in the way that does not pass.
+/// Where clients of tor would be trusted proxies; where tor is the one way in, and there is something in the way that does
+/// not pass.
 pub(super) async fn look_after(
-    config: &TorConfig,
-    data: &Path,
+    config: &Config,
     gateway: Gateway,
     running: &Running,
 ) -> Outcome<Option<Arc<LocalTor>>> {
+    let (trusted_proxies, data) = (&config.services.trusted_proxies, config.data.as_path());
+    let config = &config.tor;
     if !config.is_wanted() && !data.join("tunnels").join("list").exists() {
         return Ok(None);
     }
+    check_proxies(config, trusted_proxies)?;
     let target = config.onion_target.unwrap_or(gateway.target);
     let gateway = Gateway { target, ..gateway };
     match begin(config, data, Some(gateway), running).await {
@@ -50,16 +53,13 @@ pub(super) async fn look_after(
 
 /// Everybody who comes through tor comes from its address. Where that is a trusted proxy's, they could say that they are
 /// whoever they like.
-///
-/// # Errors
-/// Where it is, with the way out.
-pub(super) fn check_proxies(config: &TorConfig, trusted_proxies: &[IpNet]) -> Outcome {
+fn check_proxies(config: &TorConfig, trusted_proxies: &[IpNet]) -> Outcome {
     let tor = config.address();
-    match config.is_wanted() && trusted_proxies.iter().any(|network| network.contains(&tor)) {
+    match trusted_proxies.iter().any(|network| network.contains(&tor)) {
         false => Ok(()),
         true => Err(Failure::usage(format!(
             "trusted_proxies has {tor}, from where tor connects: whoever comes through an onion service could say to be at \
-             any address. Let the proxy connect from another address than tor, or do without the onion service"
+             any address. Let the proxy connect from another address than tor, or do without onion services"
         ))),
     }
 }
@@ -114,7 +114,7 @@ struct ProxyReadiness {
 impl Readiness for ProxyReadiness {
     async fn checks(&self) -> Vec<Check> {
         let mut checks = self.folder.checks().await;
-        checks.push(self.tor.check(true));
+        checks.push(self.tor.check(Vital::All));
         checks
     }
 

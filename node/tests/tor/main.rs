@@ -189,6 +189,19 @@ fn kept_by_a_process_of_its_own(network: &Network, client: &Client, node: &Node)
 }
 
 #[test]
+fn whoever_comes_through_tor_is_no_trusted_proxy() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = node::command(folder.path(), &["run", "--listen", "127.0.0.1:0"])
+        .env("LUCID_ONION", "true")
+        .env("LUCID_TRUSTED_PROXIES", "127.0.0.0/8")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(64), "{said}");
+    assert!(said.contains("trusted_proxies") && said.contains("onion"), "{said}");
+}
+
+#[test]
 fn a_gateway_for_tor_alone_listens_to_nobody_else() {
     let folder = tempfile::tempdir().unwrap();
     let refused = node::command(folder.path(), &["run", "--listen", "0.0.0.0:0"])

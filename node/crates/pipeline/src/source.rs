@@ -101,10 +101,12 @@ pub struct FileSource {
 
 impl FileSource {
     /// All of `file`, wherever its cursor stands.
-    #[must_use]
-    pub fn new(file: File) -> Self {
-        let longest = file.metadata().map_or(0, |metadata| metadata.len());
-        Self { file: Arc::new(file), at: 0, longest }
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn new(file: File) -> io::Result<Self> {
+        let longest = file.metadata()?.len();
+        Ok(Self { file: Arc::new(file), at: 0, longest })
     }
 
     /// The file's length now, in bytes.

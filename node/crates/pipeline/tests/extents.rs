@@ -93,7 +93,8 @@ fn a_file_becomes_what_it_would_become_as_a_stream() {
         let codecs: Vec<_> = headers(&stream).iter().map(|header| header.codec).collect();
         assert!(codecs[..4].contains(&Codec::Zstd) && codecs[0] == Codec::Stored, "{codecs:?}");
         for workers in [1, 2, 5] {
-            let (store, report) = record(&mut FileSource::new(file_of(&plain)), suite, workers);
+            let (store, report) =
+                record(&mut FileSource::new(file_of(&plain)).unwrap(), suite, workers);
             assert_eq!(report.outcome.unwrap(), End::Complete);
             assert_eq!(report.plain_bytes, plain.len() as u64);
             assert_eq!(headers(&store), headers(&stream));
@@ -121,7 +122,7 @@ impl ChunkFile for Bytes {
 fn under_one_salt_every_byte_is_the_same() {
     for suite in SUITES {
         let (context, plain) = (large(suite), every_kind(0));
-        let mut source = FileSource::new(file_of(&plain));
+        let mut source = FileSource::new(file_of(&plain)).unwrap();
         for (index, part) in plain.chunks(LARGE).enumerate() {
             let (index, salt) = (ChunkIndex(index as u32), Salt([index as u8; 24]));
             let extent = source.extent(LARGE as u64).unwrap().unwrap();
@@ -176,7 +177,7 @@ fn a_file_that_becomes_shorter_is_said_to_and_what_came_before_stays() {
         let file = file_of(&plain);
         let other = file.try_clone().unwrap();
         let happens = || other.set_len(cut as u64).unwrap();
-        let mut source = Touched { source: FileSource::new(file), at: 3, happens };
+        let mut source = Touched { source: FileSource::new(file).unwrap(), at: 3, happens };
         let (store, report) = record(&mut source, SUITES[0], workers);
         let error = report.outcome.unwrap_err();
         assert!(matches!(&error, IngestError::Source(_)), "{error}");
@@ -197,7 +198,7 @@ fn what_is_appended_meanwhile_is_taken_too() {
     let file = file_of(&plain[..LARGE + 5]);
     let other = Mutex::new(file.try_clone().unwrap());
     let happens = || other.lock().unwrap().write_all(&plain[LARGE + 5..]).unwrap();
-    let mut source = Touched { source: FileSource::new(file), at: 1, happens };
+    let mut source = Touched { source: FileSource::new(file).unwrap(), at: 1, happens };
     let (store, report) = record(&mut source, SUITES[0], 2);
     assert_eq!(report.outcome.unwrap(), End::Complete);
     assert!(plain_of(&store, SUITES[0]) == plain);
@@ -210,7 +211,7 @@ fn a_file_is_taken_from_its_first_byte_and_left_where_it_stood() {
     let mut rest = String::new();
     file.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "", "the cursor is at the end");
-    let mut source = FileSource::new(file);
+    let mut source = FileSource::new(file).unwrap();
     assert!(source.extent(7).unwrap().is_none(), "no more is promised than there is");
     let mut buffer = [0; 4];
     assert_eq!(source.fill(&mut buffer).unwrap(), Filled::Full);
@@ -229,7 +230,7 @@ fn an_end_that_comes_too_early_is_no_end() {
     for cut in [0, 4, 9] {
         let file = file_of(b"0123456789");
         let other = file.try_clone().unwrap();
-        let mut source = FileSource::new(file);
+        let mut source = FileSource::new(file).unwrap();
         assert_eq!(source.fill(&mut [0; 4]).unwrap(), Filled::Full);
         other.set_len(cut).unwrap();
         let error = source.fill(&mut [0; 8]).unwrap_err();

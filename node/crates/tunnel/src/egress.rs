@@ -176,9 +176,10 @@ impl OnionOnly {
     /// [`NotOnionOnly`] where it would listen on every address of the machine, or where tor is on this machine and it
     /// would not listen on loopback.
     pub fn new(listen: SocketAddr, tor: IpAddr) -> Result<Self, NotOnionOnly> {
+        let ip = listen.ip().to_canonical();
         let is_closed = match tor.is_loopback() {
-            true => listen.ip().is_loopback(),
-            false => !listen.ip().is_unspecified(),
+            true => ip.is_loopback(),
+            false => !ip.is_unspecified(),
         };
         if is_closed { Ok(Self { tor }) } else { Err(NotOnionOnly(listen)) }
     }
@@ -264,6 +265,8 @@ mod tests {
             ("192.168.1.5:8080", "127.0.0.1", false),
             ("172.21.0.5:8080", "172.21.0.30", true),
             ("0.0.0.0:8080", "172.21.0.30", false),
+            ("[::ffff:0.0.0.0]:8080", "172.21.0.30", false),
+            ("[::ffff:192.168.1.5]:8080", "127.0.0.1", false),
         ];
         for (listen, tor, good) in rows {
             let rule = OnionOnly::new(listen.parse().unwrap(), tor.parse().unwrap());

@@ -94,6 +94,7 @@ struct State {
 /// Where there is no such folder or too little room in it; the disk's; that the user stopped it.
 pub(super) fn run(context: &Context, folder: Option<&Path>) -> Outcome<ExitCode> {
     context.catch_signals()?;
+    context.catch_hangup()?;
     let started = Instant::now();
     let scratch = Scratch::make(folder.unwrap_or(&context.config.data))?;
     let before = State::now();
@@ -268,6 +269,21 @@ fn text(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_that_others_may_write_to_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let base = tempfile::tempdir().unwrap();
+        for (mode, good) in [(0o700, true), (0o777, false), (0o770, false), (0o1777, true)] {
+            fs::set_permissions(base.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let made = Scratch::make(base.path());
+            assert_eq!(made.is_ok(), good, "{mode:o}");
+            let said = made.err().map(|failure| failure.error.to_string());
+            assert!(said.is_none_or(|said| said.contains("--dir DIR")), "{mode:o}");
+        }
+        let found = fs::metadata(base.path()).unwrap();
+        assert!(!is_ours(&found, found.uid() + 1) || found.uid() == 0);
+    }
 
     #[test]
     fn what_is_written_is_removed_and_what_is_there_is_left() {

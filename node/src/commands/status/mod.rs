@@ -7,20 +7,13 @@ mod shown;
 use std::{
     collections::VecDeque,
     process::ExitCode,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
 use clap::Args;
 use lucid_api::client::{Client, ClientError};
 use serde::{Deserialize, Serialize};
-use signal_hook::{
-    consts::{SIGHUP, SIGQUIT},
-    flag,
-};
 
 use self::{
     figures::{Check, Rates, Status},
@@ -93,10 +86,8 @@ impl StatusOf {
         ask: &mut dyn FnMut() -> Outcome<Status>,
     ) -> Outcome<bool> {
         context.catch_signals()?;
-        for signal in [SIGHUP, SIGQUIT] {
-            // The terminal is given back before the end.
-            flag::register(signal, Arc::clone(&context.cancel))?;
-        }
+        // The terminal is given back before the end.
+        context.catch_hangup()?;
         let mut screen = if context.output.json { None } else { Screen::open()? };
         let (mut latest, mut taken, mut rates) = (first, Instant::now(), None);
         let mut history = VecDeque::with_capacity(HISTORY);

@@ -23,7 +23,8 @@ use std::{
 
 use lucid_api::{health::Check, metrics::TorMeasured};
 use lucid_tunnel::{
-    Health, Link, NewService, Serving, Signers, Stage, TunnelError, TunnelOptions, Tunnels,
+    Health, Link, NewService, ServiceHealth, Serving, Signers, Stage, TunnelError, TunnelOptions,
+    Tunnels,
     control::Port,
     onion::OnionAddress,
     publication,
@@ -49,6 +50,21 @@ const PUBLICATION: Duration = Duration::from_mins(1);
 /// Plain HTTP and HTTP over TLS have their ports, so that an address is enough.
 const HTTP: u16 = 80;
 const HTTPS: u16 = 443;
+
+/// Where the reason is.
+const MORE: &str = "lucid-node tunnel status says why";
+const UNATTENDED: &str = "the onion services are not looked after any more: restart the node";
+
+/// What a process is not ready without.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Vital {
+    /// It has other ways in.
+    Nothing,
+    /// The gateway's service is the one way in.
+    Gateway,
+    /// Onion services are what it is for.
+    All,
+}
 
 /// Where tor finds the gateway.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -136,25 +152,16 @@ impl LocalTor {
         }
     }
 
-    /// Whether whoever is to be served can be: by what is wrong with it, with the way out.
+    /// What is said of it in `/ready`, where anybody may read it: nothing of names and paths, which `tunnel status` has.
+    /// What is wrong fails the check where it is `vital`.
     #[must_use]
-    pub fn problem(&self) -> Option<String> {
-        if self.health.has_changed().is_err() {
-            return Some(
-                "the onion services are not looked after any more: restart the node".into(),
-            );
-        }
-        self.health.borrow().problem()
-    }
-
-    /// What is said of it in `/ready`. Where something else than onion services makes a node worth having, what is wrong
-    /// with them `is_vital` only where they are the one way in.
-    #[must_use]
-    pub fn check(&self, is_vital: bool) -> Check {
-        match self.problem() {
-            Some(problem) if is_vital => Check::failed(TOR, problem),
-            Some(problem) => Check { detail: problem, ..Check::ok(TOR) },
-            None => Check::ok(TOR),
+    pub fn check(&self, vital: Vital) -> Check {
+        match self.health.has_changed() {
+            Err(_) if vital == Vital::Nothing => {
+                Check { detail: UNATTENDED.to_owned(), ..Check::ok(TOR) }
+            }
+            Err(_) => Check::failed(TOR, UNATTENDED),
+            Ok(_) => check_of(&self.health.borrow(), vital),
         }
     }
 
@@ -273,6 +280,51 @@ pub fn gateway_name() -> ServiceName {
     GATEWAY.parse().expect("it is seven letters")
 }
 
+/// The check, by how it is.
+fn check_of(health: &Health, vital: Vital) -> Check {
+    let found = of_tor(health);
+    let (of_gateway, of_others) = unpublished(health, vital);
+    let (failing, beside) = match vital {
+        Vital::Nothing => (None, found.or(of_gateway).or(of_others)),
+        Vital::Gateway => (found.or(of_gateway), of_others),
+        Vital::All => (found.or(of_gateway).or(of_others), None),
+    };
+    let said = |why| format!("{why}; {MORE}");
+    match (failing, beside) {
+        (Some(why), _) => Check::failed(TOR, said(why)),
+        (None, Some(why)) => Check { detail: said(why), ..Check::ok(TOR) },
+        (None, None) => Check::ok(TOR),
+    }
+}
+
+/// Whether the gateway's service, and whether another one, is not published.
+fn unpublished(health: &Health, vital: Vital) -> (Option<&'static str>, Option<&'static str>) {
+    let is_published = |service: &ServiceHealth| {
+        let current = service.addresses.first();
+        current.is_some_and(|one| matches!(one.stage, Stage::Published(_)))
+    };
+    let gateway = health.services.iter().find(|service| service.name.as_str() == GATEWAY);
+    let of_gateway = match gateway {
+        Some(service) if is_published(service) => None,
+        Some(_) => Some("the gateway's onion service is not published"),
+        None if vital == Vital::Gateway => Some("the gateway has no onion service"),
+        None => None,
+    };
+    let mut others = health.services.iter().filter(|one| one.name.as_str() != GATEWAY);
+    let of_others = others.any(|service| !is_published(service));
+    (of_gateway, of_others.then_some("an onion service is not published"))
+}
+
+/// What keeps tor from serving anything.
+fn of_tor(health: &Health) -> Option<&'static str> {
+    match health.link {
+        Link::Connecting | Link::Down { .. } => Some("tor cannot be controlled"),
+        Link::Bootstrapping { .. } => Some("tor is not connected to its network"),
+        Link::Ready if !health.is_network_up => Some("tor does not reach its network"),
+        Link::Ready => None,
+    }
+}
+
 fn json(value: &impl Serialize) -> Result<serde_json::Value, TunnelError> {
     serde_json::to_value(value).map_err(|_| TunnelError::Malformed("it cannot be told as JSON"))
 }
@@ -291,7 +343,7 @@ fn measured(health: &Health) -> TorMeasured {
         Stage::Waiting | Stage::Failed { .. } => 0,
     });
     TorMeasured {
-        ready: health.link == Link::Ready,
+        ready: of_tor(health).is_none(),
         bootstrap_percent,
         circuits: health.circuits.built.into(),
         losses: health.losses.into(),

@@ -3,7 +3,7 @@
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Instant};
 
 use lucid_tunnel::{
-    Uploads,
+    AddressHealth, Uploads,
     control::{ControlAddress, Credentials},
 };
 use tokio_util::sync::CancellationToken;
@@ -124,7 +124,7 @@ async fn the_socket_is_the_users_alone_and_answers_what_it_knows() {
         })
         .await;
     // Its end is told, too.
-    assert!(tor.problem().unwrap().contains("restart"));
+    assert!(tor.check(Vital::All).detail.contains("restart"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,15 +139,59 @@ async fn without_tor_the_node_says_so_and_is_ready_all_the_same() {
     let mut health = tor.health.clone();
     let down = health.wait_for(|health| matches!(health.link, Link::Down { .. }));
     drop(tokio::time::timeout(Duration::from_secs(30), down).await.unwrap().unwrap());
-    let check = tor.check(false);
-    assert!(check.ok && check.detail.contains("apt-get install tor"), "{check:?}");
-    assert!(!tor.check(true).ok, "where it is the one way in");
+    assert!(tor.health.borrow().problem().unwrap().contains("apt-get install tor"));
+    let check = tor.check(Vital::Nothing);
+    // Anybody may read it: the way to the reason, and not the reason.
+    assert!(check.ok && check.detail.contains("tunnel status"), "{check:?}");
+    assert!(!check.detail.contains("127.0.0.1"), "{check:?}");
+    for vital in [Vital::Gateway, Vital::All] {
+        assert!(!tor.check(vital).ok, "where it is the one way in");
+    }
     let expected = TorMeasured { losses: 1, services: 1, ..TorMeasured::default() };
     assert_eq!(tor.measured(), expected);
     let state = TorState::of("x".into(), &tor.health.borrow());
     assert_eq!((state.tor, state.bootstrap_percent), (LinkState::Down, 0));
     stop.cancel();
     task.await.unwrap();
+}
+
+#[test]
+fn what_fails_is_what_is_vital() {
+    let address = |seed| lucid_tunnel::onion::OnionKey::from_seed([seed; 32].into()).address();
+    let service = |name: &str, seed, stage| ServiceHealth {
+        name: named(name),
+        ephemeral: false,
+        ports: Vec::new(),
+        clients: Vec::new(),
+        addresses: vec![AddressHealth { address: address(seed), until: None, stage }],
+    };
+    let published = || Stage::Published(Uploads::default());
+    let failed = || Stage::Failed { why: "/secret/place can be read by others".to_owned() };
+    let checks = |network_up, services| {
+        let health = Health {
+            link: Link::Ready,
+            clock: None,
+            version: None,
+            uptime: None,
+            circuits: lucid_tunnel::control::Circuits::default(),
+            is_network_up: network_up,
+            losses: 0,
+            services,
+        };
+        [Vital::Nothing, Vital::Gateway, Vital::All].map(|vital| {
+            let check = check_of(&health, vital);
+            assert!(!check.detail.contains("secret"), "{check:?}");
+            (check.ok, !check.detail.is_empty())
+        })
+    };
+    let whole = vec![service(GATEWAY, 1, published()), service("ssh", 2, published())];
+    assert_eq!(checks(true, whole.clone()), [(true, false); 3]);
+    assert_eq!(checks(false, whole), [(true, true), (false, true), (false, true)]);
+    let other = vec![service(GATEWAY, 1, published()), service("secretname", 2, failed())];
+    assert_eq!(checks(true, other), [(true, true), (true, true), (false, true)]);
+    let gateway = vec![service(GATEWAY, 1, failed())];
+    assert_eq!(checks(true, gateway), [(true, true), (false, true), (false, true)]);
+    assert_eq!(checks(true, Vec::new()), [(true, false), (false, true), (true, false)]);
 }
 
 #[test]

@@ -56,18 +56,27 @@ impl Desk {
         }
         for service in desk.kept.services().to_vec() {
             for entry in &service.keys {
-                let name = service.key_name(entry);
-                let wanted = name.clone();
-                let seed = desk.blocking(move |keep| keep.key(&wanted)).await;
-                let key = seed.map(OnionKey::from_seed).map_err(|error| error.to_string());
-                let key = key.and_then(|key| match key.address() == entry.address {
-                    true => Ok(key),
-                    false => Err(format!("the key {name} is not that of {}", entry.address)),
-                });
-                desk.keys.insert(name, key);
+                desk.read_key(service.key_name(entry), entry.address).await;
             }
         }
         Ok(desk)
+    }
+
+    /// Reads a key, or why it cannot be had.
+    async fn read_key(&mut self, name: KeyName, address: OnionAddress) {
+        let wanted = name.clone();
+        let seed = self.blocking(move |keep| keep.key(&wanted)).await;
+        let key = seed.map(OnionKey::from_seed).map_err(|error| error.to_string());
+        let key = key.and_then(|key| match key.address() == address {
+            true => Ok(key),
+            false => Err(format!("the key {name} is not that of {address}")),
+        });
+        self.keys.insert(name, key);
+    }
+
+    /// Tor's control port, in words.
+    pub(super) fn control(&self) -> String {
+        self.options.control.to_string()
     }
 
     /// Does what blocks where that is allowed.
@@ -183,10 +192,13 @@ impl Desk {
         address: OnionAddress,
         tor: &Controller,
     ) -> Result<(), TunnelError> {
-        self.stages.remove(&address);
         match tor.remove_onion(address).await {
-            Err(TunnelError::Refused { status: 552, .. }) => Ok(()),
-            done => done,
+            Ok(()) | Err(TunnelError::Refused { status: 552, .. }) => {
+                self.stages.remove(&address);
+                Ok(())
+            }
+            // As far as is known tor has it as it had it.
+            failed => failed,
         }
     }
 
@@ -214,9 +226,23 @@ impl Desk {
         let again: Vec<ServiceName> =
             self.services().filter(|(s, _)| failed(s)).map(|(s, _)| s.name.clone()).collect();
         for name in again {
+            self.read_keys_again(&name).await?;
             // Why it still cannot be is in its stage.
             if let Err(error) = self.serve(&name, tor).await {
                 tracing::debug!(service = %name, %error, "an onion service is still not served");
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the keys of a service that could not be read before: the operator may have seen to that.
+    async fn read_keys_again(&mut self, name: &ServiceName) -> Result<(), TunnelError> {
+        let kept = self.is_kept(name)?;
+        let service = self.list(kept).get(name)?.clone();
+        for entry in service.keys.iter().filter(|_| kept) {
+            let key = service.key_name(entry);
+            if matches!(self.keys.get(&key), Some(Err(_))) {
+                self.read_key(key, entry.address).await;
             }
         }
         Ok(())

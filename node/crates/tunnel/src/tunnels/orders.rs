@@ -28,7 +28,15 @@ pub(super) enum Order {
 }
 
 impl Order {
-    pub(super) async fn carry_out(self, desk: &mut Desk, tor: Option<&Controller>) {
+    /// Does it.
+    ///
+    /// # Errors
+    /// Where tor may still serve what it should not: only the connection's end is sure to end that.
+    pub(super) async fn carry_out(
+        self,
+        desk: &mut Desk,
+        tor: Option<&Controller>,
+    ) -> Result<(), TunnelError> {
         match self {
             Self::Create { service, answer } => drop(answer.send(desk.create(service, tor).await)),
             Self::Rotate { name, grace, answer } => {
@@ -41,12 +49,17 @@ impl Order {
                 drop(answer.send(desk.set_ports(&name, ports, tor).await));
             }
             Self::Refresh { name, answer } => drop(answer.send(desk.refresh(&name, tor).await)),
-            Self::TakeDown { name, answer } => drop(answer.send(desk.take_down(&name, tor).await)),
+            Self::TakeDown { name, answer } => {
+                let (done, withdrawn) = desk.take_down(&name, tor).await;
+                drop(answer.send(done));
+                return withdrawn;
+            }
             Self::Controller { answer } => {
                 let tor = tor.cloned().ok_or_else(|| desk.down());
                 drop(answer.send(tor));
             }
         }
+        Ok(())
     }
 }
 
@@ -72,8 +85,11 @@ impl Desk {
         match self.serve(&name, tor).await {
             Err(error) if !error.is_temporary() => {
                 // It was told to nobody.
-                self.take_down(&name, Some(tor)).await?;
-                Err(error)
+                let (done, withdrawn) = self.take_down(&name, Some(tor)).await;
+                if let Err(why) = withdrawn {
+                    tracing::warn!(service = %name, %why, "tor does not say that it has let go of it");
+                }
+                done.and(Err(error))
             }
             _ => Ok(address),
         }
@@ -145,27 +161,38 @@ impl Desk {
         self.serve(name, tor).await
     }
 
+    /// Ends a service: what came of that, and whether tor took it. The keys are destroyed whatever tor does.
     async fn take_down(
         &mut self,
         name: &ServiceName,
         tor: Option<&Controller>,
-    ) -> Result<(), TunnelError> {
+    ) -> (Result<(), TunnelError>, Result<(), TunnelError>) {
+        let service = match self.destroy(name).await {
+            Ok(service) => service,
+            Err(error) => return (Err(error), Ok(())),
+        };
+        let Some(tor) = tor else { return (Ok(()), Ok(())) };
+        for entry in &service.keys {
+            if let Err(error) = self.withdraw(entry.address, tor).await {
+                let at = self.control();
+                let lost = TunnelError::Lost { at, why: error.to_string() };
+                return (Ok(()), Err(lost));
+            }
+        }
+        (Ok(()), Ok(()))
+    }
+
+    /// Takes a service out of the list, then its keys off the disk.
+    async fn destroy(&mut self, name: &ServiceName) -> Result<Service, TunnelError> {
         let kept = self.is_kept(name)?;
         let service = self.list(kept).get(name)?.clone();
         self.put(self.list(kept).without(name)?, kept).await?;
-        // Whatever tor answers, or does not: the key is destroyed, and what went wrong told last.
         let mut done = Ok(());
         for entry in &service.keys {
             let forgotten = self.forget(&service.key_name(entry), kept).await;
             done = done.and(forgotten);
         }
-        for entry in &service.keys {
-            if let Some(tor) = tor {
-                let withdrawn = self.withdraw(entry.address, tor).await;
-                done = done.and(withdrawn);
-            }
-        }
-        done
+        done.map(|()| service)
     }
 
     /// A key that is durable, or of random bytes that are nowhere else.

@@ -59,10 +59,7 @@ pub(super) async fn run(
         let controller = line.as_ref().map(|line| &line.controller);
         let done = match happening {
             Happening::Stop => return,
-            Happening::Order(order) => {
-                order.carry_out(&mut desk, controller).await;
-                Ok(())
-            }
+            Happening::Order(order) => order.carry_out(&mut desk, controller).await,
             Happening::Event(event) => {
                 desk.hear(event);
                 Ok(())

@@ -35,6 +35,10 @@ async fn in_a_network_of_its_own() {
     passed("another publisher");
     faults::socks_refusals_have_their_words(&mut world).await;
     passed("refusals");
+    faults::a_key_is_read_again_when_it_can_be(&mut world).await;
+    passed("a key read again");
+    faults::a_key_is_destroyed_whatever_tor_does(&mut world).await;
+    passed("tor that hangs");
     faults::tor_with_a_wrong_clock_says_so(&mut world).await;
     passed("a wrong clock");
 }
