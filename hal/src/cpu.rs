@@ -23,6 +23,8 @@ pub enum Feature {
     Avx2,
     /// x86: AVX-512 Foundation.
     Avx512f,
+    /// x86: AVX-512 on bytes and words.
+    Avx512bw,
     /// x86: AVX-512 on 128- and 256-bit registers.
     Avx512vl,
     /// x86: AES-NI on wide registers.
@@ -40,13 +42,14 @@ pub enum Feature {
 }
 
 impl Feature {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::ShaNi,
         Self::AesNi,
         Self::Pclmulqdq,
         Self::Avx,
         Self::Avx2,
         Self::Avx512f,
+        Self::Avx512bw,
         Self::Avx512vl,
         Self::Vaes,
         Self::Vpclmulqdq,
@@ -65,6 +68,7 @@ impl Feature {
             Self::Avx => "avx",
             Self::Avx2 => "avx2",
             Self::Avx512f => "avx512f",
+            Self::Avx512bw => "avx512bw",
             Self::Avx512vl => "avx512vl",
             Self::Vaes => "vaes",
             Self::Vpclmulqdq => "vpclmulqdq",
@@ -82,18 +86,32 @@ impl Feature {
 
 /// The set of [`Feature`]s a CPU has. Read it with [`features`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Features(u16);
+pub struct Features {
+    bits: u16,
+    is_intel: bool,
+}
 
 impl Features {
     /// A set made by hand, for tests of what is chosen. Not public: see the module's invariant.
     #[cfg(test)]
     pub(crate) fn of(present: &[Feature]) -> Self {
-        Self(present.iter().fold(0, |bits, feature| bits | feature.bit()))
+        Self { bits: present.iter().fold(0, |bits, feature| bits | feature.bit()), is_intel: false }
+    }
+
+    /// The same, made by Intel.
+    #[cfg(test)]
+    pub(crate) fn by_intel(self) -> Self {
+        Self { is_intel: true, ..self }
     }
 
     /// Whether the CPU has this extension.
     pub const fn has(self, feature: Feature) -> bool {
-        self.0 & feature.bit() != 0
+        self.bits & feature.bit() != 0
+    }
+
+    /// Whether Intel made it, whose SHA unit is so slow that wide vectors without one are faster.
+    pub const fn is_intel(self) -> bool {
+        self.is_intel
     }
 
     /// Whether AES-GCM runs on instructions: AES with carry-less multiplication on x86, AES with
@@ -116,18 +134,19 @@ pub fn features() -> &'static Features {
     DETECTED.get_or_init(|| {
         let found = detect();
         let bits = found.iter().filter(|(_, is_present)| *is_present);
-        Features(bits.fold(0, |bits, (feature, _)| bits | feature.bit()))
+        let bits = bits.fold(0, |bits, (feature, _)| bits | feature.bit());
+        Features { bits, is_intel: made_by_intel() }
     })
 }
 
 /// The SHA-256 kernel that [`crate::sha256`] uses on this CPU; [`Kernel::name`] is for reports
-/// (`sha-ni`, `armv8-sha2`, `portable`).
+/// (`avx512`, `sha-ni`, `armv8-sha2`, `portable`).
 pub fn best_sha256() -> Kernel {
     Kernel::best_for(*features())
 }
 
 #[cfg(target_arch = "x86_64")]
-fn detect() -> [(Feature, bool); 9] {
+fn detect() -> [(Feature, bool); 10] {
     use std::arch::is_x86_feature_detected as has;
     let sha = has!("sha") && has!("ssse3") && has!("sse4.1");
     [
@@ -137,10 +156,23 @@ fn detect() -> [(Feature, bool); 9] {
         (Feature::Avx, has!("avx")),
         (Feature::Avx2, has!("avx2")),
         (Feature::Avx512f, has!("avx512f")),
+        (Feature::Avx512bw, has!("avx512bw")),
         (Feature::Avx512vl, has!("avx512vl")),
         (Feature::Vaes, has!("vaes")),
         (Feature::Vpclmulqdq, has!("vpclmulqdq")),
     ]
+}
+
+/// The vendor as CPUID's leaf 0 spells it, in EBX, EDX, ECX.
+#[cfg(target_arch = "x86_64")]
+fn made_by_intel() -> bool {
+    let vendor = std::arch::x86_64::__cpuid(0);
+    [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).as_flattened() == b"GenuineIntel"
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn made_by_intel() -> bool {
+    false
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -191,6 +223,15 @@ mod tests {
         check(&[Feature::ShaNi], &["sha-ni"], false, "sha-ni");
         check(&[Feature::ShaNi, Feature::Avx], &["sha-ni", "avx"], false, "sha-ni");
         check(&[Feature::ArmSha2], &["sha2"], false, "armv8-sha2");
+        // Sixteen lanes where there is no SHA unit, or a slow one.
+        let avx512 = [Feature::Avx512f, Feature::Avx512bw];
+        check(&avx512, &["avx512f", "avx512bw"], false, "avx512");
+        check(&[Feature::Avx512f], &["avx512f"], false, "portable");
+        let both = [Feature::ShaNi, Feature::Avx512f, Feature::Avx512bw];
+        check(&both, &["sha-ni", "avx512f", "avx512bw"], false, "sha-ni");
+        assert_eq!(Kernel::best_for(Features::of(&both).by_intel()), Kernel::Avx512X16);
+        let sha = Features::of(&[Feature::ShaNi, Feature::Avx512f]).by_intel();
+        assert_eq!(Kernel::best_for(sha), Kernel::ShaNiX2);
     }
 
     #[test]

@@ -57,6 +57,7 @@ fn every_short_length_alone_and_in_company() {
     for len in 0..=300 {
         check_lengths(0x00, &[len]);
         check_lengths(0x00, &[len; 4]);
+        check_lengths(0x00, &[len; 16]);
         // Three neighbours, each in another phase of the padding.
         check_lengths(0x01, &[len, len + 1, len + 9]);
     }
@@ -74,15 +75,21 @@ fn edges_of_blocks_and_segments() {
 
 #[test]
 fn tree_nodes_of_every_count() {
-    for count in 0..=9 {
+    for count in (0..=35).chain(47..=49) {
         check_lengths(0x01, &vec![64; count]);
     }
 }
 
 #[test]
 fn segments_of_every_count() {
-    for count in 0..=9 {
+    for count in (0..=9).chain(15..=17).chain([26, 33]) {
         check_lengths(0x00, &vec![SEGMENT_BYTES; count]);
+    }
+    // A wide group of which one ends before the others, wherever it stands.
+    for short in 0..16 {
+        let mut lengths = [SEGMENT_BYTES; 16];
+        lengths[short] = 100 + 997 * short;
+        check_lengths(0x00, &lengths);
     }
 }
 
@@ -132,7 +139,7 @@ proptest! {
     #[test]
     fn any_messages_hash_as_the_oracle_says(
         prefix: u8,
-        messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..700), 0..10),
+        messages in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..700), 0..40),
     ) {
         let messages: Vec<&[u8]> = messages.iter().map(Vec::as_slice).collect();
         check(prefix, &messages);

@@ -51,7 +51,15 @@ fn the_kernel_chosen_is_the_one_the_features_allow() {
         let sha = std::arch::is_x86_feature_detected!("sha")
             && std::arch::is_x86_feature_detected!("ssse3")
             && std::arch::is_x86_feature_detected!("sse4.1");
-        if sha { (Kernel::ShaNiX2, "sha-ni") } else { (Kernel::PortableX4, "portable") }
+        let wide = std::arch::is_x86_feature_detected!("avx512f")
+            && std::arch::is_x86_feature_detected!("avx512bw");
+        if wide && (!sha || cpu::features().is_intel()) {
+            (Kernel::Avx512X16, "avx512")
+        } else if sha {
+            (Kernel::ShaNiX2, "sha-ni")
+        } else {
+            (Kernel::PortableX4, "portable")
+        }
     };
     #[cfg(target_arch = "aarch64")]
     let (expected, name) = if std::arch::is_aarch64_feature_detected!("sha2") {

@@ -9,7 +9,8 @@ pub(crate) type Block = [u8; 64];
 
 /// An implementation of the compression function. A value exists only where its instructions do.
 pub(crate) trait Compress: Copy {
-    /// Feeds each run of blocks to the state at the same place; `N` is 1 to 4.
+    /// Feeds each run of blocks to the state at the same place; `N` is 1 to 4, or the
+    /// sixteen of [`super::avx512`], which does no other.
     ///
     /// # Panics
     ///

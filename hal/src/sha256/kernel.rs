@@ -3,6 +3,8 @@
 use std::fmt;
 
 use super::lanes;
+#[cfg(target_arch = "x86_64")]
+use super::lanes::Narrow;
 use super::portable::Portable;
 use crate::cpu::{self, Feature, Features};
 
@@ -21,6 +23,8 @@ pub enum Kernel {
     ShaNiX1,
     /// x86 SHA-NI, two messages: the most whose state fits 16 registers. Four run as two pairs.
     ShaNiX2,
+    /// x86 AVX-512, sixteen messages; those left over run on SHA-NI, or on plain Rust without it.
+    Avx512X16,
     /// ARMv8 SHA2, one message.
     Armv8X1,
     /// ARMv8 SHA2, two messages.
@@ -30,12 +34,13 @@ pub enum Kernel {
 }
 
 impl Kernel {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::PortableX1,
         Self::PortableX2,
         Self::PortableX4,
         Self::ShaNiX1,
         Self::ShaNiX2,
+        Self::Avx512X16,
         Self::Armv8X1,
         Self::Armv8X2,
         Self::Armv8X4,
@@ -43,7 +48,10 @@ impl Kernel {
 
     /// The default on a CPU with these features; the module's table says why these widths.
     pub const fn best_for(features: Features) -> Self {
-        if features.has(Feature::ShaNi) {
+        let has_avx512 = features.has(Feature::Avx512f) && features.has(Feature::Avx512bw);
+        if has_avx512 && (features.is_intel() || !features.has(Feature::ShaNi)) {
+            Self::Avx512X16
+        } else if features.has(Feature::ShaNi) {
             Self::ShaNiX2
         } else if features.has(Feature::ArmSha2) {
             Self::Armv8X4
@@ -52,21 +60,24 @@ impl Kernel {
         }
     }
 
-    /// The implementation, as reports show it: `sha-ni`, `armv8-sha2` or `portable`.
+    /// The implementation, as reports show it: `avx512`, `sha-ni`, `armv8-sha2` or
+    /// `portable`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::PortableX1 | Self::PortableX2 | Self::PortableX4 => "portable",
             Self::ShaNiX1 | Self::ShaNiX2 => "sha-ni",
+            Self::Avx512X16 => "avx512",
             Self::Armv8X1 | Self::Armv8X2 | Self::Armv8X4 => "armv8-sha2",
         }
     }
 
-    /// How many messages are hashed together: 1, 2 or 4.
+    /// How many messages are hashed together: 1, 2, 4 or 16.
     pub const fn lanes(self) -> usize {
         match self {
             Self::PortableX1 | Self::ShaNiX1 | Self::Armv8X1 => 1,
             Self::PortableX2 | Self::ShaNiX2 | Self::Armv8X2 => 2,
             Self::PortableX4 | Self::Armv8X4 => 4,
+            Self::Avx512X16 => 16,
         }
     }
 
@@ -75,6 +86,9 @@ impl Kernel {
         match self {
             Self::PortableX1 | Self::PortableX2 | Self::PortableX4 => true,
             Self::ShaNiX1 | Self::ShaNiX2 => cpu::features().has(Feature::ShaNi),
+            Self::Avx512X16 => {
+                cpu::features().has(Feature::Avx512f) && cpu::features().has(Feature::Avx512bw)
+            }
             Self::Armv8X1 | Self::Armv8X2 | Self::Armv8X4 => cpu::features().has(Feature::ArmSha2),
         }
     }
@@ -90,6 +104,18 @@ impl Kernel {
             Self::ShaNiX1 | Self::ShaNiX2 => {
                 let sha_ni = super::x86::ShaNi::detect().expect("a CPU with SHA-NI");
                 lanes::hash(sha_ni, width, prefix, messages, digests);
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512X16 => {
+                let wide = super::avx512::Avx512::detect().expect("a CPU with AVX-512 F and BW");
+                // Sixteen take as long as ten in pairs by SHA-NI, or two and a half by SSE2.
+                if let Some(compress) = super::x86::ShaNi::detect() {
+                    let narrow = Narrow { compress, width: 2, enough: 10 };
+                    lanes::hash_wide(wide, narrow, prefix, messages, digests);
+                } else {
+                    let narrow = Narrow { compress: Portable, width: 4, enough: 3 };
+                    lanes::hash_wide(wide, narrow, prefix, messages, digests);
+                }
             }
             #[cfg(all(target_arch = "aarch64", target_endian = "little"))]
             Self::Armv8X1 | Self::Armv8X2 | Self::Armv8X4 => {
