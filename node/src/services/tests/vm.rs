@@ -95,6 +95,27 @@ pub(super) async fn a_chain_registers_what_was_sealed_once_and_survives_anything
     assert_eq!(vm.registered(6).await, fourth);
     vm.stop().await;
 
+    // Another account: the chain is not gone on with, and it is said whose it is. With its own again it is.
+    let key = node.folder.path().join("vm/secrets/evm.key");
+    let own = std::fs::read_to_string(&key).unwrap();
+    std::fs::write(&key, "11".repeat(32)).unwrap();
+    let vm = node.vm("vm", node.blocks.clone()).await;
+    let mut away = vm.local.away();
+    for _ in 0..500 {
+        if away.as_ref().is_some_and(|why| why.contains("begun with")) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        away = vm.local.away();
+    }
+    let why = away.unwrap();
+    assert!(why.contains(&fourth.account) && why.contains("secrets/evm.key"), "{why}");
+    vm.stop().await;
+    std::fs::write(&key, own).unwrap();
+    let vm = node.vm("vm", node.blocks.clone()).await;
+    assert_eq!(vm.registered(6).await, fourth);
+    vm.stop().await;
+
     // Another node's database: what it stands for is not in this log.
     let other = Node::new(reach).await;
     other.sealed(b"of another node").await;

@@ -1,9 +1,15 @@
-//! How much of others' transactions goes into the log, where everything stays for ever.
+//! How much others' transactions write: themselves into the log, where everything stays for ever, and what executing
+//! them leaves in the chain's database.
 //!
 //! Gas costs coins and is soon paid, a disk is not: at the base fee a block of 4 MiB costs less than a coin,
 //! and blocks follow each other as fast as they are executed. So what others send is let into blocks at a rate
 //! that a card bears for years, after a burst that no honest use reaches; the rest waits in the pool. A member's
 //! calls of the governor are counted by themselves, so that nobody else's transactions hold a vote up.
+//!
+//! What executing leaves is counted by gas: a byte of an event costs 8 (G_logdata in the Yellow Paper), a new slot
+//! 22,100 (EIP-2929) and is some 1.5 KiB of rows. A transaction of a hundred bytes may write an event of a megabyte, so
+//! that counting bytes alone would not do. Gas is the time, too, that a start takes which has to execute everything
+//! again.
 //!
 //! It is in memory: a start begins with the burst again.
 
@@ -17,47 +23,89 @@ use lucid_chain::{
     alloy_primitives::{Address, B256},
 };
 
-/// What all others together may add: 354 MB a day, some 12 votes a second.
-const COMMON: Rate = Rate { bytes_per_second: 4 << 10, burst_bytes: 8 << 20 };
+/// What all others together may add: 354 MB a day to the log and twice that to the database, after 32 MiB.
+const COMMON: Rates = Rates {
+    bytes: Rate { per_second: 4 << 10, burst: 8 << 20 },
+    gas: Rate { per_second: 64 << 10, burst: 256 << 20 },
+};
 /// What one member's calls of the governor may: its longest proposal each half an hour, or a vote each quarter
 /// of a minute.
-const OF_MEMBER: Rate = Rate { bytes_per_second: 64, burst_bytes: 256 << 10 };
+const OF_MEMBER: Rates = Rates {
+    bytes: Rate { per_second: 64, burst: 256 << 10 },
+    gas: Rate { per_second: 8 << 10, burst: 64 << 20 },
+};
 /// What a block takes in the log beside its transactions: its header, and the checkpoint over it.
 const BLOCK_BYTES: u64 = 1024;
 
-/// So many bytes at once, and so many each second afterwards.
+/// So much at once, and so much each second afterwards.
 #[derive(Clone, Copy)]
 struct Rate {
-    bytes_per_second: u64,
-    burst_bytes: u64,
+    per_second: u64,
+    burst: u64,
+}
+
+/// Of bytes in the log, and of gas.
+#[derive(Clone, Copy)]
+struct Rates {
+    bytes: Rate,
+    gas: Rate,
 }
 
 /// What is left at a time.
 #[derive(Clone, Copy)]
 struct Left {
-    bytes: u64,
+    amount: u64,
     at: Instant,
 }
 
 impl Left {
     fn all(rate: Rate, at: Instant) -> Self {
-        Self { bytes: rate.burst_bytes, at }
+        Self { amount: rate.burst, at }
     }
 
     /// What is left later.
     fn later(self, rate: Rate, at: Instant) -> Self {
         let millis = at.saturating_duration_since(self.at).as_millis();
-        let more = u64::try_from(millis).unwrap_or(u64::MAX).saturating_mul(rate.bytes_per_second);
-        // What is less than a byte is counted the next time.
+        let more = u64::try_from(millis).unwrap_or(u64::MAX).saturating_mul(rate.per_second);
+        // What is less than one is counted the next time.
         match more / 1000 {
             0 => self,
-            more => Self { bytes: self.bytes.saturating_add(more).min(rate.burst_bytes), at },
+            more => Self { amount: self.amount.saturating_add(more).min(rate.burst), at },
         }
     }
 
     /// Whether it is all that there can be.
     fn is_all(self, rate: Rate) -> bool {
-        self.bytes == rate.burst_bytes
+        self.amount == rate.burst
+    }
+}
+
+/// What is left of both.
+#[derive(Clone, Copy)]
+struct Room {
+    bytes: Left,
+    gas: Left,
+}
+
+impl Room {
+    fn all(rates: Rates, at: Instant) -> Self {
+        Self { bytes: Left::all(rates.bytes, at), gas: Left::all(rates.gas, at) }
+    }
+
+    fn later(self, rates: Rates, at: Instant) -> Self {
+        Self { bytes: self.bytes.later(rates.bytes, at), gas: self.gas.later(rates.gas, at) }
+    }
+
+    fn is_all(self, rates: Rates) -> bool {
+        self.bytes.is_all(rates.bytes) && self.gas.is_all(rates.gas)
+    }
+
+    /// Takes so much of both, where there is so much of both.
+    fn take(&mut self, bytes: u64, gas: u64) -> bool {
+        let left = (self.bytes.amount.checked_sub(bytes), self.gas.amount.checked_sub(gas));
+        let (Some(bytes), Some(gas)) = left else { return false };
+        (self.bytes.amount, self.gas.amount) = (bytes, gas);
+        true
     }
 }
 
@@ -68,20 +116,29 @@ pub(super) struct Offered {
     pub(super) hash: B256,
     sender: Address,
     bytes: u64,
+    /// What it may use, until it is known what it used.
+    gas: u64,
     /// A member's call of the governor, by which it is counted.
     is_members: bool,
 }
 
+impl Offered {
+    /// The same, now that it is known how much gas it used.
+    pub(super) fn used(self, gas: u64) -> Self {
+        Self { gas, ..self }
+    }
+}
+
 /// What others may add.
 pub(super) struct Allowance {
-    common: Left,
+    common: Room,
     /// Of those who have not all of theirs.
-    members: HashMap<Address, Left>,
+    members: HashMap<Address, Room>,
 }
 
 impl Allowance {
     pub(super) fn new(at: Instant) -> Self {
-        Self { common: Left::all(COMMON, at), members: HashMap::new() }
+        Self { common: Room::all(COMMON, at), members: HashMap::new() }
     }
 
     /// Which of `candidates` there is room for, in their order; of an account none after one that there is no
@@ -96,7 +153,8 @@ impl Allowance {
         let (mut selected, mut held) = (Vec::new(), HashSet::new());
         for tx in candidates {
             let (hash, sender, bytes) = (tx.hash(), tx.sender(), tx.raw().len() as u64);
-            let offered = Offered { hash, sender, bytes, is_members: is_members(hash) };
+            let (gas, is_members) = (tx.gas_limit(), is_members(hash));
+            let offered = Offered { hash, sender, bytes, gas, is_members };
             if held.contains(&sender) || !after.take(&offered, selected.is_empty(), at) {
                 held.insert(sender);
                 continue;
@@ -117,22 +175,16 @@ impl Allowance {
 
     /// Takes the room for one, where there is so much.
     fn take(&mut self, offered: &Offered, is_first: bool, at: Instant) -> bool {
-        let (left, rate) = match offered.is_members {
+        let (room, rates) = match offered.is_members {
             true => {
-                let all = Left::all(OF_MEMBER, at);
+                let all = Room::all(OF_MEMBER, at);
                 (self.members.entry(offered.sender).or_insert(all), OF_MEMBER)
             }
             false => (&mut self.common, COMMON),
         };
-        *left = left.later(rate, at);
+        *room = room.later(rates, at);
         let bytes = offered.bytes + if is_first { BLOCK_BYTES } else { 0 };
-        match left.bytes.checked_sub(bytes) {
-            Some(rest) => {
-                left.bytes = rest;
-                true
-            }
-            None => false,
-        }
+        room.take(bytes, offered.gas)
     }
 }
 
@@ -149,9 +201,13 @@ mod tests {
     use super::*;
 
     fn tx(from: u8, nonce: u64, bytes: usize) -> Transaction {
+        tx_of_gas(from, nonce, bytes, 1)
+    }
+
+    fn tx_of_gas(from: u8, nonce: u64, bytes: usize, gas_limit: u64) -> Transaction {
         let (to, input) = (Some(Address::ZERO), Bytes::from(vec![1; bytes]));
         let unsigned =
-            Unsigned { chain_id: ChainId(1), nonce, to, value: U256::ZERO, input, gas_limit: 1 };
+            Unsigned { chain_id: ChainId(1), nonce, to, value: U256::ZERO, input, gas_limit };
         Signer::new(&[from; 32]).unwrap().sign(unsigned)
     }
 
@@ -179,7 +235,7 @@ mod tests {
         let mut of = Allowance::new(begin);
         let long = |nonce| tx(1, nonce, 128_000);
         let all: Vec<_> = (0..80).map(long).collect();
-        let of_burst = (COMMON.burst_bytes - BLOCK_BYTES) / long(0).raw().len() as u64;
+        let of_burst = (COMMON.bytes.burst - BLOCK_BYTES) / long(0).raw().len() as u64;
         assert_eq!(block(&mut of, &all, &[], begin).len() as u64, of_burst);
         // Nothing is left but for a small one of somebody else; of an account nothing is left out.
         let rest = [long(0), tx(1, 1, 10), tx(2, 0, 10)];
@@ -190,12 +246,39 @@ mod tests {
         let more = [tx(3, 2, 128_000), tx(4, 1, 300)];
         assert_eq!(block(&mut of, &more, &[3, 4], begin), [(4, 1)]);
         // So much comes back in time, and no more than there was.
-        let seconds = (128_000 + 2 * BLOCK_BYTES) / COMMON.bytes_per_second + 1;
+        let seconds = (128_000 + 2 * BLOCK_BYTES) / COMMON.bytes.per_second + 1;
         let later = begin + Duration::from_secs(seconds);
         assert_eq!(block(&mut of, &[long(0), long(1)], &[], later), [(1, 0)]);
         let much_later = begin + Duration::from_hours(24);
         assert_eq!(block(&mut of, &all, &[], much_later).len() as u64, of_burst);
         assert!(of.members.is_empty());
+    }
+
+    #[test]
+    fn a_short_transaction_that_writes_much_is_counted_by_its_gas() {
+        const GAS: u64 = 10_700_000;
+        let begin = Instant::now();
+        let mut of = Allowance::new(begin);
+        // Each writes an event of 1 MiB and is 110 bytes long.
+        let short = |nonce| tx_of_gas(1, nonce, 10, GAS);
+        let all: Vec<_> = (0..100).map(short).collect();
+        let of_burst = COMMON.gas.burst / GAS;
+        assert_eq!(block(&mut of, &all, &[], begin).len() as u64, of_burst);
+        assert_eq!(block(&mut of, &all, &[], begin), []);
+        // A member's call is counted by itself here, too, and no further than it may.
+        let of_member = OF_MEMBER.gas.burst / GAS;
+        assert_eq!(block(&mut of, &all, &[1], begin).len() as u64, of_member);
+        let later = begin + Duration::from_secs(GAS / COMMON.gas.per_second + 1);
+        assert_eq!(block(&mut of, &all, &[], later), [(1, 0)]);
+        // What it may use is kept free for it, and what it did not use is free again.
+        let used = |gas: u64| {
+            let mut of = Allowance::new(begin);
+            let selected = of.select(all.clone(), |_| false, begin);
+            of.charge(selected.iter().map(|(_, offered)| offered.used(gas)), begin);
+            of.select(all.clone(), |_| false, begin).len() as u64
+        };
+        assert_eq!(used(0), of_burst);
+        assert_eq!(used(GAS / 2), (COMMON.gas.burst - of_burst * (GAS / 2)) / GAS);
     }
 
     #[test]
@@ -211,14 +294,14 @@ mod tests {
             of.select(vec![tx(1, 0, 100_000)], |_| true, begin).into_iter().map(|(_, o)| o),
             begin,
         );
-        let before = of.members.values().next().unwrap().bytes;
+        let before = of.members.values().next().unwrap().bytes.amount;
         for millis in 1..=1000 {
             let at = begin + Duration::from_millis(millis);
             for left in of.members.values_mut() {
                 *left = left.later(OF_MEMBER, at);
             }
         }
-        let after = of.members.values().next().unwrap().bytes;
-        assert!(after - before >= OF_MEMBER.bytes_per_second * 9 / 10, "{before} {after}");
+        let after = of.members.values().next().unwrap().bytes.amount;
+        assert!(after - before >= OF_MEMBER.bytes.per_second * 9 / 10, "{before} {after}");
     }
 }

@@ -68,6 +68,16 @@ impl Parts {
         Ok(chain)
     }
 
+    /// Whether the chain is of this node's account: it was begun with it, its contracts are that account's, and no
+    /// other can register in them.
+    pub(super) fn check_account(&self, chain: &Chain) -> Result<(), VmError> {
+        let (began, account) = (chain.genesis().coinbase, self.signer.address());
+        match began == account {
+            true => Ok(()),
+            false => Err(VmError::AnotherAccount { began, account }),
+        }
+    }
+
     /// Says, once at each start, which settings that are fixed when a chain begins are others in the
     /// configuration: the chain's count. The chain goes on without it where it cannot be told.
     pub(super) async fn tell_what_counts(self: &Arc<Self>, running: &Arc<Running>) {
@@ -127,6 +137,11 @@ impl Parts {
             .filter(|(_, configured, now)| configured != now)
             .map(|(name, configured, now)| format!("{name} ({configured}, the chain has {now})"))
             .collect();
+        let chain_id = chain.chain_id().0;
+        if let Some(configured) = self.options.chain_id.filter(|configured| *configured != chain_id)
+        {
+            differing.push(format!("chain_id ({configured}, the chain has {chain_id})"));
+        }
         let mut missing = Vec::new();
         for (account, _) in nodes {
             if !contracts.is_node(chain, *account)? {

@@ -1,7 +1,7 @@
 //! Why the chain does not go on.
 
 use lucid_api::{Code, Problem};
-use lucid_chain::{CallError, ChainError};
+use lucid_chain::{CallError, ChainError, alloy_primitives::Address};
 use lucid_store::StoreError;
 
 /// Why the chain does not go on.
@@ -22,6 +22,17 @@ pub(super) enum VmError {
     /// The database has what the chain did not make: a question met it.
     #[error("the chain's database is not what the chain made of it, and is made anew from the log")]
     Altered,
+    /// The chain was begun with the account of another key.
+    #[error(
+        "it was begun with the account {began}, and the key in secrets/evm.key is that of {account}: put the file that \
+         was there when the chain began back, from a backup of secrets/; recording goes on meanwhile"
+    )]
+    AnotherAccount {
+        /// Whose the chain is.
+        began: Address,
+        /// Whose key is here.
+        account: Address,
+    },
     /// What should not be.
     #[error("{0}")]
     Broken(String),
@@ -34,7 +45,11 @@ impl VmError {
         match self {
             Self::Chain(error) | Self::Call(CallError::Chain(error)) => damaged(error),
             Self::Altered => true,
-            Self::Call(_) | Self::Port(_) | Self::Store(_) | Self::Broken(_) => false,
+            Self::Call(_)
+            | Self::Port(_)
+            | Self::Store(_)
+            | Self::AnotherAccount { .. }
+            | Self::Broken(_) => false,
         }
     }
 

@@ -2,9 +2,11 @@
 //! the pool.
 
 use std::{
+    collections::HashMap,
     convert::Infallible,
+    mem,
     sync::{Arc, atomic::Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use lucid_api::{
@@ -23,7 +25,7 @@ use lucid_core::{
 };
 
 use super::{
-    Parts, Running, VmError,
+    PAUSE, Parts, Running, VmError,
     allowance::{LOOK_AGAIN, Offered},
     calls::refused,
     clock,
@@ -55,10 +57,11 @@ impl Parts {
         Ok(())
     }
 
-    /// Makes blocks while there is something to put in them, for ever.
+    /// Makes blocks while there is something to put in them, for ever. One that is made shortens the next `pause`.
     pub(super) async fn make_blocks(
         self: &Arc<Self>,
         running: &Arc<Running>,
+        pause: &mut Duration,
     ) -> Result<Infallible, VmError> {
         let mut looked = running.chain.head().header.log_size;
         let mut unflushed = 0;
@@ -77,6 +80,9 @@ impl Parts {
             }
             was_ahead = ahead.is_some();
             let Made { made, more } = self.make_block(running, &mut looked).await?;
+            if made {
+                *pause = PAUSE;
+            }
             unflushed += u32::from(made);
             if unflushed >= FLUSH_BLOCKS || (unflushed > 0 && !made) {
                 let parts = Arc::clone(self);
@@ -221,9 +227,9 @@ impl Parts {
             return Ok(None);
         }
         let parameters = running.contracts.parameters_after(&running.chain, &proposal.receipts)?;
-        let is_in =
-            |offered: &Offered| !proposal.left_out.iter().any(|(tx, _)| tx.hash() == offered.hash);
-        let others = offered.into_iter().filter(is_in).collect();
+        let used = gas_used(&proposal);
+        let used = |offered: Offered| used.get(&offered.hash).map(|gas| offered.used(*gas));
+        let others = offered.into_iter().filter_map(used).collect();
         Ok(Some(Next { proposal, parameters, calls, others }))
     }
 
@@ -338,6 +344,16 @@ struct Next {
     calls: Calls,
     /// What of others is in it.
     others: Vec<Offered>,
+}
+
+/// What each transaction of a proposal used.
+fn gas_used(proposal: &Proposal) -> HashMap<B256, u64> {
+    let mut before = 0;
+    let used = proposal.block.body.iter().zip(&proposal.receipts).map(|(tx, receipt)| {
+        let until = receipt.cumulative_gas_used;
+        (tx.hash(), until.saturating_sub(mem::replace(&mut before, until)))
+    });
+    used.collect()
 }
 
 /// Holds what the log was told of parameters against what the state says.

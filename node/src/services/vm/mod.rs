@@ -16,7 +16,7 @@
 //! - an append whose outcome is not known is looked for in the log before another block is made;
 //! - no block is made of a row that does not follow from the newest header: where one was altered, the database
 //!   is made anew from the log;
-//! - of others' transactions no more goes into the log than `allowance` has, and nothing while its disk is
+//! - of others' transactions no more is written than `allowance` has, and nothing while its disk is
 //!   nearly full.
 //!
 //! A crash loses transactions that wait for a block, and nothing else. What the service answers is in
@@ -267,12 +267,15 @@ impl LocalVm {
 }
 
 impl Parts {
-    /// Reads the chain, then makes blocks; gives why that ended. What went well shortens the next `pause`.
+    /// Reads the chain, then makes blocks; gives why that ended.
     async fn go_on(self: &Arc<Self>, pause: &mut Duration) -> VmError {
         let chain = match self.read().await {
             Ok(chain) => Arc::new(chain),
             Err(error) => return error,
         };
+        if let Err(error) = self.check_account(&chain) {
+            return error;
+        }
         let mut secret = [0; 32];
         if let Err(error) = getrandom::fill(&mut secret) {
             return VmError::Broken(format!("no random bytes can be had: {error}"));
@@ -292,8 +295,7 @@ impl Parts {
         let head = running.chain.head().header;
         tracing::info!(number = head.number.0, log_size = head.log_size, "the chain is there");
         self.set(State::There(Arc::clone(&running)));
-        *pause = PAUSE;
-        match self.make_blocks(&running).await {
+        match self.make_blocks(&running, pause).await {
             Ok(never) => match never {},
             Err(error) => error,
         }
