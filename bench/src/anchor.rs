@@ -65,7 +65,7 @@ struct Measured {
     /// From the time at which the session was sealed that makes one due, milliseconds.
     sealed_ms: Vec<f64>,
     transactions: u32,
-    /// Seconds to build and sign them, on one thread, each round.
+    /// Seconds of processor time to build and sign them, each round.
     signing_s: Vec<f64>,
 }
 
@@ -225,7 +225,7 @@ impl Measured {
         report.table(&format!("{count} anchors of each kind, one after the other"), &table);
         let mut table = Table::new(&["what", "measured, median (min to max)"]);
         let signing = Spread::of(self.signing_s.iter().copied());
-        let name = format!("building and signing {} transactions, s", self.transactions);
+        let name = format!("building and signing {} transactions, CPU s", self.transactions);
         table.row([name, spread(signing)]);
         report.table("Transactions, on one thread", &table);
 
@@ -241,7 +241,7 @@ impl Measured {
         }
         let each = signing.map_or(f64::NAN, |it| it.median) / f64::from(self.transactions);
         let seconds = each * 10_000.0;
-        target("10,000 transactions, s", "below 1", seconds, seconds < 1.0);
+        target("10,000 transactions, CPU s", "below 1", seconds, seconds < 1.0);
         report.table("Targets", &targets);
     }
 }

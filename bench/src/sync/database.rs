@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Context, Result};
 use lucid_mongo_testing::{ReplicaSet, SetOptions};
 use rustix::{
+    io::Errno,
     process::{Pid, setpriority_process},
     thread::{CpuSet, sched_setaffinity},
 };
@@ -101,9 +102,14 @@ impl Database {
         for thread in fs::read_dir(format!("/proc/{}/task", self.pid()?))? {
             let id: i32 = thread?.file_name().to_string_lossy().parse()?;
             let thread = Pid::from_raw(id);
-            sched_setaffinity(thread, &set)?;
-            if place == Place::Niced {
-                setpriority_process(thread, LOWEST)?;
+            let put = sched_setaffinity(thread, &set).and_then(|()| match place {
+                Place::Niced => setpriority_process(thread, LOWEST),
+                Place::Shared | Place::Apart => Ok(()),
+            });
+            match put {
+                // It ended meanwhile.
+                Err(Errno::SRCH) => {}
+                put => put?,
             }
         }
         Ok(())
