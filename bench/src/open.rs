@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Result, ensure};
 use clap::Args;
 use lucid_core::{
-    Hash, Policy, SessionId, Timestamp,
+    Hash, NodeId, Policy, SessionId, Timestamp,
     chunk::Suite,
     entry::{Entry, SessionOpened, SessionSealed},
 };
@@ -81,7 +81,7 @@ impl Open {
 /// Opens a data folder with so many entries `runs` times.
 pub(crate) fn measure(node: PathBuf, folder: &Path, entries: u64, runs: u32) -> Result<Measured> {
     let data = place(folder, entries);
-    let appended_s = if data.exists() { None } else { Some(make(&data, entries)?) };
+    let appended_s = if data.exists() { None } else { Some(make(&data, entries, &plain)?) };
     let program = Program { node, data, processors: machine::processors()? };
     let projected = match appended_s {
         Some(_) => Some(program.list()?.usage),
@@ -102,7 +102,7 @@ pub(crate) fn measure(node: PathBuf, folder: &Path, entries: u64, runs: u32) -> 
 pub(crate) fn ledger(folder: &Path, entries: u64) -> Result<PathBuf> {
     let data = place(folder, entries);
     if !data.exists() {
-        make(&data, entries)?;
+        make(&data, entries, &plain)?;
     }
     Ok(data)
 }
@@ -111,8 +111,16 @@ fn place(folder: &Path, entries: u64) -> PathBuf {
     folder.join(format!("entries-{entries}"))
 }
 
+/// What seals a session: does what else belongs to it in the data folder of this node, and gives the entry.
+pub(crate) type Seal<'a> = dyn Fn(&Path, NodeId, SessionId) -> Result<SessionSealed> + 'a;
+
+/// Seals a session that is in the ledger alone.
+fn plain(_: &Path, _: NodeId, session: SessionId) -> Result<SessionSealed> {
+    Ok(sealed(session))
+}
+
 /// Makes the data folder under another name until it is whole. Gives the seconds that appending took.
-fn make(data: &Path, entries: u64) -> Result<f64> {
+pub(crate) fn make(data: &Path, entries: u64, seal: &Seal<'_>) -> Result<f64> {
     let part = data.with_extension("part");
     if part.exists() {
         fs::remove_dir_all(&part)?;
@@ -122,14 +130,15 @@ fn make(data: &Path, entries: u64) -> Result<f64> {
     let options = CreateOptions { kek, at: at(), reserve_bytes, disk: disk.clone(), ciphers };
     drop(Store::create(&part, options)?);
     let secrets = Secrets::load(&part.join("secrets"), None)?;
+    let node = NodeId::of_public_key(secrets.log_key().verifier_key().public_key());
     let mut log = Log::open(&part.join("log"), secrets.log_key().clone(), disk)?;
     let start = Instant::now();
     let mut sessions = 0_u64..;
     while log.size() < entries {
         let pairs = GROUP.min(entries - log.size()).div_ceil(2);
-        let sessions: Vec<_> =
-            sessions.by_ref().take(usize::try_from(pairs)?).map(session).collect();
-        log.append(&group(&sessions)?)?;
+        let ids = sessions.by_ref().take(usize::try_from(pairs)?).map(session);
+        let sealed: Vec<_> = ids.map(|id| seal(&part, node, id)).collect::<Result<_>>()?;
+        log.append(&group(sealed)?)?;
     }
     let seconds = start.elapsed().as_secs_f64();
     drop(log);
@@ -138,9 +147,10 @@ fn make(data: &Path, entries: u64) -> Result<f64> {
 }
 
 /// Entries of sessions that are opened, then the same ones sealed.
-fn group(sessions: &[SessionId]) -> Result<Vec<Vec<u8>>> {
-    let opened = sessions.iter().map(|session| Entry::SessionOpened(opened(*session)));
-    let sealed = sessions.iter().map(|session| Entry::SessionSealed(sealed(*session)));
+fn group(sealed: Vec<SessionSealed>) -> Result<Vec<Vec<u8>>> {
+    let sessions: Vec<_> = sealed.iter().map(|sealed| sealed.session_id).collect();
+    let opened = sessions.into_iter().map(|session| Entry::SessionOpened(opened(session)));
+    let sealed = sealed.into_iter().map(Entry::SessionSealed);
     Ok(opened.chain(sealed).map(|entry| entry.to_bytes()).collect::<Result<_, _>>()?)
 }
 
@@ -167,8 +177,9 @@ fn opened(session_id: SessionId) -> SessionOpened {
     }
 }
 
+/// What the log says of a session that was sealed.
 #[expect(clippy::default_trait_access, reason = "the types of these fields have no public names")]
-fn sealed(session_id: SessionId) -> SessionSealed {
+pub(crate) fn sealed(session_id: SessionId) -> SessionSealed {
     SessionSealed {
         at: at(),
         chunk_count: 12,

@@ -20,7 +20,7 @@ const QUIET: f64 = 0.15;
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Ticks of `/proc/stat` in a second, the same on every Linux (`USER_HZ`).
-pub(crate) const TICKS: f64 = 100.0;
+const TICKS: f64 = 100.0;
 
 /// How long to put up with others.
 #[derive(Args, Clone, Copy, Default)]
@@ -120,6 +120,19 @@ fn busy_s() -> Result<f64> {
         .collect::<Result<_>>()?;
     let idle: f64 = ticks.iter().skip(3).take(2).sum();
     Ok((ticks.iter().sum::<f64>() - idle) / TICKS)
+}
+
+/// Seconds of processor time that another process used: in its own code, and in the kernel's on its behalf.
+pub(crate) fn processor_s(process: u32) -> Result<[f64; 2]> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name in parentheses may hold spaces; utime and stime are fields 14 and 15 of proc(5).
+    let (_, fields) = stat.rsplit_once(") ").context("no fields")?;
+    let mut fields = fields.split(' ').skip(11);
+    let mut seconds = || -> Result<f64> {
+        let ticks: f64 = fields.next().context("no time")?.parse()?;
+        Ok(ticks / TICKS)
+    };
+    Ok([seconds()?, seconds()?])
 }
 
 /// Seconds of processor time that this process used.

@@ -38,7 +38,15 @@ impl Client {
         Ok(session["session_id"].as_str().context("no session id")?.to_owned())
     }
 
-    fn post(&self, path: &str, body: &Value, wanted: u16) -> Result<Value> {
+    /// Asks for a resource in JSON.
+    pub(crate) fn get(&self, path: &str) -> Result<Value> {
+        let (status, answer) = Connection::open(self)?.ask(path)?;
+        ensure!(status == 200, "{path}: {status}: {}", String::from_utf8_lossy(&answer));
+        Ok(serde_json::from_slice(&answer)?)
+    }
+
+    /// Sends JSON; gives what is answered with the status that is wanted.
+    pub(crate) fn post(&self, path: &str, body: &Value, wanted: u16) -> Result<Value> {
         let mut connection = Connection::open(self)?;
         let body = body.to_string();
         let head = self.head(
@@ -78,9 +86,13 @@ impl<'a> Connection<'a> {
 
     /// Asks for a resource; gives the status.
     pub(crate) fn get(&mut self, path: &str) -> Result<u16> {
+        Ok(self.ask(path)?.0)
+    }
+
+    fn ask(&mut self, path: &str) -> Result<(u16, Vec<u8>)> {
         let head = self.client.head("GET", path, "");
         self.stream.get_mut().write_all(head.as_bytes())?;
-        Ok(self.answer()?.0)
+        self.answer()
     }
 
     /// Begins an upload of `bytes` and sends only `first` of it.

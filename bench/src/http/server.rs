@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use crate::quiet::TICKS;
+use crate::quiet;
 
 /// A wallet in a file.
 pub(crate) struct Wallet {
@@ -56,6 +56,16 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a node and waits until it is ready; gives the seconds that took.
     pub(crate) fn start(node: &Path, data: &Path, wallet: &Wallet) -> Result<(Self, f64)> {
+        Self::start_with(node, data, wallet, &[])
+    }
+
+    /// The same with more settings, as environment.
+    pub(crate) fn start_with(
+        node: &Path,
+        data: &Path,
+        wallet: &Wallet,
+        settings: &[(&str, String)],
+    ) -> Result<(Self, f64)> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let log = File::create(data.with_extension("log"))?;
         let start = Instant::now();
@@ -69,6 +79,7 @@ impl Server {
             .env("LUCID_SIGN_INS_PER_MINUTE", "1000000")
             .env("LUCID_OPEN_SESSIONS_MAX", "100000")
             .env("LUCID_CONNECTIONS_PER_ADDRESS_MAX", "100000")
+            .envs(settings.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -107,15 +118,7 @@ impl Server {
 
     /// Seconds of processor time so far: in its own code, and in the kernel's on its behalf.
     pub(crate) fn processor_s(&self) -> Result<[f64; 2]> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name in parentheses may hold spaces; utime and stime are fields 14 and 15 of proc(5).
-        let (_, fields) = stat.rsplit_once(") ").context("no fields")?;
-        let mut fields = fields.split(' ').skip(11);
-        let mut seconds = || -> Result<f64> {
-            let ticks: f64 = fields.next().context("no time")?.parse()?;
-            Ok(ticks / TICKS)
-        };
-        Ok([seconds()?, seconds()?])
+        quiet::processor_s(self.child.id())
     }
 
     fn status_bytes(&self, field: &str) -> Result<u64> {

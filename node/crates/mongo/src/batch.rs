@@ -106,7 +106,7 @@ pub(crate) async fn send(link: &Link, of: Collection, work: &Work) -> Result<(),
 }
 
 async fn send_new(link: &Link, of: Collection, new: &[(Record, Session)]) -> Result<(), Fault> {
-    let records: Vec<Record> = new.iter().map(|(record, _)| record.clone()).collect();
+    let records: Vec<&Record> = new.iter().map(|(record, _)| record).collect();
     let there = link.insert(of, &records).await?;
     let again = there.into_iter().filter_map(|place| new.get(place));
     let merges = again.map(|(record, session)| session.update(record));

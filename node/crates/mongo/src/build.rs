@@ -110,20 +110,43 @@ impl Maker {
             unreadable: 0,
             work: Work::default(),
         };
-        for bytes in &entries {
-            let index = batch.next.entry;
-            if let Some((sealed, entry)) = sealed_at(bytes, index)? {
-                batch.oldest.get_or_insert(entry.at());
-                let at = EntryIndex(index);
-                if !self.session_chunks(at, &sealed, &mut batch, &mut room).await? {
-                    batch.is_full = true;
-                    break;
+        let sealed = move || {
+            let sealed = (from.entry..).zip(&entries).map(|(index, bytes)| sealed_at(bytes, index));
+            sealed.collect::<Result<Vec<_>, _>>()
+        };
+        let sealed = blocking(sealed).await??;
+        for some in sealed.chunks(MANIFESTS_AT_ONCE) {
+            // Asked for together, and waited for before anything else is: what is asked may have a turn that others
+            // wait for.
+            let there = self.have_manifests(some).await?;
+            for (sealed, has_manifest) in some.iter().zip(there) {
+                let index = batch.next.entry;
+                if let Some(sealed) = sealed {
+                    batch.oldest.get_or_insert(sealed.at);
+                    let at = EntryIndex(index);
+                    if !has_manifest {
+                        batch.unreadable += 1;
+                    } else if !self.session_chunks(at, sealed, &mut batch, &mut room).await? {
+                        batch.is_full = true;
+                        return Ok(batch);
+                    }
                 }
+                batch.next = Cursor { entry: index + 1, chunk: 0 };
             }
-            batch.next = Cursor { entry: index + 1, chunk: 0 };
         }
         batch.is_full |= batch.next.entry < size;
         Ok(batch)
+    }
+
+    /// Of each session that is sealed, whether its manifest is there; which is then at hand for whoever asks for its
+    /// chunks.
+    async fn have_manifests(&self, sealed: &[Option<SessionSealed>]) -> Result<Vec<bool>, Fault> {
+        let ids: Vec<_> = sealed.iter().map(|it| it.as_ref().map(|it| it.session_id)).collect();
+        let has = |session: Option<SessionId>| async move {
+            let Some(session) = session else { return Ok(false) };
+            Ok::<_, Fault>(self.source.manifest(session).await?.is_some())
+        };
+        stream::iter(ids).map(has).buffered(MANIFESTS_AT_ONCE).try_collect().await
     }
 
     /// Adds a session's chunks from `batch.next` on. `false` where it ended because the batch is full.
@@ -135,10 +158,6 @@ impl Maker {
         room: &mut Room,
     ) -> Result<bool, Fault> {
         let session = sealed.session_id;
-        if self.source.manifest(session).await?.is_none() {
-            batch.unreadable += 1;
-            return Ok(true);
-        }
         while batch.next.chunk < sealed.chunk_count {
             let from = ChunkIndex(batch.next.chunk);
             let chunks = self.source.chunks(session, from, room.left()).await?;
@@ -207,13 +226,12 @@ pub(crate) fn anchor_at(bytes: &[u8], index: u64) -> Result<Option<Anchor>, Faul
     Anchor::parse(bytes, index).map(Some).map_err(|text| Fault::new(FaultKind::Damaged, text))
 }
 
-pub(crate) fn sealed_at(bytes: &[u8], index: u64) -> Result<Option<(SessionSealed, Entry)>, Fault> {
+fn sealed_at(bytes: &[u8], index: u64) -> Result<Option<SessionSealed>, Fault> {
     if !may_be(bytes, SessionSealed::KIND) {
         return Ok(None);
     }
-    let entry = parsed(bytes, index)?;
-    Ok(match &entry {
-        Entry::SessionSealed(sealed) => Some((sealed.clone(), entry)),
+    Ok(match parsed(bytes, index)? {
+        Entry::SessionSealed(sealed) => Some(sealed),
         _ => None,
     })
 }

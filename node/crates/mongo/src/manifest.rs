@@ -15,25 +15,26 @@ pub type ManifestHead = Manifest<()>;
 /// The manifest without its list.
 #[must_use]
 pub fn head_of(manifest: &Manifest) -> ManifestHead {
-    with_list(manifest.clone(), ())
+    with_list(manifest, ())
 }
 
-fn with_list<A, B>(of: Manifest<A>, chunks: B) -> Manifest<B> {
+/// The same with another list: the one that it has is not copied.
+fn with_list<A, B>(of: &Manifest<A>, chunks: B) -> Manifest<B> {
     Manifest {
         chunk_count: of.chunk_count,
         chunks,
         complete: of.complete,
         created_at: of.created_at,
-        media_type: of.media_type,
+        media_type: of.media_type.clone(),
         merkle_root: of.merkle_root,
         node_id: of.node_id,
-        owner: of.owner,
+        owner: of.owner.clone(),
         plain_bytes: of.plain_bytes,
         policy_hash: of.policy_hash,
         sealed_at: of.sealed_at,
         segment_bytes: of.segment_bytes,
         session_id: of.session_id,
-        software: of.software,
+        software: of.software.clone(),
         stored_bytes: of.stored_bytes,
         suite: of.suite,
         version: of.version,
@@ -68,7 +69,7 @@ pub(crate) struct Frame {
 /// The bytes around the list. `chunks` is the second field in the order of names, after `chunk_count`, so the
 /// first empty list is the one to be filled.
 pub(crate) fn frame(head: ManifestHead) -> Option<Frame> {
-    let empty = json::to_canonical(&with_list(head, Vec::<ManifestChunk>::new()));
+    let empty = json::to_canonical(&with_list(&head, Vec::<ManifestChunk>::new()));
     let opened = br#""chunks":["#;
     let place = empty.windows(opened.len()).position(|part| part == opened)? + opened.len();
     let after = empty.get(place..)?.to_vec();

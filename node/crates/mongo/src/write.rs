@@ -179,7 +179,7 @@ impl Link {
     pub(crate) async fn insert(
         &self,
         of: Collection,
-        records: &[Record],
+        records: &[&Record],
     ) -> Result<Vec<usize>, Fault> {
         if records.is_empty() {
             return Ok(Vec::new());
@@ -286,7 +286,8 @@ impl Link {
 
     /// Puts documents that never change: inserts them, and replaces those that are there and differ.
     pub(crate) async fn put_whole(&self, of: Collection, records: &[Record]) -> Result<(), Fault> {
-        let there = self.insert(of, records).await?;
+        let all: Vec<&Record> = records.iter().collect();
+        let there = self.insert(of, &all).await?;
         if there.is_empty() {
             return Ok(());
         }

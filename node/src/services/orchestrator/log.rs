@@ -8,7 +8,11 @@ use lucid_api::{
         Answer, ConsistencyProof, ENTRIES_MAX, InclusionProof, LogEntry, LogHead, TransparencyLog,
     },
 };
-use lucid_core::{EntryIndex, merkle::TilePath, note::NoteSignature};
+use lucid_core::{
+    EntryIndex,
+    merkle::{TILE_WIDTH, TilePath},
+    note::NoteSignature,
+};
 use lucid_store::{LogReader, StoreError};
 
 use super::{Orchestrator, Parts};
@@ -34,19 +38,26 @@ impl Parts {
         })
     }
 
-    /// A page of entries. The log is looked at for one at a time, so that nobody waits for a page.
+    /// A page of entries. The log is looked at for one bundle at a time, which is what it reads of the disk for a
+    /// single entry too; so nobody waits for a page.
     fn entries(&self, from: EntryIndex, limit: u32) -> Answer<Vec<LogEntry>> {
         let size = self.read(|log| Ok(log.size()))?;
         let end = from.0.saturating_add(limit.min(ENTRIES_MAX).into()).min(size);
-        let (mut page, mut bytes) = (Vec::new(), 0);
-        for index in from.0..end {
-            let entry = self.read(|log| Ok(log.entry(EntryIndex(index))?))?;
-            bytes += entry.len();
-            if bytes > PAGE_BYTES_MAX && !page.is_empty() {
-                break;
+        let (mut page, mut bytes, mut next) = (Vec::new(), 0, from.0);
+        while next < end {
+            let bundle_end = (next / TILE_WIDTH + 1).saturating_mul(TILE_WIDTH).min(end);
+            let range = EntryIndex(next)..EntryIndex(bundle_end);
+            let entries =
+                self.read(|log| Ok(log.entries(range)?.collect::<Result<Vec<_>, _>>()?))?;
+            for (index, entry) in (next..).zip(entries) {
+                bytes += entry.len();
+                if bytes > PAGE_BYTES_MAX && !page.is_empty() {
+                    return Ok(page);
+                }
+                let entry = String::from_utf8(entry).map_err(|error| problem::internal(&error))?;
+                page.push(LogEntry { index, entry });
             }
-            let entry = String::from_utf8(entry).map_err(|error| problem::internal(&error))?;
-            page.push(LogEntry { index, entry });
+            next = bundle_end;
         }
         Ok(page)
     }

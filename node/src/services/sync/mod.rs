@@ -4,8 +4,9 @@
 //! (`ports::LoggedSource`) and its cursors (`ports::CursorFile`) over the node's ports and folder.
 //!
 //! Owns on disk: `sync/cursors`. Nothing waits for any of it: with MongoDB down all else works, and the lag is
-//! measured.
+//! measured. It runs on threads of the lowest priority (`aside`).
 
+mod aside;
 mod ports;
 
 use std::{path::Path, sync::Arc};
@@ -47,21 +48,26 @@ impl LocalSync {
         Self { log, sessions, cursors, pool, options, sync: OnceCell::new() }
     }
 
-    /// Sends what the log has and will have, until `stop`.
+    /// Sends what the log has and will have, until `stop`, on threads that take what others leave.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let sync = stop.run_until_cancelled(async {
-            loop {
-                match self.sync().await {
-                    Ok(sync) => break sync,
-                    Err(why) => tracing::debug!(why, "the log does not say yet whose it is"),
-                }
+        let is_open = stop.run_until_cancelled(async {
+            // On the node's own threads: it is they that read the log from then on.
+            while let Err(why) = self.sync().await {
+                tracing::debug!(why, "the log does not say yet whose it is");
                 tokio::time::sleep(ASK_EVERY).await;
             }
         });
-        if let Some(sync) = sync.await {
-            sync.run(&stop).await;
+        if is_open.await.is_none() {
+            return;
         }
-        self.close().await;
+        aside::run(async move {
+            if let Some(sync) = self.sync.get() {
+                sync.run(&stop).await;
+            }
+            // The driver's tasks are on these threads.
+            self.close().await;
+        })
+        .await;
     }
 
     /// How far it is; nothing before the log has said whose it is.

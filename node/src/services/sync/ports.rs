@@ -1,11 +1,15 @@
 //! The log, the manifests and the cursors of the sync, over the node's ports and its folder.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    path::Path,
+    sync::{Arc, Mutex as StdMutex, MutexGuard, PoisonError},
+};
 
 use async_trait::async_trait;
 use lucid_api::{
     Code, Problem,
-    ports::{ENTRIES_MAX, Sessions, TransparencyLog},
+    ports::{ENTRIES_MAX, LogHead, Sessions, TransparencyLog},
 };
 use lucid_core::{
     ChunkIndex, EntryIndex, Hash, SessionId,
@@ -17,7 +21,7 @@ use lucid_mongo::{
 };
 use lucid_store::{Disk, SmallFile};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
+use tokio::{runtime::Handle, sync::Mutex};
 
 use crate::services::{cpu::Pool, problem::of_store};
 
@@ -34,29 +38,30 @@ pub(super) struct LoggedSource {
     log: Arc<dyn TransparencyLog>,
     sessions: Arc<dyn Sessions>,
     pool: Pool,
-    /// The manifest that was read last: its chunks are asked for page by page.
-    last: Mutex<Option<(SessionId, Arc<Manifest>)>>,
+    /// Where the log and the manifests are read: whoever reads them has a turn, or a lock, that others wait for.
+    home: Handle,
+    manifests: StdMutex<Manifests>,
 }
 
 impl LoggedSource {
+    /// Reads on the runtime that this is called on.
     pub(super) fn new(
         identity: Identity,
         log: Arc<dyn TransparencyLog>,
         sessions: Arc<dyn Sessions>,
         pool: Pool,
     ) -> Self {
-        Self { identity, log, sessions, pool, last: Mutex::default() }
+        let (home, manifests) = (Handle::current(), StdMutex::default());
+        Self { identity, log, sessions, pool, home, manifests }
     }
 
     /// A session's manifest; nothing where it is lost or damaged.
     async fn read(&self, session: SessionId) -> Result<Option<Arc<Manifest>>, PortError> {
-        let mut last = self.last.lock().await;
-        if let Some((known, manifest)) = &*last
-            && *known == session
-        {
-            return Ok(Some(Arc::clone(manifest)));
+        if let Some(manifest) = self.manifests().get(session) {
+            return Ok(Some(manifest));
         }
-        let bytes = match self.sessions.manifest(session).await {
+        let sessions = Arc::clone(&self.sessions);
+        let bytes = match self.at_home(async move { sessions.manifest(session).await }).await? {
             Ok(bytes) => bytes,
             Err(problem) if matches!(problem.code, Code::Damaged | Code::NotFound | Code::Gone) => {
                 return Ok(None);
@@ -66,8 +71,59 @@ impl LoggedSource {
         let parse = move || Ok(Manifest::parse(&bytes).ok());
         let Some(manifest) = self.pool.run(parse).await.map_err(port)? else { return Ok(None) };
         let manifest = Arc::new(manifest);
-        *last = Some((session, Arc::clone(&manifest)));
+        self.manifests().put(session, Arc::clone(&manifest));
         Ok(Some(manifest))
+    }
+
+    async fn log_head(&self) -> Result<LogHead, PortError> {
+        let log = Arc::clone(&self.log);
+        self.at_home(async move { log.head().await }).await?.map_err(port)
+    }
+
+    async fn at_home<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, PortError> {
+        self.home.spawn(work).await.map_err(|error| PortError(format!("the log: {error}")))
+    }
+
+    fn manifests(&self) -> MutexGuard<'_, Manifests> {
+        // Each change leaves a list of manifests, whatever a panic leaves out.
+        self.manifests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The manifests that were read last: two collections ask for each, and for its chunks page by page.
+#[derive(Default)]
+struct Manifests {
+    kept: HashMap<SessionId, Arc<Manifest>>,
+    /// The oldest first.
+    order: VecDeque<SessionId>,
+    chunks: usize,
+}
+
+impl Manifests {
+    /// As many as one batch has, and what another asks for ahead.
+    const COUNT_MAX: usize = 1 << 10;
+    /// Chunks of all of them together, some MiB; a longer one is alone.
+    const CHUNKS_MAX: usize = 1 << 16;
+
+    fn get(&self, session: SessionId) -> Option<Arc<Manifest>> {
+        self.kept.get(&session).map(Arc::clone)
+    }
+
+    fn put(&mut self, session: SessionId, manifest: Arc<Manifest>) {
+        let chunks = manifest.chunks.len();
+        if self.kept.insert(session, manifest).is_some() {
+            return;
+        }
+        self.order.push_back(session);
+        self.chunks += chunks;
+        let is_full = |it: &Self| it.order.len() > Self::COUNT_MAX || it.chunks > Self::CHUNKS_MAX;
+        while self.order.len() > 1 && is_full(self) {
+            let oldest = self.order.pop_front().and_then(|oldest| self.kept.remove(&oldest));
+            self.chunks -= oldest.map_or(0, |oldest| oldest.chunks.len());
+        }
     }
 }
 
@@ -78,26 +134,31 @@ impl Source for LoggedSource {
     }
 
     async fn head(&self) -> Result<TreeHead, PortError> {
-        let head = self.log.head().await.map_err(port)?;
+        let head = self.log_head().await?;
         Ok(TreeHead { size: head.size, root: head.root })
     }
 
     async fn root_at(&self, size: u64) -> Result<Hash, PortError> {
-        let head = self.log.head().await.map_err(port)?;
+        let head = self.log_head().await?;
         match size {
             0 => Ok(lucid_core::merkle::root(&[])),
             at if at == head.size => Ok(head.root),
-            at => Ok(self.log.consistency(at, head.size).await.map_err(port)?.from_root),
+            at => {
+                let log = Arc::clone(&self.log);
+                let proof = self.at_home(async move { log.consistency(at, head.size).await });
+                Ok(proof.await?.map_err(port)?.from_root)
+            }
         }
     }
 
     async fn checkpoint(&self) -> Result<String, PortError> {
-        Ok(self.log.head().await.map_err(port)?.checkpoint)
+        Ok(self.log_head().await?.checkpoint)
     }
 
     async fn entries(&self, from: EntryIndex, page: Page) -> Result<Vec<Vec<u8>>, PortError> {
-        let entries =
-            self.log.entries(from, page.count_max.min(ENTRIES_MAX)).await.map_err(port)?;
+        let (log, count) = (Arc::clone(&self.log), page.count_max.min(ENTRIES_MAX));
+        let entries = self.at_home(async move { log.entries(from, count).await });
+        let entries = entries.await?.map_err(port)?;
         let (mut bytes, mut taken) = (0, Vec::with_capacity(entries.len()));
         for entry in entries {
             bytes += entry.entry.len();

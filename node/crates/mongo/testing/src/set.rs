@@ -158,6 +158,16 @@ impl ReplicaSet {
         command(server, down).await.map(drop)
     }
 
+    /// Drops a database, which need not be there.
+    ///
+    /// # Errors
+    /// [`TestingError`].
+    pub async fn drop_database(&self, name: &str) -> Result<(), TestingError> {
+        let primary = self.primary().await?;
+        let server = self.servers.get(primary).ok_or_else(|| TestingError("no primary".into()))?;
+        command_on(name, server, doc! { "dropDatabase": 1 }).await.map(drop)
+    }
+
     /// Makes a user, as the first one, which the server takes from loopback without a password.
     ///
     /// # Errors
@@ -172,13 +182,21 @@ impl ReplicaSet {
 
 /// Runs a command on `admin` of one server.
 async fn command(server: &Server, command: Document) -> Result<Document, TestingError> {
+    command_on("admin", server, command).await
+}
+
+async fn command_on(
+    database: &str,
+    server: &Server,
+    command: Document,
+) -> Result<Document, TestingError> {
     let url = format!(
         "mongodb://{}/?directConnection=true&serverSelectionTimeoutMS=2000",
         server.address()
     );
     let name = command.keys().next().cloned().unwrap_or_default();
     let client = Client::with_uri_str(url).await.map_err(|e| TestingError::of(&name, e))?;
-    let answered = client.database("admin").run_command(command).await;
+    let answered = client.database(database).run_command(command).await;
     client.shutdown().immediate(true).await;
     let answer = answered.map_err(|e| TestingError::of(&name, e))?;
     match answer.get("ok") {
