@@ -362,7 +362,7 @@ mod tests {
             assert!(stream.read(&mut asked).await.unwrap() > 0);
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
             // Until whoever asked has had enough.
-            while stream.write_all(&[b' '; 1 << 16]).await.is_ok() {}
+            while stream.write_all(&[b' '; 4096]).await.is_ok() {}
         });
         let asked = client(&url).unwrap().ask::<()>(Method::GET, "/", None, None).await;
         let error = asked.unwrap_err();

@@ -116,7 +116,7 @@ fn clients_come_and_go_and_nobody_is_let_in_by_accident() {
 
     let (phone, desk) = (client("phone", 1).name, client("desk", 2).name);
     let without = |names: &[ClientName], all| both.without_clients(&gateway, names, all);
-    assert_eq!(names(&without(&[phone.clone()], false).unwrap()), ["desk"]);
+    assert_eq!(names(&without(std::slice::from_ref(&phone), false).unwrap()), ["desk"]);
     let unknown = without(&["none".parse().unwrap()], true).unwrap_err();
     assert!(matches!(unknown, TunnelError::NoClient { .. }), "{unknown}");
     let last = without(&[phone.clone(), desk.clone()], false).unwrap_err();
