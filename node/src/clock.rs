@@ -5,8 +5,10 @@
 //! so, and by how much it was off, is then said ([`Clock`]), so that whoever reads the dates can put them right.
 
 use std::{
-    process::{Command, Stdio},
-    time::Duration,
+    io::Read,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 use lucid_core::Timestamp;
@@ -19,6 +21,11 @@ const BUILT_AFTER: &str = match option_env!("SOURCE_DATE_EPOCH") {
     Some(seconds) => seconds,
     None => "1793491200",
 };
+/// Who keeps the clock is asked for so long. systemd answers within milliseconds, or starts the service that knows.
+const ANSWER_TIME: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// The answer is a word.
+const ANSWER_BYTES_MAX: u64 = 64;
 /// Less is how clocks are kept right.
 const STEP_MIN: Duration = Duration::from_secs(2);
 /// Who was kept from looking at both clocks for longer has not looked at them at once, and might take that for a step.
@@ -27,16 +34,53 @@ const READING_MAX: Duration = Duration::from_millis(500);
 const TELL_EVERY: Duration = Duration::from_mins(1);
 
 /// Whether something keeps the clock right, where systemd knows. Asks another program, so it may take a moment.
-pub(crate) fn clock_is_kept() -> Option<bool> {
-    let arguments = ["show", "--property=NTPSynchronized", "--value"];
-    let output = Command::new("timedatectl").args(arguments).stdin(Stdio::null()).output();
-    let output = output.ok().filter(|output| output.status.success())?;
-    match output.stdout.trim_ascii() {
+///
+/// # Errors
+/// Where that program gives no answer: it is ended then.
+pub(crate) fn clock_is_kept() -> Result<Option<bool>, NoAnswer> {
+    kept_by(Command::new("timedatectl"), ANSWER_TIME)
+}
+
+fn kept_by(mut command: Command, time: Duration) -> Result<Option<bool>, NoAnswer> {
+    command.args(["show", "--property=NTPSynchronized", "--value"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let Ok(mut asked) = command.spawn() else { return Ok(None) };
+    let until = Instant::now() + time;
+    let status = loop {
+        match asked.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < until => thread::sleep(LOOK_EVERY),
+            // What cannot be waited for is not known either.
+            Ok(None) | Err(_) => {
+                end(&mut asked);
+                return Err(NoAnswer(time));
+            }
+        }
+    };
+    let mut said = Vec::new();
+    let read =
+        asked.stdout.take().map(|stdout| stdout.take(ANSWER_BYTES_MAX).read_to_end(&mut said));
+    if !status.success() || !matches!(read, Some(Ok(_))) {
+        return Ok(None);
+    }
+    Ok(match said.trim_ascii() {
         b"yes" => Some(true),
         b"no" => Some(false),
         _ => None,
-    }
+    })
 }
+
+/// Ends a program that gives no answer.
+fn end(asked: &mut Child) {
+    // One that has ended meanwhile is no error, and one that cannot be ended is nothing that could be mended here.
+    let _ = asked.kill();
+    let _ = asked.wait();
+}
+
+/// That nobody said whether the clock is kept right.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("timedatectl gave no answer within {} s", .0.as_secs())]
+pub(crate) struct NoAnswer(Duration);
 
 /// A time before which this program was not there.
 pub(crate) fn built_after() -> Timestamp {
@@ -122,6 +166,23 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn who_gives_no_answer_is_not_waited_for() {
+        let asked = |script: &str, time| {
+            let mut shell = Command::new("sh");
+            // What is asked of timedatectl comes after it, and is not looked at.
+            shell.args(["-c", script, "timedatectl"]);
+            kept_by(shell, time)
+        };
+        let long = SECOND * 60;
+        assert_eq!(asked("echo yes", long), Ok(Some(true)));
+        assert_eq!(asked("echo no", long), Ok(Some(false)));
+        assert_eq!(asked("echo n/a", long), Ok(None));
+        assert_eq!(asked("echo yes; exit 1", long), Ok(None));
+        assert_eq!(kept_by(Command::new("/nonexistent/timedatectl"), long), Ok(None));
+        assert_eq!(asked("exec sleep 1000", SECOND / 20), Err(NoAnswer(SECOND / 20)));
+    }
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_unix_millis(seconds * 1000)

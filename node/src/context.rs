@@ -121,16 +121,31 @@ impl Context {
     /// # Errors
     /// The store's.
     pub fn open_store(&self) -> Outcome<Store> {
-        let options = OpenOptions {
+        let (store, recovery) = Store::open(&self.config.data, self.open_options())?;
+        tell(&recovery);
+        Ok(store)
+    }
+
+    /// Opens the data folder for a command that only looks: one that was restored from a backup stays as it is.
+    ///
+    /// # Errors
+    /// The store's.
+    pub fn look_at_store(&self) -> Outcome<Store> {
+        let (store, recovery) = Store::look_at(&self.config.data, self.open_options())?;
+        tell(&recovery);
+        Ok(store)
+    }
+
+    /// How the data folder is opened.
+    #[must_use]
+    pub fn open_options(&self) -> OpenOptions {
+        OpenOptions {
             kek: self.config.master_key.clone(),
             at: now(),
             reserve_bytes: self.config.reserve_bytes,
             disk: Disk::default(),
             ciphers: self.ciphers(),
-        };
-        let (store, recovery) = Store::open(&self.config.data, options)?;
-        tell(&recovery);
-        Ok(store)
+        }
     }
 
     /// Opens the data folder, and makes it first where nothing is there, or where its making was cut

@@ -69,6 +69,7 @@ fn a_lost_folder_comes_back() {
     place.run(&["restore", &session, "-o", "again.bin"], 0);
     assert!(fs::read(place.path("again.bin")).unwrap() == content);
     place.run(&["ledger", "check"], 0);
+    looking_signs_nothing(&place, &session, &head);
 
     // The log goes on, and the backup is older than what is known now.
     place.ingest(b"since then");
@@ -81,7 +82,26 @@ fn a_lost_folder_comes_back() {
     fs::remove_dir_all(place.path("objects/chunks").join(&session)).unwrap();
     let lost = place.json(&["chunks", "import", &objects], 1);
     assert_eq!(lost["losses_count"], 3, "{lost}");
-    assert_eq!(lost["chunks_there"], 2, "what is here is not asked for: {lost}");
+    assert_eq!(lost["chunks_there"], 3, "what is here is not asked for: {lost}");
+}
+
+/// The node may live elsewhere: only what goes on with it goes on with its log.
+fn looking_signs_nothing(place: &Place, session: &str, head: &serde_json::Value) {
+    let (mark, log) = (place.data("restored"), || place.files("lucid-data/log"));
+    let before = log();
+    place.run(&["list"], 0);
+    place.run(&["show", session], 0);
+    place.run(&["verify", "--all"], 0);
+    place.run(&["prove", session, "-o", "looked.lucid-proof"], 0);
+    let doctor = place.run(&["doctor"], 0);
+    assert!(doctor.out.contains("nobody has gone on in it"), "{}", doctor.out);
+    assert!(mark.exists() && log() == before, "something was signed");
+    assert_eq!(place.json(&["ledger", "head"], 0)["checkpoint"], head["checkpoint"]);
+    place.ingest(b"gone on with");
+    assert!(!mark.exists());
+    let after = place.json(&["ledger", "head"], 0)["log_size"].as_u64().unwrap();
+    // That the folder was restored, and a session opened and sealed.
+    assert_eq!(after, head["log_size"].as_u64().unwrap() + 3);
 }
 
 #[test]
@@ -89,6 +109,14 @@ fn keys_are_asked_for_and_wrong_ones_named() {
     let (place, recipient) = with_identity();
     place.run(&["backup", "create", "node.age"], 64);
     place.run(&["backup", "create", "node.age", "--recipient", "age1nonsense"], 64);
+    shell(&place, "age-keygen -o other.key 2>&1");
+    let tried = ["backup", "create", "tried.age", "--recipient", &recipient, "--identity"];
+    let refused = place.run(&[&tried[..], &["other.key"]].concat(), 64);
+    assert!(refused.err.contains("none of the recipients") && !place.path("tried.age").exists());
+    let made = place.json(&[&tried[..], &["backup.key"]].concat(), 0);
+    assert_eq!((&made["recipients"][0], &made["tried"]), (&recipient.clone().into(), &true.into()));
+    let untried = place.run(&["backup", "create", "untried.age", "--recipient", &recipient], 0);
+    assert!(untried.out.contains(&recipient) && untried.out.contains("NOT"), "{}", untried.out);
     place.run(&["backup", "create", "lucid-data/node.age", "--recipient", &recipient], 64);
     place.write("pass", "short\n");
     place.run(&["backup", "create", "node.age", "--passphrase-file", "pass"], 64);

@@ -55,6 +55,17 @@ fn a_sound_node_has_nothing_failing() {
 }
 
 #[test]
+fn a_timedatectl_that_hangs_is_told_and_not_waited_for() {
+    let place = Place::with_node();
+    let hung = place.write("timedatectl", "#!/bin/sh\nexec sleep 1000\n");
+    fs::set_permissions(&hung, fs::Permissions::from_mode(0o700)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", place.path("").display());
+    let report = place.run_with(&["doctor", "--json"], &[("PATH", &path)], 0).json();
+    let (status, found, remedy) = line(&report, "clock source");
+    assert!(status == "warn" && found.contains("no answer") && !remedy.is_empty(), "{report}");
+}
+
+#[test]
 fn a_bench_measures_and_leaves_nothing() {
     let place = Place::with_node();
     let before = place.files("lucid-data");

@@ -165,3 +165,46 @@ fn a_pipe_in_the_place_of_a_file_holds_nobody_up() {
         assert_eq!(within(&place, &["verify", "--all"]).0, Some(0), "{name} is back");
     }
 }
+
+#[test]
+fn a_pipe_in_the_place_of_a_secrets_file_holds_nobody_up() {
+    let place = Place::new();
+    let pipe = place.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let pipe = pipe.to_str().unwrap();
+    for setting in [
+        "master_key_file",
+        "jwt_secret_file",
+        "service_secret_file",
+        "proxy_file",
+        "tor_password_file",
+        "tron_api_key_file",
+        "tron_private_key_file",
+        "mongo_url_file",
+    ] {
+        let toml = place.write("lucid.toml", format!("{setting} = \"{pipe}\"\n"));
+        let (code, text) = within(&place, &["config", "check", "--config", &toml]);
+        assert_eq!(code, Some(64), "{text}");
+        assert!(text.contains(setting) && text.contains("nobody writes"), "{text}");
+    }
+    let (code, text) = within(&place, &["config", "check", "--config", pipe]);
+    assert!(code == Some(64) && text.contains("nobody writes"), "{text}");
+    let tls =
+        format!("tls_certificate = \"{pipe}\"\ntls_key = \"{pipe}\"\nlisten = \"127.0.0.1:0\"\n");
+    let toml = place.write("lucid.toml", tls);
+    let (code, text) = within(&place, &["run", "--config", &toml]);
+    assert!(code == Some(64) && text.contains("no regular file"), "{text}");
+}
+
+#[test]
+fn a_secret_may_come_through_a_pipe() {
+    let place = Place::new();
+    let key = "ab".repeat(32);
+    let shell = format!("\"$0\" config show --master-key-file <(sleep 0.2; echo {key})");
+    let mut command = Command::new("bash");
+    command.args(["-c", &shell, env!("CARGO_BIN_EXE_lucid-node")]).current_dir(place.path(""));
+    let output = command.env_clear().output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(!String::from_utf8_lossy(&output.stdout).contains(&key));
+}

@@ -6,11 +6,12 @@ use std::{
     os::fd::AsFd,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 use clap::Args;
 use lucid_core::{MediaType, SessionId, counted};
-use lucid_pipeline::source::{FileSource, ReadSource, Source};
+use lucid_pipeline::source::{FileSource, Source};
 use lucid_store::Store;
 
 use super::session::{OpenSession, Recorded};
@@ -20,7 +21,7 @@ use crate::{
     output::notice,
     policy,
     progress::Unit,
-    source::{PollSource, TarSource},
+    source::{ChannelSource, PollSource, TarSource},
 };
 
 /// Arguments of `ingest`.
@@ -43,8 +44,9 @@ pub struct Ingest {
 /// The input, by what it is.
 enum Input {
     File(FileSource),
-    /// A file that says it is empty, as those of the kernel do: what it has is known when it was read.
-    Unmeasured(ReadSource<File>),
+    /// A file that says it is empty, as those of the kernel do: what it has is known when it was read, and some wait
+    /// for more without end.
+    Unmeasured(ChannelSource<File>),
     Folder(TarSource),
     Pipe(PollSource),
 }
@@ -56,10 +58,9 @@ impl Input {
     }
 
     fn open_waiting(path: &Path, context: &Context) -> io::Result<Self> {
+        let (flush_after, cancel) = (context.config.flush_after, Arc::clone(&context.cancel));
         if path.as_os_str() == "-" {
             let descriptor = io::stdin().as_fd().try_clone_to_owned()?;
-            let cancel = std::sync::Arc::clone(&context.cancel);
-            let flush_after = context.config.flush_after;
             return Ok(Self::Pipe(PollSource::new(descriptor, flush_after, cancel)));
         }
         let file = File::open(path)?;
@@ -68,14 +69,12 @@ impl Input {
             kind if kind.is_dir() => {
                 Ok(Self::Folder(TarSource::spawn(path, Some(&context.config.data))?))
             }
-            kind if kind.is_file() && metadata.len() == 0 => Ok(Self::Unmeasured(ReadSource(file))),
+            kind if kind.is_file() && metadata.len() == 0 => {
+                Ok(Self::Unmeasured(ChannelSource::spawn(file, flush_after, cancel)?))
+            }
             kind if kind.is_file() => Ok(Self::File(FileSource::new(file)?)),
             // A named pipe, a terminal, a device.
-            _ => {
-                let cancel = std::sync::Arc::clone(&context.cancel);
-                let flush_after = context.config.flush_after;
-                Ok(Self::Pipe(PollSource::new(file.into(), flush_after, cancel)))
-            }
+            _ => Ok(Self::Pipe(PollSource::new(file.into(), flush_after, cancel))),
         }
     }
 

@@ -132,7 +132,7 @@ impl List {
             anchored: state.and_then(|(_, anchored)| anchored),
             order: if self.newest { Order::NewestFirst } else { Order::OldestFirst },
         };
-        let store = context.open_store()?;
+        let store = context.look_at_store()?;
         // One more than asked for tells whether any follow.
         let rows = self.rows(&store, &filter, self.limit.saturating_add(1))?;
         let more = rows.len() > self.limit;

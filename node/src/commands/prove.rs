@@ -125,7 +125,7 @@ impl Prove {
     /// # Errors
     /// Where the session is not sealed, or what it should prove does not hold.
     pub fn run(self, context: &Context) -> Outcome<ExitCode> {
-        let store = context.open_store()?;
+        let store = context.look_at_store()?;
         let session = self.session.session;
         let row = store.session(session)?;
         let Some(sealed) = row.sealed else {

@@ -1,6 +1,6 @@
 //! `record`: runs a command in a terminal and records it as an asciicast session.
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Args;
 use lucid_core::MediaType;
@@ -55,7 +55,8 @@ impl Record {
                 return Err(record_failure(error));
             }
         };
-        let mut source = ChannelSource::spawn(recording, context.config.flush_after)?;
+        let (flush_after, cancel) = (context.config.flush_after, Arc::clone(&context.cancel));
+        let mut source = ChannelSource::spawn(recording, flush_after, cancel)?;
         // The terminal belongs to the command: only programs are told of progress meanwhile.
         let mode = if context.progress == Mode::Json { Mode::Json } else { Mode::None };
         let progress = Progress::new(mode, "acknowledged", Unit::Bytes, None);

@@ -161,6 +161,7 @@ pub fn of_client(error: &ClientError) -> Failure {
         ClientError::NoAnswer { .. }
         | ClientError::Untrusted { .. }
         | ClientError::Nonsense { .. }
+        | ClientError::TooLong { .. }
         | ClientError::Refused { .. } => Failure::io(message),
     }
 }

@@ -101,7 +101,7 @@ impl Restore {
     pub fn run(self, context: &Context) -> Outcome<ExitCode> {
         let started = Instant::now();
         context.catch_signals()?;
-        let store = context.open_store()?;
+        let store = context.look_at_store()?;
         let session = self.session.session;
         let manifest = store.manifest(session)?.manifest;
         if store.session(session)?.state() == State::Erased {

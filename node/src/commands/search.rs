@@ -71,7 +71,7 @@ impl Search {
                 "--after is no match of this search: give it what next was",
             ));
         }
-        let store = context.open_store()?;
+        let store = context.look_at_store()?;
         let size = store.figures().log_entries;
         let runtime = runtime()?;
         let found = runtime.block_on(async {

@@ -94,7 +94,7 @@ impl Show {
     /// # Errors
     /// Where there is none; the store's.
     pub fn run(&self, context: &Context) -> Outcome<ExitCode> {
-        let store = context.open_store()?;
+        let store = context.look_at_store()?;
         let shown = look(&store, self.session.session)?;
         let sound = shown.problems.is_empty();
         context.output.print(&shown, text)?;

@@ -1,13 +1,16 @@
 //! `support-bundle`: what helps whoever helps, in one file without a secret.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, ValueHint};
 use lucid_archive::support::{self, BundleOptions, Part, Secrets};
 use lucid_core::counted;
-use lucid_store::Disk;
+use lucid_store::{Disk, given_file};
 use serde::Serialize;
-use zeroize::Zeroizing;
 
 use super::{
     config, doctor,
@@ -23,7 +26,7 @@ use crate::{
 /// Bytes of a log's end that are taken.
 const LOG_BYTES_MAX: u64 = 16 << 20;
 /// Bytes of a file with a secret.
-const SECRET_BYTES_MAX: u64 = 64 << 10;
+const SECRET_BYTES_MAX: usize = 64 << 10;
 
 /// Arguments of `support-bundle`.
 #[derive(Args, Debug)]
@@ -139,11 +142,11 @@ fn secrets(context: &Context) -> Outcome<Secrets> {
     for setting in config.settings.iter().filter(|setting| is_file(setting.name)) {
         let Some(path) = &setting.value else { continue };
         let wrong = |why: String| Failure::io(format!("{path}, of {}: {why}", setting.name));
-        let length = fs::metadata(path).map_err(|error| wrong(error.to_string()))?.len();
-        if length > SECRET_BYTES_MAX {
+        let bytes = given_file::read(Path::new(path), SECRET_BYTES_MAX + 1)
+            .map_err(|error| wrong(error.to_string()))?;
+        if bytes.len() > SECRET_BYTES_MAX {
             return Err(wrong("it is too long for a secret, and cannot be looked for".to_owned()));
         }
-        let bytes = Zeroizing::new(fs::read(path).map_err(|error| wrong(error.to_string()))?);
         match std::str::from_utf8(&bytes) {
             Ok(text) => look_for(&mut secrets, setting.name, text.trim()),
             Err(_) => secrets.key(format!("the file of {}", setting.name), &bytes),

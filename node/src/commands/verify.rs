@@ -83,7 +83,7 @@ impl Verify {
         if let Ok(session) = target.parse::<SessionId>() {
             self.only_for_files()?;
             context.catch_signals()?;
-            let store = context.open_store()?;
+            let store = context.look_at_store()?;
             let report = self.session(context, &store, session)?;
             context.output.print(&report, verify_session::Report::text)?;
             return Ok(code(report.verified));
@@ -131,7 +131,7 @@ impl Verify {
         self.only_for_files()?;
         context.catch_signals()?;
         let started = Instant::now();
-        let store = context.open_store()?;
+        let store = context.look_at_store()?;
         let mut sessions = Vec::new();
         let mut after = None;
         loop {

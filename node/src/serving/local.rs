@@ -22,6 +22,7 @@ use super::{
     late::Late,
     outside::{anchors, sync, witnesses},
     readiness::LocalReadiness,
+    tor::Onions,
 };
 use crate::{
     config::{Config, ServiceName},
@@ -43,7 +44,6 @@ use crate::{
         merkle_builder::LocalMerkleBuilder,
         orchestrator::{Orchestrator, OrchestratorOptions},
         sessions_data::LocalSessionsData,
-        tor::LocalTor,
         vm::{LocalVm, VmOptions},
     },
 };
@@ -73,7 +73,7 @@ pub(super) struct Local {
     governance: Option<Arc<LocalGovernance>>,
     public_log: bool,
     /// Onion services, where the node looks after any.
-    pub(super) tor: Option<Arc<LocalTor>>,
+    pub(super) tor: Onions,
     /// Whether they are the one way in.
     onion_only: bool,
     /// What the board measures, where somebody attends to it.
@@ -134,7 +134,7 @@ impl Local {
             governance,
             sessions_data,
             public_log: config.services.public_log,
-            tor: None,
+            tor: Onions::default(),
             onion_only: config.tor.onion_only,
             board: Figures::default(),
             store,

@@ -9,15 +9,10 @@ use lucid_api::{
 };
 use lucid_store::{DataFolder, Figures, FolderVault, Store, StoreError, Vault as _};
 
-use super::board::Figures as BoardFigures;
+use super::{board::Figures as BoardFigures, tor::Onions};
 use crate::services::{
-    anchors::LocalAnchors,
-    chunker::LocalChunker,
-    cpu::Pool,
-    governance::LocalGovernance,
-    sessions_data::LocalSessionsData,
-    tor::{LocalTor, Vital},
-    vm::LocalVm,
+    anchors::LocalAnchors, chunker::LocalChunker, cpu::Pool, governance::LocalGovernance,
+    sessions_data::LocalSessionsData, tor::Vital, vm::LocalVm,
 };
 
 /// The check of the log, which a start repairs.
@@ -125,7 +120,7 @@ pub(super) struct LocalReadiness {
     pub(super) sessions_data: Arc<LocalSessionsData>,
     pub(super) governance: Option<Arc<LocalGovernance>>,
     pub(super) anchors: Arc<LocalAnchors>,
-    pub(super) tor: Option<Arc<LocalTor>>,
+    pub(super) tor: Onions,
     pub(super) onion_only: bool,
     pub(super) board: BoardFigures,
 }
@@ -140,7 +135,7 @@ impl Readiness for LocalReadiness {
         checks.push(index_check(&self.sessions_data));
         checks.extend(self.governance.as_deref().map(governance_check));
         let vital = if self.onion_only { Vital::Gateway } else { Vital::Nothing };
-        checks.extend(self.tor.as_deref().map(|tor| tor.check(vital)));
+        checks.extend(self.tor.check(vital));
         checks
     }
 
@@ -163,7 +158,7 @@ impl Readiness for LocalReadiness {
             chain_lag_seconds: lag.map(|(_, seconds)| seconds),
             open_proposals,
             board: self.board.get(),
-            tor: self.tor.as_deref().map(LocalTor::measured),
+            tor: self.tor.measured(),
             ..figures
         }
     }

@@ -10,7 +10,7 @@ use axum::Router;
 use ipnet::IpNet;
 use lucid_api::{
     health::{Check, Readiness},
-    metrics::Measured,
+    metrics::{Measured, TorMeasured},
 };
 use lucid_store::FolderKind;
 
@@ -20,8 +20,47 @@ use crate::{
     context::Context,
     failure::{Failure, Outcome},
     output::notice,
-    services::tor::{Desk, Gateway, LocalTor, SOCKET, Vital, wire::Kind},
+    services::tor::{Desk, Gateway, LocalTor, SOCKET, TOR, Vital, wire::Kind},
 };
+
+/// Without names and paths, which are in the log.
+const LOST: &str = "the onion services are not kept: the node's log says at its start what was in the way; mend that, and \
+                    restart the node";
+
+/// The onion services of a node.
+#[derive(Clone, Default)]
+pub(super) enum Onions {
+    /// None are wanted, and none are there.
+    #[default]
+    None,
+    /// They are looked after.
+    Kept(Arc<LocalTor>),
+    /// They are wanted or there, and cannot be looked after.
+    Lost,
+}
+
+impl Onions {
+    /// What is said of them in `/ready`, where anybody may read it; nothing where there is nothing to say.
+    pub(super) fn check(&self, vital: Vital) -> Option<Check> {
+        match self {
+            Self::None => None,
+            Self::Kept(tor) => Some(tor.check(vital)),
+            Self::Lost if vital == Vital::Nothing => {
+                Some(Check { detail: LOST.to_owned(), ..Check::ok(TOR) })
+            }
+            Self::Lost => Some(Check::failed(TOR, LOST)),
+        }
+    }
+
+    /// What is measured of them.
+    pub(super) fn measured(&self) -> Option<TorMeasured> {
+        match self {
+            Self::None => None,
+            Self::Kept(tor) => Some(tor.measured()),
+            Self::Lost => Some(TorMeasured::default()),
+        }
+    }
+}
 
 /// Looks after the onion services of the data folder, where any are wanted or there.
 ///
@@ -32,21 +71,21 @@ pub(super) async fn look_after(
     config: &Config,
     gateway: Gateway,
     running: &Running,
-) -> Outcome<Option<Arc<LocalTor>>> {
+) -> Outcome<Onions> {
     let (trusted_proxies, data) = (&config.services.trusted_proxies, config.data.as_path());
     let config = &config.tor;
     if !config.is_wanted() && !data.join("tunnels").join("list").exists() {
-        return Ok(None);
+        return Ok(Onions::None);
     }
     check_proxies(config, trusted_proxies)?;
     let target = config.onion_target.unwrap_or(gateway.target);
     let gateway = Gateway { target, ..gateway };
     match begin(config, data, Some(gateway), running).await {
-        Ok(tor) => Ok(Some(tor)),
+        Ok(tor) => Ok(Onions::Kept(tor)),
         Err(failure) if config.onion_only => Err(failure),
         Err(failure) => {
             notice(&format!("there are no onion services: {:#}", failure.error));
-            Ok(None)
+            Ok(Onions::Lost)
         }
     }
 }
@@ -77,8 +116,8 @@ async fn begin(
         .map_err(|error| Failure::io(format!("{}: {error}", data.join(SOCKET).display())))?;
     running.tasks.spawn(serving.run(stop.clone()));
     running.tasks.spawn(desk.serve(Arc::clone(&tor), stop.clone()));
-    let (led, is_wanted, stop) = (Arc::clone(&tor), config.onion, stop.clone());
-    running.tasks.spawn(async move { led.lead_to_gateway(is_wanted, stop).await });
+    let (led, stop) = (Arc::clone(&tor), stop.clone());
+    running.tasks.spawn(async move { led.lead_to_gateway(stop).await });
     Ok(tor)
 }
 
@@ -120,5 +159,20 @@ impl Readiness for ProxyReadiness {
 
     async fn measure(&self) -> Measured {
         Measured { tor: Some(self.tor.measured()), ..self.folder.measure().await }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_for_and_is_not_kept_is_said() {
+        assert!(Onions::None.check(Vital::Nothing).is_none() && Onions::None.measured().is_none());
+        let beside = Onions::Lost.check(Vital::Nothing).unwrap();
+        assert!(beside.ok && beside.detail.contains("not kept"), "{beside:?}");
+        assert!(!Onions::Lost.check(Vital::Gateway).unwrap().ok);
+        let measured = Onions::Lost.measured().unwrap();
+        assert!(!measured.ready && measured.services == 0, "{measured:?}");
     }
 }

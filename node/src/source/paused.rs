@@ -92,12 +92,14 @@ impl Source for PollSource {
 }
 
 /// A reader that can only block, read by a thread of its own. The channel between is bounded, so the
-/// reader is held back when sealing is slower.
+/// reader is held back when sealing is slower. Whoever drops this while it blocks leaves the thread to the
+/// process's end.
 pub struct ChannelSource<R> {
     blocks: Receiver<io::Result<Vec<u8>>>,
     block: Vec<u8>,
     used: usize,
     flush_after: Duration,
+    cancel: Arc<AtomicBool>,
     reader: JoinHandle<R>,
 }
 
@@ -108,15 +110,15 @@ const BLOCK_BYTES: usize = 32 << 10;
 const BLOCKS: usize = 16;
 
 impl<R: Read + Send + 'static> ChannelSource<R> {
-    /// Reads `reader`; what it gave becomes a chunk after `flush_after`.
+    /// Reads `reader`; what it gave becomes a chunk after `flush_after`, or as soon as `cancel` is set.
     ///
     /// # Errors
     /// Where no thread can be had.
-    pub fn spawn(reader: R, flush_after: Duration) -> io::Result<Self> {
+    pub fn spawn(reader: R, flush_after: Duration, cancel: Arc<AtomicBool>) -> io::Result<Self> {
         let (sender, blocks) = sync_channel(BLOCKS);
         let thread = std::thread::Builder::new().name("source".into());
         let reader = thread.spawn(move || read_blocks(reader, &sender))?;
-        Ok(Self { blocks, block: Vec::new(), used: 0, flush_after, reader })
+        Ok(Self { blocks, block: Vec::new(), used: 0, flush_after, cancel, reader })
     }
 
     /// The reader, when it has ended or nobody wants more from it.
@@ -154,6 +156,9 @@ impl<R: Read + Send + 'static> Source for ChannelSource<R> {
         let mut count = 0;
         while count < buffer.len() {
             if self.used == self.block.len() {
+                if self.cancel.load(Ordering::Acquire) {
+                    return Ok(Filled::Paused(count));
+                }
                 let Some(wait) = patience.wait(count) else { return Ok(Filled::Paused(count)) };
                 match self.blocks.recv_timeout(wait) {
                     Ok(block) => (self.block, self.used) = (block?, 0),
@@ -205,9 +210,27 @@ mod tests {
     }
 
     #[test]
+    fn a_reader_that_blocks_does_not_keep_from_stopping() {
+        let (reader, mut writer) = io::pipe().unwrap();
+        let cancel = Arc::new(AtomicBool::new(false));
+        let never = Duration::from_hours(1);
+        let mut source = ChannelSource::spawn(reader, never, Arc::clone(&cancel)).unwrap();
+        writer.write_all(b"abc").unwrap();
+        let stop = std::thread::spawn(move || {
+            std::thread::sleep(LOOK_UP * 2);
+            cancel.store(true, Ordering::Release);
+        });
+        let mut buffer = [0; 8];
+        assert_eq!(source.fill(&mut buffer).unwrap(), Filled::Paused(3));
+        assert_eq!(source.fill(&mut buffer).unwrap(), Filled::Paused(0));
+        stop.join().unwrap();
+    }
+
+    #[test]
     fn a_blocking_reader_gives_what_it_has_and_comes_back() {
         let (reader, mut writer) = io::pipe().unwrap();
-        let mut source = ChannelSource::spawn(reader, Duration::from_millis(20)).unwrap();
+        let cancel = Arc::default();
+        let mut source = ChannelSource::spawn(reader, Duration::from_millis(20), cancel).unwrap();
         writer.write_all(b"abc").unwrap();
         let mut buffer = [0; 8];
         let mut filled = source.fill(&mut buffer).unwrap();

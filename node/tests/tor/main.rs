@@ -156,6 +156,12 @@ fn others_are_made_and_ended(network: &Network, node: &Node) {
     assert!(line.starts_with(&head) && made["clients"][0]["auth_private"].is_null(), "{made}");
     let refused = node.run(&["tunnel", "verify", "private", "--socks", &socks, "--wait", "20"], 1);
     assert!(refused.contains("key"), "{refused}");
+    let added = node.json(&["tunnel", "client", "add", "private", "desk"], 0);
+    assert!(added["clients"][0]["auth_private"].as_str().unwrap().starts_with(&head), "{added}");
+    node.json(&["tunnel", "client", "remove", "private", "phone"], 0);
+    let listed = node.json(&["tunnel", "client", "list", "private"], 0);
+    assert_eq!(listed["clients"], serde_json::json!(["desk"]));
+    assert_eq!(node.published("private"), label, "the address stays");
     node.json(&["tunnel", "teardown", "private", "--yes"], 0);
 }
 
@@ -212,4 +218,77 @@ fn a_gateway_for_tor_alone_listens_to_nobody_else() {
     assert_eq!(refused.status.code(), Some(64), "{said}");
     assert!(said.contains("onion_only") && said.contains("127.0.0.1"), "{said}");
     assert!(!folder.path().join("data").exists(), "nothing is made");
+}
+
+/// What keeps the socket from being made is told where it is looked, not only when the node starts.
+#[test]
+fn services_that_are_not_kept_are_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let output = node::command(folder.path(), arguments).env("LUCID_ONION", "true").output();
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(&["init"]);
+    std::fs::create_dir(folder.path().join("data/tunnel.socket")).unwrap();
+    let port = lucid_tunnel_testing::free_port(std::net::Ipv4Addr::LOCALHOST);
+    let listen = format!("127.0.0.1:{port}");
+    let mut child = node::command(folder.path(), &["run", "--listen", &listen])
+        .env("LUCID_ONION", "true")
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let stopped = std::panic::catch_unwind(|| {
+        run(&["healthcheck", "--ready", "--wait", "60", "--listen", &listen]);
+        let status = run(&["status", "--listen", &listen]);
+        assert!(status.contains("onion services are not kept"), "{status}");
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    stopped.unwrap();
+}
+
+/// A key is shown once: where it cannot be, nothing is made that needs it, and one that is lost is made anew.
+#[test]
+fn keys_of_clients_are_not_lost() {
+    let node = node::Node::without_tor();
+    let create =
+        ["tunnel", "create", "private", "--to", "127.0.0.1:22", "--wait", "0", "--client", "phone"];
+    let services = || node.state()["services"].as_array().unwrap().len();
+    assert_eq!(services(), 1, "the gateway's");
+    for json in [&[][..], &["--json"]] {
+        let command = [&create[..], json].concat();
+        let said = node.run_into("/dev/full", &command, 74);
+        assert!(said.contains("was not made"), "{said}");
+        let said = node.run_into("/dev/null", &command, 64);
+        assert!(said.contains("--client-keys"), "{said}");
+        assert_eq!(services(), 1, "{said}");
+    }
+    let made = node.json(&create, 0);
+    let key = |made: &Value| made["clients"][0]["auth_private"].as_str().unwrap().to_owned();
+    let clients = || node.json(&["tunnel", "client", "list", "private"], 0)["clients"].clone();
+
+    let add = ["tunnel", "client", "add", "private"];
+    let again = node.run(&[&add[..], &["phone"]].concat(), 64);
+    assert!(again.contains("--replace"), "{again}");
+    let lost = node.run_into("/dev/full", &[&add[..], &["desk", "--json"]].concat(), 74);
+    assert!(lost.contains("as it was") && clients() == serde_json::json!(["phone"]), "{lost}");
+    let anew = node.json(&[&add[..], &["phone", "--replace"]].concat(), 0);
+    assert_ne!(key(&anew), key(&made));
+    let keys = node.file("");
+    let text =
+        node.run(&[&add[..], &["desk", "--client-keys", keys.to_str().unwrap()]].concat(), 0);
+    assert!(text.contains("desk.auth_private") && node.file("desk.auth_private").exists());
+
+    node.run(&["tunnel", "client", "remove", "private", "phone"], 0);
+    assert_eq!(clients(), serde_json::json!(["desk"]));
+    let last = node.run(&["tunnel", "client", "remove", "private", "desk"], 64);
+    assert!(last.contains("--open-to-all"), "{last}");
+    node.run(&["tunnel", "client", "remove", "private", "nobody"], 1);
+    node.run(&["tunnel", "client", "remove", "private", "desk", "--open-to-all"], 0);
+    assert_eq!(clients(), serde_json::json!([]));
+    let opened = node.run(&[&add[..], &["desk"]].concat(), 0);
+    assert!(opened.contains("nobody else"), "{opened}");
+    node.stop();
 }

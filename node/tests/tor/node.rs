@@ -45,18 +45,27 @@ impl Node {
         Self::spawned(&["serve", "tor-proxy"], tor, ("LUCID_ONION_TARGET", target))
     }
 
+    /// Starts a node where no tor is.
+    pub(crate) fn without_tor() -> Self {
+        let control = format!("127.0.0.1:{}", lucid_tunnel_testing::free_port(Ipv4Addr::LOCALHOST));
+        Self::with_settings(&["run"], vec![("LUCID_TOR_CONTROL", control)])
+    }
+
     fn spawned(command: &'static [&'static str], tor: &Tor, more: (&'static str, String)) -> Self {
+        let cookie = tor.folder().join("control_auth_cookie").display().to_string();
+        let of_tor = vec![("LUCID_TOR_CONTROL", tor.control()), ("LUCID_TOR_COOKIE_FILE", cookie)];
+        Self::with_settings(command, [of_tor, vec![more]].concat())
+    }
+
+    fn with_settings(command: &'static [&'static str], more: Vec<(&'static str, String)>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = lucid_tunnel_testing::free_port(Ipv4Addr::LOCALHOST);
-        let cookie = tor.folder().join("control_auth_cookie");
-        let settings = vec![
+        let mut settings = vec![
             ("LUCID_LISTEN", format!("127.0.0.1:{port}")),
-            ("LUCID_TOR_CONTROL", tor.control()),
-            ("LUCID_TOR_COOKIE_FILE", cookie.display().to_string()),
             ("LUCID_ONION", "true".to_owned()),
             ("LUCID_SERVICE_SECRET", "service-secret-of-the-tests-0123456789".to_owned()),
-            more,
         ];
+        settings.extend(more);
         let child = spawn(folder.path(), command, &settings);
         Self { folder, command, settings, child }
     }
@@ -76,6 +85,18 @@ impl Node {
         let (status, out, err) = self.ran(arguments);
         assert_eq!(status, Some(code), "{arguments:?}\n{out}{err}{}", self.log());
         out + &err
+    }
+
+    /// Runs a command whose standard output is a device, which must end with `code`; gives what else it said.
+    #[track_caller]
+    pub(crate) fn run_into(&self, device: &str, arguments: &[&str], code: i32) -> String {
+        let device = OpenOptions::new().write(true).open(device).unwrap();
+        let mut command = command(self.folder.path(), arguments);
+        command.envs(self.settings.iter().map(|(a, b)| (a, b))).stdout(device);
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}\n{said}{}", self.log());
+        said
     }
 
     /// The one JSON object that a command printed, which must end with `code`.

@@ -6,7 +6,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_util::rt::TokioIo;
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{
@@ -97,6 +97,17 @@ pub enum ClientError {
         /// What is wrong.
         why: String,
     },
+    /// An answer that does not end.
+    #[error(
+        "what answers at {url} sent more than {bytes_max} bytes in one answer, which is longer than any should be, and was \
+         not read on: something else listens there; give the right address"
+    )]
+    TooLong {
+        /// Where.
+        url: String,
+        /// The most that is read.
+        bytes_max: usize,
+    },
     /// The node refuses.
     #[error("{url} answers {status}, {code}: {detail}")]
     Refused {
@@ -159,7 +170,7 @@ impl Client {
     /// Sends a request without a token, and gives the answer whatever its status.
     ///
     /// # Errors
-    /// [`ClientError::NoAnswer`].
+    /// [`ClientError::NoAnswer`], [`ClientError::TooLong`].
     pub async fn get(&self, path: &str) -> Result<Reply, ClientError> {
         self.send(Method::GET, path, None, None).await
     }
@@ -191,7 +202,7 @@ impl Client {
     /// `bytes_max` bytes.
     ///
     /// # Errors
-    /// [`ClientError::NoAnswer`].
+    /// [`ClientError::NoAnswer`], [`ClientError::TooLong`].
     pub async fn post_text(
         &self,
         path: &str,
@@ -249,7 +260,11 @@ impl Client {
             false => no_answer(error.to_string()),
         })?;
         let answered = tokio::time::timeout(self.time, exchange(stream, request, bytes_max)).await;
-        answered.map_err(|_| no_answer("no answer in time".to_owned()))?.map_err(no_answer)
+        let answered = answered.map_err(|_| no_answer("no answer in time".to_owned()))?;
+        answered.map_err(|error| match error.is::<LengthLimitError>() {
+            true => ClientError::TooLong { url: self.base.clone(), bytes_max },
+            false => no_answer(error.to_string()),
+        })
     }
 
     async fn connect(&self) -> std::io::Result<Box<dyn Stream>> {
@@ -292,14 +307,12 @@ async fn exchange(
     stream: Box<dyn Stream>,
     request: Request<Full<Bytes>>,
     bytes_max: usize,
-) -> Result<Reply, String> {
+) -> Result<Reply, Box<dyn std::error::Error + Send + Sync>> {
     let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-    let (mut sender, connection) = shaken.map_err(|error| error.to_string())?;
+    let (mut sender, connection) = shaken?;
     let answering = async {
-        let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
-        let (head, body) = response.into_parts();
-        let body = Limited::new(body, bytes_max).collect().await;
-        let body = body.map_err(|error| error.to_string())?.to_bytes();
+        let (head, body) = sender.send_request(request).await?.into_parts();
+        let body = Limited::new(body, bytes_max).collect().await?.to_bytes();
         Ok(Reply { status: head.status, body })
     };
     let mut answering = std::pin::pin!(answering);
@@ -336,6 +349,27 @@ mod tests {
         let missing = Trust::Authorities("/nonexistent.pem".into());
         let missing = Client::new("https://a", &missing, Duration::from_secs(5));
         assert!(matches!(missing, Err(ClientError::Certificate { .. })));
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_named() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 1024];
+            assert!(stream.read(&mut asked).await.unwrap() > 0);
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+            // Until whoever asked has had enough.
+            while stream.write_all(&[b' '; 4096]).await.is_ok() {}
+        });
+        let asked = client(&url).unwrap().ask::<()>(Method::GET, "/", None, None).await;
+        let error = asked.unwrap_err();
+        assert!(matches!(error, ClientError::TooLong { .. }), "{error}");
+        let said = error.to_string();
+        assert!(said.contains(&url) && said.contains("address"), "{said}");
+        server.await.unwrap();
     }
 
     #[tokio::test]

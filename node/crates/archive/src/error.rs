@@ -158,6 +158,17 @@ pub enum ArchiveError {
         /// Its code.
         code: String,
     },
+    /// The object store names another server.
+    #[error(
+        "{place} answers that it is somewhere else ({code}), and nobody is followed there: what is sent is signed with \
+         the keys, and has their token with it. Set AWS_ENDPOINT_URL and AWS_REGION to where the bucket is"
+    )]
+    Elsewhere {
+        /// The object store.
+        place: String,
+        /// Its status.
+        code: String,
+    },
     /// No such bucket or folder.
     #[error("{place} does not exist: make it first; nothing makes one here")]
     NoPlace {
@@ -244,6 +255,7 @@ impl ArchiveError {
             | Self::NotEmpty { .. }
             | Self::Place(_)
             | Self::Access { .. }
+            | Self::Elsewhere { .. }
             | Self::NoPlace { .. }
             | Self::Checkpoint(_)
             | Self::Member { .. } => ErrorKind::Usage,

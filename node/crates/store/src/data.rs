@@ -38,6 +38,9 @@ use crate::{
 
 /// Stands in a folder that a backup is being restored into, in place of `format`.
 pub const RESTORING: &str = "format.restoring";
+/// Stands in a folder that was made of a backup and in which nobody has gone on since: another folder may have the log's
+/// later entries, so that whoever only looks signs nothing.
+pub const RESTORED: &str = "restored";
 /// The format's version.
 const VERSION: u64 = 1;
 

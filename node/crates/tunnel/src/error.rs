@@ -142,6 +142,33 @@ pub enum TunnelError {
     /// One of that name is there.
     #[error("an onion service named {0} is there already; take it down first, or rotate it")]
     Exists(String),
+    /// A client of that name is there.
+    #[error(
+        "{service} has a client named {client} already: give another name, or make its key anew with --replace, after which \
+         the former one opens nothing"
+    )]
+    ClientExists {
+        /// Of which service.
+        service: String,
+        /// The client.
+        client: String,
+    },
+    /// No client of that name.
+    #[error(
+        "{service} has no client named {client}; lucid-node tunnel client list {service} shows those there are"
+    )]
+    NoClient {
+        /// Of which service.
+        service: String,
+        /// The client.
+        client: String,
+    },
+    /// Without them everybody would get in.
+    #[error(
+        "without these clients {0} has none, and everybody who knows its address gets in: say so with --open-to-all, or \
+         end it with tunnel teardown"
+    )]
+    LastClient(String),
     /// A rotation is under way.
     #[error("the former address of {0} is still served; rotate again when its grace time is over")]
     Rotating(String),

@@ -22,6 +22,10 @@ const LINE_BYTES_MAX: u64 = 8 << 10;
 const LINES_MAX: usize = 100;
 const BODY_BYTES_MAX: u64 = 64 << 10;
 
+/// What it means, and the way out.
+const OTHER: &str =
+    "something else than expected is behind it; where it leads says lucid-node tunnel status";
+
 /// The pause before another attempt.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -170,8 +174,13 @@ async fn wait_for_byte(stream: &mut BufReader<TcpStream>) -> Result<(), String> 
 async fn line(stream: &mut BufReader<TcpStream>) -> Result<String, String> {
     let mut bytes = Vec::new();
     let read = (&mut *stream).take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes).await;
-    read.map_err(|error| error.to_string())?;
-    let line = bytes.strip_suffix(b"\n").ok_or("a line without an end")?;
+    let count = read.map_err(|error| error.to_string())?;
+    let line = bytes.strip_suffix(b"\n").ok_or_else(|| match count as u64 == LINE_BYTES_MAX {
+        true => format!(
+            "it sent {LINE_BYTES_MAX} bytes without the end of a line, and was not read on: {OTHER}"
+        ),
+        false => format!("it closed the connection within a line: {OTHER}"),
+    })?;
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     String::from_utf8(line.to_vec()).map_err(|_| "a line that is no text".to_owned())
 }
@@ -196,9 +205,52 @@ async fn answer(stream: &mut BufReader<TcpStream>) -> Result<Vec<u8>, String> {
         if name.eq_ignore_ascii_case("content-length") {
             let bytes: u64 = value.trim().parse().map_err(|_| "a length that is no number")?;
             if bytes > BODY_BYTES_MAX || length.replace(bytes as usize).is_some() {
-                return Err("its answer is too long".to_owned());
+                return Err(format!(
+                    "its answer has more than {BODY_BYTES_MAX} bytes, or two lengths: {OTHER}"
+                ));
             }
         }
     }
-    Err("its answer has too many headers".to_owned())
+    Err(format!("its answer has more than {LINES_MAX} headers: {OTHER}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What is said of a server that answers with so many times this, and then nothing more.
+    async fn answered(begin: &'static str, more: &'static [u8], times: usize) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(begin.as_bytes()).await.unwrap();
+            for _ in 0..times {
+                // Whoever asked may have had enough.
+                if stream.write_all(more).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let mut stream = BufReader::new(TcpStream::connect(address).await.unwrap());
+        let said = answer(&mut stream).await.unwrap_err();
+        drop(stream);
+        server.await.unwrap();
+        said
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_said_with_the_way_out() {
+        for (begin, more, times, what) in [
+            ("", &b"xxxxxxxx"[..], 1 << 20, "8192 bytes without the end of a line"),
+            ("HTTP/1.1 200 OK\r\n", b"a: b\r\n", 1 << 20, "more than 100 headers"),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n", b"", 0, "more than 65536 bytes"),
+            ("HTTP/1.1 200", b"", 0, "within a line"),
+        ] {
+            let said = answered(begin, more, times).await;
+            assert!(said.contains(what) && said.contains("tunnel status"), "{said}");
+        }
+    }
 }

@@ -45,7 +45,7 @@ impl Verify {
     /// # Errors
     /// The store's; where no TRON node is configured to be asked.
     pub(super) fn run(&self, context: &Context) -> Outcome<ExitCode> {
-        let store = context.open_store()?;
+        let store = context.look_at_store()?;
         let online = self.online.then(|| online::Online::new(context)).transpose()?;
         let sizes = store.anchored_sizes()?;
         let mut anchors = Vec::with_capacity(sizes.len());

@@ -18,10 +18,21 @@ use crate::{
 /// No identity file and no passphrase is longer.
 const SECRET_BYTES_MAX: u64 = 64 << 10;
 
+/// Whom a backup is encrypted for, and who tries it.
+#[derive(Args, Debug)]
+pub(super) struct LockArgs {
+    #[command(flatten)]
+    keepers: KeepersArgs,
+    /// Open the backup with this age identity file and read it to its end before it gets its name: one of the
+    /// recipients must be that of the file
+    #[arg(long, value_name = "FILE", conflicts_with = "passphrase_file", value_hint = ValueHint::FilePath)]
+    identity: Option<PathBuf>,
+}
+
 /// Whom a backup is encrypted for.
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
-pub(super) struct LockArgs {
+struct KeepersArgs {
     /// Encrypt it for the holder of this age recipient (age1…); can be given several times
     #[arg(long, value_name = "RECIPIENT")]
     recipient: Vec<String>,
@@ -46,10 +57,20 @@ impl LockArgs {
     /// # Errors
     /// Where a recipient or the passphrase is of no use.
     pub(super) fn keepers(&self, context: &Context) -> Outcome<Keepers> {
-        match &self.passphrase_file {
+        let KeepersArgs { recipient, passphrase_file } = &self.keepers;
+        match passphrase_file {
             Some(path) => Ok(Keepers::passphrase(passphrase(context, path)?)?),
-            None => Ok(Keepers::recipients(&self.recipient)?),
+            None => Ok(Keepers::recipients(recipient)?),
         }
+    }
+
+    /// What it is tried with, where that is asked for.
+    ///
+    /// # Errors
+    /// Where the identities are of no use.
+    pub(super) fn trial(&self, context: &Context) -> Outcome<Option<Opener>> {
+        let identity = self.identity.as_deref();
+        identity.map(|path| Ok(Opener::identities(&read(context, path)?)?)).transpose()
     }
 }
 

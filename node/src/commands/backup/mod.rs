@@ -93,6 +93,7 @@ impl Create {
         let mut bar = counting(context, "writing the backup");
         let options = WriteOptions {
             keepers: self.lock.keepers(context)?,
+            trial: self.lock.trial(context)?,
             extras: paths.into_iter().map(extra).collect::<Outcome<_>>()?,
             replace: self.force,
             at: now(),

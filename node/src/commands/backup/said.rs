@@ -17,13 +17,17 @@ pub(super) struct Written {
     node_id: Option<NodeId>,
     log_size: Option<u64>,
     created_at: Timestamp,
+    /// The age recipients it is encrypted for; none where a passphrase opens it.
+    recipients: Vec<String>,
+    /// Whether it was opened with an identity, and read to its end.
+    tried: bool,
     /// What stands in the data folder, is no node's, and is not in the backup.
     left_out: Vec<String>,
 }
 
 impl Written {
     pub(super) fn of(file: &Path, written: backup::Written) -> Self {
-        let backup::Written { facts, file_bytes, left_out } = written;
+        let backup::Written { facts, file_bytes, recipients, is_tried, left_out } = written;
         Self {
             file: file.display().to_string(),
             file_bytes,
@@ -32,6 +36,8 @@ impl Written {
             node_id: facts.node_id,
             log_size: facts.log_size(),
             created_at: facts.created_at,
+            recipients,
+            tried: is_tried,
             left_out,
         }
     }
@@ -43,6 +49,23 @@ impl Written {
         ];
         rows.extend(self.node_id.map(|node| ("node", node.to_string())));
         rows.extend(self.log_size.map(|size| ("log", counted(size, "entry"))));
+        match self.recipients.as_slice() {
+            [] => rows.push(("opens with", "the passphrase alone".to_owned())),
+            names => {
+                rows.extend(
+                    names.iter().map(|name| ("opens with", format!("the identity of {name}"))),
+                );
+            }
+        }
+        match self.tried {
+            true => rows.push(("tried", "with the identity given: it opens, and is whole".to_owned())),
+            false => rows.push((
+                "tried",
+                "NOT: nobody knows yet that it opens. lucid-node backup check does that, with the identity or the \
+                 passphrase it needs after a loss"
+                    .to_owned(),
+            )),
+        }
         if !self.left_out.is_empty() {
             rows.push(("left out", format!("{}: no node's", self.left_out.join(", "))));
         }

@@ -14,7 +14,7 @@ use lucid_core::{
     merkle::TreeHead,
 };
 use lucid_store::{
-    DataFolder, Disk, FolderKind, LogReader, OpenOptions, Recovery, Secrets, SessionFilter, State,
+    DataFolder, Disk, FolderKind, LogReader, RESTORED, Recovery, Secrets, SessionFilter, State,
     Store, StoreError, accounts,
 };
 
@@ -170,21 +170,16 @@ fn inside(context: &Context, folder: DataFolder, lines: &mut Vec<Line>, examined
     lines.push(line);
     examined.last_entry = last_entry;
     drop(folder);
-    let options = OpenOptions {
-        kek: context.config.master_key.clone(),
-        at: now(),
-        reserve_bytes: context.config.reserve_bytes,
-        disk: Disk::default(),
-        ciphers: context.ciphers(),
-    };
-    match Store::open(&context.config.data, options) {
+    let is_restored = context.config.data.join(RESTORED).exists();
+    match Store::look_at(&context.config.data, context.open_options()) {
         Err(error) => {
             let remedy = "see to the disk; the database is made anew by: lucid-node ledger rebuild";
             lines.push(Line::fail("database", text(&error), remedy));
         }
         Ok((store, recovery)) => {
             lines.push(Line::ok("database", "opens, and agrees with the log"));
-            lines.extend(repairs(&recovery));
+            lines.extend(is_restored.then(restored));
+            lines.extend(repairs(&recovery).filter(|_| !is_restored));
             lines.extend(unknown(&recovery));
             lines.push(sessions(&store, &recovery));
             lines.extend(parameters(context, &store));
@@ -264,6 +259,14 @@ fn parameters(context: &Context, store: &Store) -> Option<Line> {
             )
         }
     })
+}
+
+/// That nobody has gone on with the log since it was put back.
+fn restored() -> Line {
+    let found = "made of a backup, and nobody has gone on in it: sessions were not repaired, and nothing was signed";
+    let remedy = "before a command that records or runs: get its chunks back, and look whether the log had more entries \
+                  elsewhere (lucid-node backup check --newer-checkpoint)";
+    Line::warn("restored folder", found, remedy)
 }
 
 /// What opening the store has repaired just now, where anything was.

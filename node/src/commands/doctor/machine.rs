@@ -145,7 +145,14 @@ pub(super) fn clock(now: Timestamp, last_entry: Option<Timestamp>) -> Line {
 
 /// Whether something keeps the clock right, where systemd knows.
 pub(super) fn clock_source() -> Option<Line> {
-    Some(match clock_is_kept()? {
+    let kept = match clock_is_kept() {
+        Ok(kept) => kept?,
+        Err(error) => {
+            let remedy = "look at what it waits for: systemctl status dbus systemd-timedated";
+            return Some(Line::warn("clock source", error.to_string(), remedy));
+        }
+    };
+    Some(match kept {
         true => Line::ok("clock source", "the clock is kept right over the network"),
         false => {
             let remedy = "timedatectl set-ntp true, or give the machine a clock of its own";

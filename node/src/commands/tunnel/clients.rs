@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::Write,
+    io::{self, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -11,10 +11,14 @@ use lucid_tunnel::{
     onion::{ClientKey, ClientName, OnionAddress},
     service::Client,
 };
+use rustix::fs::{FileType, makedev};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Outcome};
+
+/// /dev/null (Linux, admin-guide/devices.txt).
+const NULL: (u32, u32) = (1, 3);
 
 /// Keys on their way to their clients.
 pub(super) struct ClientKeys(Vec<(ClientName, ClientKey, Option<KeyFile>)>);
@@ -76,6 +80,7 @@ impl ClientKeys {
     }
 
     /// Gives each client its key for the service at `address`. One that cannot be written is shown: it is nowhere else.
+    /// Whatever of it is shown has to be shown before it counts, or can be taken back.
     pub(super) fn hand_over(self, address: OnionAddress) -> Vec<Handed> {
         let hand = |(name, key, file): (ClientName, ClientKey, Option<KeyFile>)| {
             let line = key.auth_private(address);
@@ -102,11 +107,48 @@ impl ClientKeys {
     }
 }
 
+impl Handed {
+    /// Whether it is on standard output, and nowhere else.
+    pub(super) fn is_shown(&self) -> bool {
+        self.auth_private.is_some()
+    }
+
+    /// Takes its file away again: what is in it opens nothing.
+    pub(super) fn withdraw(&self) {
+        if let Some(path) = &self.file {
+            // One that stays opens nothing all the same.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
 fn file(folder: &Path, name: &ClientName) -> Outcome<KeyFile> {
     let path = folder.join(format!("{name}.auth_private"));
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-    let file = made.map_err(|error| Failure::io(format!("{}: {error}", path.display())))?;
+    let file = made.map_err(|error| {
+        let way_out = match error.kind() {
+            io::ErrorKind::AlreadyExists => "; take it away first, or name another folder",
+            _ => "",
+        };
+        Failure::io(format!("{}: {error}{way_out}", path.display()))
+    })?;
     Ok((path, file))
+}
+
+/// Refuses to make keys that would be shown to nobody: what is closed, the runtime opens as /dev/null.
+///
+/// # Errors
+/// Where standard output leads nowhere.
+pub(super) fn check_shown() -> Outcome {
+    let stat = rustix::fs::fstat(io::stdout()).map_err(io::Error::from)?;
+    let is_device = FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice;
+    match is_device && stat.st_rdev == makedev(NULL.0, NULL.1) {
+        true => Err(Failure::usage(
+            "the clients' keys are shown this once, and standard output is closed or /dev/null: give --client-keys DIR \
+             for files",
+        )),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `tunnel`: the onion services of a node that runs, asked over the socket in its data folder.
 
+mod authorization;
 mod clients;
 mod qr;
 mod said;
@@ -52,6 +53,9 @@ pub enum Tunnel {
     Rotate(Rotate),
     /// Reach an onion service through Tor as others do, and say what was measured
     Verify(verify::Verify),
+    /// Say who may reach an onion service: those with a key, or everybody
+    #[command(subcommand)]
+    Client(authorization::Authorization),
     /// End an onion service and destroy its keys: nobody can have its address again
     Teardown(Teardown),
 }
@@ -156,6 +160,7 @@ impl Tunnel {
             Self::Create(command) => return command.run(context),
             Self::Rotate(command) => return command.run(context),
             Self::Verify(command) => return command.run(context),
+            Self::Client(command) => command.run(context)?,
             Self::Teardown(command) => command.run(context)?,
             Self::List(List { qr }) => {
                 let TorState { services, .. } = ask(data, &Request::State {})?;
@@ -182,6 +187,9 @@ impl Create {
         let Self { which: Which { name }, to, port, clients, client_keys, ephemeral, wait } = self;
         let is_ssh = name.as_str() == SSH.0;
         let to = to.or_else(|| is_ssh.then(|| SocketAddr::from(([127, 0, 0, 1], SSH.1))));
+        if !clients.is_empty() && client_keys.is_none() {
+            clients::check_shown()?;
+        }
         let keys = ClientKeys::make(clients, client_keys.as_deref())?;
         let request = Request::Create {
             name: name.clone(),
@@ -199,7 +207,35 @@ impl Create {
         };
         // From here on the address is there, and its clients' keys are nowhere else.
         let handed = keys.hand_over(address);
-        told(context, name, address, handed, wait)
+        if !handed.iter().any(Handed::is_shown) {
+            return told(context, name, address, handed, wait);
+        }
+        if context.output.json {
+            // One object, at the end.
+            let names = &handed.iter().map(|one| one.name.to_string()).collect::<Vec<_>>();
+            return told(context, name, address, handed, wait)
+                .map_err(|failure| undone(context, name, names, &failure));
+        }
+        if let Err(failure) = context.output.print(&handed, |handed| said::keys(handed)) {
+            handed.iter().for_each(Handed::withdraw);
+            let names = &handed.iter().map(|one| one.name.to_string()).collect::<Vec<_>>();
+            return Err(undone(context, name, names, &failure));
+        }
+        told(context, name, address, Vec::new(), wait)
+    }
+}
+
+/// Ends a service whose clients' keys could not be shown. Its address was told to nobody.
+fn undone(context: &Context, name: &ServiceName, clients: &[String], failure: &Failure) -> Failure {
+    let why = format!("the clients' keys could not be shown: {:#}", failure.error);
+    match ask(&context.config.data, &Request::Teardown { name: name.clone() }) {
+        Ok(Nothing {}) => Failure::io(format!("{why}. {name} was not made")),
+        Err(still) => Failure::io(format!(
+            "{why}. {name} is there, and nobody has a key ({:#}): make them anew with lucid-node tunnel client add {name} \
+             {} --replace",
+            still.error,
+            clients.join(" ")
+        )),
     }
 }
 
@@ -251,7 +287,13 @@ fn told(
 ) -> Outcome<ExitCode> {
     let until = Instant::now() + Duration::from_secs(*wait);
     let (published, problem, url) = loop {
-        let state: TorState = ask(&context.config.data, &Request::State {})?;
+        let state: TorState = match ask(&context.config.data, &Request::State {}) {
+            Ok(state) => state,
+            // What was made is told of all the same.
+            Err(failure) => {
+                break (false, Some(format!("{:#}", failure.error)), address.to_string());
+            }
+        };
         let found = state.services.iter().find(|service| service.name == *name);
         let stage = found.and_then(|service| {
             let one = service.addresses.iter().find(|one| one.address == address)?;

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, stdout};
 use lucid_core::counted;
 use lucid_tunnel::{control::Port, onion::OnionAddress};
 
-use super::{Made, qr};
+use super::{Made, clients::Handed, qr};
 use crate::{
     output::table,
     services::tor::wire::{AddressState, LinkState, OnionState, StageState, TorState},
@@ -31,7 +31,14 @@ pub(super) fn made(made: &Made) -> String {
         let why = made.problem.as_deref().unwrap_or("relays have not taken it yet");
         text.push_str(&format!("it cannot be reached yet: {why}\n"));
     }
-    for client in &made.clients {
+    text.push_str(&keys(&made.clients));
+    text
+}
+
+/// What clients are given.
+pub(super) fn keys(clients: &[Handed]) -> String {
+    let mut text = String::new();
+    for client in clients {
         let name = &client.name;
         if let Some(why) = &client.why_not_in_file {
             text.push_str(&format!("the key could not be written to a file: {why}\n"));

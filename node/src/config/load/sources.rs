@@ -4,12 +4,12 @@
 use std::{
     collections::BTreeMap,
     ffi::OsString,
-    fs::File,
-    io::{self, Read},
+    io,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
+use lucid_store::given_file;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
@@ -155,7 +155,7 @@ const OLDER_NAMES: [(&str, &str); 13] = [
     ("JWT_SECRET_KEY_FILE", "jwt_secret_file"),
 ];
 /// No configuration is longer; a device or a recording named by mistake is.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+const FILE_BYTES_MAX: usize = 1 << 20;
 
 /// A setting's text and where it came from.
 pub(super) struct Given {
@@ -335,15 +335,10 @@ fn read_file(path: &Path, from: &str, errors: &mut Vec<ConfigError>) -> Result<L
 }
 
 fn read_text(path: &Path) -> io::Result<(Zeroizing<String>, u32)> {
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.len() > FILE_BYTES_MAX {
+    let (text, metadata) = given_file::read_text(path, FILE_BYTES_MAX + 1)?;
+    if text.len() > FILE_BYTES_MAX {
         return Err(io::Error::other("it is longer than 1 MiB"));
     }
-    // Room for all of it, so that no copy of a secret stays behind in memory that was outgrown.
-    let capacity = usize::try_from(metadata.len()).unwrap_or(0) + 1;
-    let mut text = Zeroizing::new(String::with_capacity(capacity));
-    file.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
     Ok((text, metadata.permissions().mode() & 0o777))
 }
 

@@ -3,8 +3,6 @@
 
 use std::{
     fmt::Display,
-    fs::File,
-    io::{self, Read},
     net::{IpAddr, SocketAddr},
     num::NonZeroUsize,
     ops::RangeInclusive,
@@ -20,6 +18,7 @@ use lucid_core::{
     note::{SignatureType, VerifierKey},
 };
 use lucid_pipeline::wraps::Recipient;
+use lucid_store::given_file;
 use zeroize::Zeroizing;
 
 use crate::config::{SecretText, WitnessAddress};
@@ -31,7 +30,7 @@ const SIZE_UNITS: [(&str, u64); 4] =
     [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
 
 /// More than 64 digits, white space around them, and one byte to tell that a file is longer.
-const KEY_FILE_BYTES_MAX: u64 = 129;
+const KEY_FILE_BYTES_MAX: usize = 129;
 
 /// What an HMAC key of SHA-256 should have at the least (RFC 7518 §3.2).
 const SECRET_BYTES_MIN: usize = 32;
@@ -186,13 +185,8 @@ pub(super) fn key(text: &str) -> Result<Kek, String> {
 /// a folder that nobody else can enter.
 pub(super) fn key_file(path: &Path) -> Result<Kek, String> {
     let fault = |error: &dyn Display| format!("names {}, which {error}", path.display());
-    let read = |file: File| -> io::Result<Zeroizing<String>> {
-        let mut text = Zeroizing::new(String::with_capacity(KEY_FILE_BYTES_MAX as usize + 1));
-        file.take(KEY_FILE_BYTES_MAX).read_to_string(&mut text)?;
-        Ok(text)
-    };
-    let unreadable = |error: io::Error| fault(&format!("cannot be read: {error}"));
-    let text = File::open(path).and_then(read).map_err(unreadable)?;
+    let (text, _) = given_file::read_text(path, KEY_FILE_BYTES_MAX)
+        .map_err(|error| fault(&format!("cannot be read: {error}")))?;
     key(&text).map_err(|error| fault(&error))
 }
 
@@ -330,14 +324,9 @@ pub(super) fn text_file<T>(
     parse: impl FnOnce(&str) -> Result<T, String>,
 ) -> Result<T, String> {
     let fault = |error: &dyn Display| format!("names {}, which {error}", path.display());
-    let capacity = bytes_max + 2;
-    let read = |file: File| -> io::Result<Zeroizing<String>> {
-        let mut text = Zeroizing::new(String::with_capacity(capacity + 1));
-        file.take(capacity as u64 + 1).read_to_string(&mut text)?;
-        Ok(text)
-    };
-    let unreadable = |error: io::Error| fault(&format!("cannot be read: {error}"));
-    let text = File::open(path).and_then(read).map_err(unreadable)?;
+    // One byte more than it may have tells that it has too many.
+    let (text, _) = given_file::read_text(path, bytes_max + 3)
+        .map_err(|error| fault(&format!("cannot be read: {error}")))?;
     parse(&text).map_err(|error| fault(&error))
 }
 

@@ -44,7 +44,7 @@ use crate::config::TorConfig;
 /// The gateway's service.
 pub const GATEWAY: &str = "gateway";
 /// The name of the check, and the first word of what is measured.
-const TOR: &str = "tor";
+pub const TOR: &str = "tor";
 /// The network has this long to say whose descriptor it has.
 const PUBLICATION: Duration = Duration::from_mins(1);
 /// Plain HTTP and HTTP over TLS have their ports, so that an address is enough.
@@ -53,6 +53,8 @@ const HTTPS: u16 = 443;
 
 /// Where the reason is.
 const MORE: &str = "lucid-node tunnel status says why";
+/// What was asked for and is not there: making it did not work, or it was taken down since.
+const NO_GATEWAY: &str = "the gateway has no onion service: lucid-node tunnel create makes it, or says what is in the way";
 const UNATTENDED: &str = "the onion services are not looked after any more: restart the node";
 
 /// What a process is not ready without.
@@ -99,6 +101,8 @@ pub struct LocalTor {
     health: watch::Receiver<Health>,
     control: String,
     gateway: Option<Gateway>,
+    /// Whether the gateway is to have a service.
+    is_wanted: bool,
     /// Who signed what, as far as it was seen since tor has each address.
     signers: Mutex<HashMap<OnionAddress, (u32, Signers)>>,
 }
@@ -121,15 +125,15 @@ impl LocalTor {
         };
         let (tunnels, serving) = Tunnels::open(options).await?;
         let (health, control) = (tunnels.health(), config.control.to_string());
-        let signers = Mutex::default();
-        Ok((Self { tunnels, health, control, gateway, signers }, serving))
+        let (signers, is_wanted) = (Mutex::default(), config.onion && gateway.is_some());
+        Ok((Self { tunnels, health, control, gateway, is_wanted, signers }, serving))
     }
 
-    /// Has the gateway's service lead to where the gateway is; makes it first where there is none and it `is_wanted`.
+    /// Has the gateway's service lead to where the gateway is; makes it first where there is none and one is wanted.
     /// Until `stop`, or until it is done.
-    pub async fn lead_to_gateway(&self, is_wanted: bool, stop: CancellationToken) {
+    pub async fn lead_to_gateway(&self, stop: CancellationToken) {
         let Some(gateway) = self.gateway else { return };
-        match stop.run_until_cancelled(self.lead_to(gateway, is_wanted)).await {
+        match stop.run_until_cancelled(self.lead_to(gateway)).await {
             None | Some(Ok(())) => {}
             Some(Err(error)) => {
                 tracing::error!(%error, "the gateway's onion service is not as it should be");
@@ -137,11 +141,11 @@ impl LocalTor {
         }
     }
 
-    async fn lead_to(&self, gateway: Gateway, is_wanted: bool) -> Result<(), TunnelError> {
+    async fn lead_to(&self, gateway: Gateway) -> Result<(), TunnelError> {
         let name = gateway_name();
         let ports = vec![Port { port: gateway.port(), target: gateway.target }];
         match self.tunnels.set_ports(name.clone(), ports.clone()).await {
-            Err(TunnelError::NoService(_)) if is_wanted => {
+            Err(TunnelError::NoService(_)) if self.is_wanted => {
                 let service = NewService { name, ports, clients: Vec::new(), ephemeral: false };
                 let address = self.tunnels.create(service).await?;
                 tracing::info!(%address, "the gateway has an onion service from now on");
@@ -161,7 +165,7 @@ impl LocalTor {
                 Check { detail: UNATTENDED.to_owned(), ..Check::ok(TOR) }
             }
             Err(_) => Check::failed(TOR, UNATTENDED),
-            Ok(_) => check_of(&self.health.borrow(), vital),
+            Ok(_) => check_of(&self.health.borrow(), vital, self.is_wanted),
         }
     }
 
@@ -179,8 +183,10 @@ impl LocalTor {
         let tunnels = &self.tunnels;
         match request {
             Request::State {} => {
-                let state = TorState::of(self.control.clone(), &self.health.borrow());
-                json(&state)
+                let health = self.health.borrow();
+                let state = TorState::of(self.control.clone(), &health);
+                let problem = lacks_gateway(&health, self.is_wanted).then(|| NO_GATEWAY.to_owned());
+                json(&TorState { problem: state.problem.or(problem), ..state })
             }
             Request::Create { name, port, to, clients, ephemeral } => {
                 let service = self.new_service(name, port, to, clients, ephemeral)?;
@@ -194,6 +200,16 @@ impl LocalTor {
             Request::Rotate { name, grace_seconds } => {
                 let grace = Duration::from_secs(grace_seconds);
                 json(&Address { address: tunnels.rotate(name, grace).await? })
+            }
+            Request::AddClients { name, clients, replaces } => {
+                self.forget_signers(&name).await;
+                tunnels.add_clients(name, clients, replaces).await?;
+                json(&Nothing {})
+            }
+            Request::RemoveClients { name, clients, opens_to_all } => {
+                self.forget_signers(&name).await;
+                tunnels.remove_clients(name, clients, opens_to_all).await?;
+                json(&Nothing {})
             }
             Request::Teardown { name } => {
                 self.forget_signers(&name).await;
@@ -280,16 +296,21 @@ pub fn gateway_name() -> ServiceName {
     GATEWAY.parse().expect("it is seven letters")
 }
 
-/// The check, by how it is.
-fn check_of(health: &Health, vital: Vital) -> Check {
+/// The check, by how it is, where a service of the gateway's `is_wanted`.
+fn check_of(health: &Health, vital: Vital, is_wanted: bool) -> Check {
     let found = of_tor(health);
-    let (of_gateway, of_others) = unpublished(health, vital);
+    let (of_gateway, of_others) = unpublished(health);
+    let lacks = lacks_gateway(health, is_wanted || vital == Vital::Gateway).then_some(NO_GATEWAY);
+    let of_gateway = lacks.or(of_gateway);
     let (failing, beside) = match vital {
         Vital::Nothing => (None, found.or(of_gateway).or(of_others)),
         Vital::Gateway => (found.or(of_gateway), of_others),
         Vital::All => (found.or(of_gateway).or(of_others), None),
     };
-    let said = |why| format!("{why}; {MORE}");
+    let said = |why| match why {
+        NO_GATEWAY => why.to_owned(),
+        why => format!("{why}; {MORE}"),
+    };
     match (failing, beside) {
         (Some(why), _) => Check::failed(TOR, said(why)),
         (None, Some(why)) => Check { detail: said(why), ..Check::ok(TOR) },
@@ -297,22 +318,25 @@ fn check_of(health: &Health, vital: Vital) -> Check {
     }
 }
 
+/// Whether the gateway is to have a service and has none.
+fn lacks_gateway(health: &Health, is_wanted: bool) -> bool {
+    is_wanted && !health.services.iter().any(|service| service.name.as_str() == GATEWAY)
+}
+
 /// Whether the gateway's service, and whether another one, is not published.
-fn unpublished(health: &Health, vital: Vital) -> (Option<&'static str>, Option<&'static str>) {
+fn unpublished(health: &Health) -> (Option<&'static str>, Option<&'static str>) {
     let is_published = |service: &ServiceHealth| {
         let current = service.addresses.first();
         current.is_some_and(|one| matches!(one.stage, Stage::Published(_)))
     };
     let gateway = health.services.iter().find(|service| service.name.as_str() == GATEWAY);
-    let of_gateway = match gateway {
-        Some(service) if is_published(service) => None,
-        Some(_) => Some("the gateway's onion service is not published"),
-        None if vital == Vital::Gateway => Some("the gateway has no onion service"),
-        None => None,
-    };
+    let of_gateway = gateway.filter(|service| !is_published(service));
     let mut others = health.services.iter().filter(|one| one.name.as_str() != GATEWAY);
     let of_others = others.any(|service| !is_published(service));
-    (of_gateway, of_others.then_some("an onion service is not published"))
+    (
+        of_gateway.map(|_| "the gateway's onion service is not published"),
+        of_others.then_some("an onion service is not published"),
+    )
 }
 
 /// What keeps tor from serving anything.

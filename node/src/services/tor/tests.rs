@@ -51,7 +51,7 @@ impl World {
             tokio::spawn(serving.run(stop.clone())),
             tokio::spawn(Desk::open(&self.data).unwrap().serve(Arc::clone(&tor), stop.clone())),
         ];
-        tor.lead_to_gateway(true, stop.clone()).await;
+        tor.lead_to_gateway(stop.clone()).await;
         let data = self.data.clone();
         let done = tokio::task::spawn_blocking(move || work(data)).await.unwrap();
         stop.cancel();
@@ -135,7 +135,7 @@ async fn without_tor_the_node_says_so_and_is_ready_all_the_same() {
     let (tor, serving) = LocalTor::open(&world.data, &config(), Some(gateway)).await.unwrap();
     let stop = CancellationToken::new();
     let task = tokio::spawn(serving.run(stop.clone()));
-    tor.lead_to_gateway(true, stop.clone()).await;
+    tor.lead_to_gateway(stop.clone()).await;
     let mut health = tor.health.clone();
     let down = health.wait_for(|health| matches!(health.link, Link::Down { .. }));
     drop(tokio::time::timeout(Duration::from_secs(30), down).await.unwrap().unwrap());
@@ -155,6 +155,20 @@ async fn without_tor_the_node_says_so_and_is_ready_all_the_same() {
     task.await.unwrap();
 }
 
+/// A tor that is well, with these services.
+fn reached(services: Vec<ServiceHealth>) -> Health {
+    Health {
+        link: Link::Ready,
+        clock: None,
+        version: None,
+        uptime: None,
+        circuits: lucid_tunnel::control::Circuits { built: 7, building: 2 },
+        is_network_up: true,
+        losses: 0,
+        services,
+    }
+}
+
 #[test]
 fn what_fails_is_what_is_vital() {
     let address = |seed| lucid_tunnel::onion::OnionKey::from_seed([seed; 32].into()).address();
@@ -168,18 +182,9 @@ fn what_fails_is_what_is_vital() {
     let published = || Stage::Published(Uploads::default());
     let failed = || Stage::Failed { why: "/secret/place can be read by others".to_owned() };
     let checks = |network_up, services| {
-        let health = Health {
-            link: Link::Ready,
-            clock: None,
-            version: None,
-            uptime: None,
-            circuits: lucid_tunnel::control::Circuits::default(),
-            is_network_up: network_up,
-            losses: 0,
-            services,
-        };
+        let health = Health { is_network_up: network_up, ..reached(services) };
         [Vital::Nothing, Vital::Gateway, Vital::All].map(|vital| {
-            let check = check_of(&health, vital);
+            let check = check_of(&health, vital, false);
             assert!(!check.detail.contains("secret"), "{check:?}");
             (check.ok, !check.detail.is_empty())
         })
@@ -192,6 +197,12 @@ fn what_fails_is_what_is_vital() {
     let gateway = vec![service(GATEWAY, 1, failed())];
     assert_eq!(checks(true, gateway), [(true, true), (false, true), (false, true)]);
     assert_eq!(checks(true, Vec::new()), [(true, false), (false, true), (true, false)]);
+    // One that was asked for and is not there is spoken of everywhere.
+    let without = reached(Vec::new());
+    for (vital, is_ok) in [(Vital::Nothing, true), (Vital::Gateway, false), (Vital::All, false)] {
+        let check = check_of(&without, vital, true);
+        assert!(check.ok == is_ok && check.detail.contains("tunnel create"), "{check:?}");
+    }
 }
 
 #[test]
@@ -256,25 +267,16 @@ fn what_is_measured_is_of_current_addresses() {
         clients: Vec::new(),
         addresses,
     };
-    let health = Health {
-        link: Link::Ready,
-        clock: None,
-        version: None,
-        uptime: None,
-        circuits: lucid_tunnel::control::Circuits { built: 7, building: 2 },
-        is_network_up: true,
-        losses: 0,
-        services: vec![
-            service(
-                "a",
-                vec![
-                    one(1, None, Stage::Publishing(Uploads::default())),
-                    one(2, Some(9), Stage::Published(uploads.clone())),
-                ],
-            ),
-            service("b", vec![one(3, None, Stage::Published(Uploads::default()))]),
-        ],
-    };
+    let health = reached(vec![
+        service(
+            "a",
+            vec![
+                one(1, None, Stage::Publishing(Uploads::default())),
+                one(2, Some(9), Stage::Published(uploads.clone())),
+            ],
+        ),
+        service("b", vec![one(3, None, Stage::Published(Uploads::default()))]),
+    ]);
     let expected = TorMeasured {
         ready: true,
         bootstrap_percent: 100,

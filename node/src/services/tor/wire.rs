@@ -11,7 +11,7 @@ use lucid_core::Timestamp;
 use lucid_tunnel::{
     AddressHealth, Health, Link, Publication, ServiceHealth, Stage, TunnelError,
     control::Port,
-    onion::OnionAddress,
+    onion::{ClientName, OnionAddress},
     service::{Client, ServiceName},
 };
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,24 @@ pub enum Request {
         name: ServiceName,
         /// How long the former address is served at least.
         grace_seconds: u64,
+    },
+    /// To let more clients reach it: [`Nothing`].
+    AddClients {
+        /// Which.
+        name: ServiceName,
+        /// Who, with their public keys.
+        clients: Vec<Client>,
+        /// Whether a client that is there has another key from then on.
+        replaces: bool,
+    },
+    /// To let clients reach it no more: [`Nothing`].
+    RemoveClients {
+        /// Which.
+        name: ServiceName,
+        /// Who.
+        clients: Vec<ClientName>,
+        /// Whether everybody may reach it once none is left.
+        opens_to_all: bool,
     },
     /// To end it and destroy its keys: [`Nothing`].
     Teardown {
@@ -94,17 +112,23 @@ impl Kind {
     #[must_use]
     pub fn of(error: &TunnelError) -> Self {
         use TunnelError::{
-            Address, Answer, ClockWrong, Exists, NoService, NotBootstrapped, NotPublished,
-            Rotating, Service, Socks,
+            Address, Answer, ClientExists, ClockWrong, Exists, LastClient, NoClient, NoService,
+            NotBootstrapped, NotPublished, Rotating, Service, Socks,
         };
         match error {
             NoService(_)
+            | NoClient { .. }
             | Answer { .. }
             | Socks(_)
             | NotPublished { .. }
             | NotBootstrapped { .. }
             | ClockWrong { .. } => Self::Check,
-            Exists(_) | Rotating(_) | Service(_) | Address(_) => Self::Usage,
+            Exists(_)
+            | ClientExists { .. }
+            | LastClient(_)
+            | Rotating(_)
+            | Service(_)
+            | Address(_) => Self::Usage,
             _ => Self::Io,
         }
     }

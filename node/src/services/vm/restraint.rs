@@ -47,7 +47,11 @@ impl Parts {
     ) -> Result<bool, VmError> {
         let header = running.chain.head().header;
         let why = if header.number.0 > 0 && clock::is_gap(now(), header.time) {
-            let is_kept = self.work(|| Ok(clock_is_kept())).await?;
+            let asked = self.work(|| Ok(clock_is_kept())).await?;
+            let is_kept = asked.unwrap_or_else(|error| {
+                tracing::warn!(%error, "who keeps the clock right is not known");
+                None
+            });
             clock::held_back(now(), header.time, is_kept, self.began.elapsed())
         } else {
             None

@@ -120,6 +120,12 @@ fn changed(path: &Path) -> Option<SystemTime> {
 
 fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
     let file = |path: &Path, what, why: String| TlsError::File { path: path.to_owned(), what, why };
+    for (path, what) in [(certificate, "certificate"), (key, "private key")] {
+        // They are read again and again: a pipe would keep whoever reads it waiting, and has nothing the second time.
+        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            return Err(file(path, what, "it is no regular file".to_owned()));
+        }
+    }
     let chain: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect);
     let chain = chain.map_err(|error| file(certificate, "certificate", error.to_string()))?;

@@ -94,6 +94,34 @@ impl Keepers {
         passphrase(text, PASSPHRASE_CHARS_MIN).map(Self::Passphrase)
     }
 
+    /// The recipients' names (`age1…`), which are no secret; none where a passphrase opens it.
+    #[must_use]
+    pub fn recipient_names(&self) -> Vec<String> {
+        match self {
+            Self::Recipients(recipients) => recipients.iter().map(ToString::to_string).collect(),
+            Self::Passphrase(_) => Vec::new(),
+        }
+    }
+
+    /// Refuses an opener that what is encrypted for these would not open to. A passphrase is not compared.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Keys`].
+    pub(super) fn check_opener(&self, opener: &Opener) -> Result<(), ArchiveError> {
+        let (Self::Recipients(recipients), Opener::Identities(identities)) = (self, opener) else {
+            return Ok(());
+        };
+        let is_theirs = |identity: &Identity| recipients.contains(&identity.to_public());
+        match identities.iter().any(is_theirs) {
+            true => Ok(()),
+            false => Err(ArchiveError::Keys(
+                "none of the recipients is that of the identity file: what is encrypted for them would not open with \
+                 it. Take the recipient from that file (age-keygen -y FILE)"
+                    .to_owned(),
+            )),
+        }
+    }
+
     /// Encrypts what is written to it.
     pub(super) fn seal<W: Write>(
         self,

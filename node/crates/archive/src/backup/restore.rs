@@ -1,6 +1,6 @@
 //! A data folder from a backup: nothing that a node would start on, or all of it.
 //!
-//! Order: the marker `format.restoring`; the files; the file system's sync; the marker gets the content and then the
+//! Order: the marker `format.restoring`; the files, and `restored`, which says that nobody has gone on here; the file system's sync; the marker gets the content and then the
 //! name of `format`. A node takes no folder without `format`, nor one with other things in it for a new one; so a crash
 //! before that last renaming leaves a folder in which only a restore is begun again.
 
@@ -13,7 +13,7 @@ use std::{
 
 use lucid_core::{NodeId, note::Checkpoint};
 use lucid_store::{
-    Disk, FolderKind, LogReader, NodeKey, RESTORING as MARKER,
+    Disk, FolderKind, LogReader, NodeKey, RESTORED, RESTORING as MARKER,
     disk::{Op, open_file, parent},
 };
 use rustix::fs::{FlockOperation, flock, statvfs, syncfs};
@@ -27,6 +27,9 @@ use crate::error::{ArchiveError, Doing};
 
 /// What may be there before: a file system's own, and chunks, which are on a disk of their own or were left.
 const BROUGHT: [&str; 3] = ["chunks", "lock", "lost+found"];
+/// For whoever looks into the folder.
+const MARK: &[u8] = b"This folder was made of a backup. Commands that only look at it sign nothing; this file goes with the first \
+that does not.\n";
 /// Bytes read from the backup at once.
 const BUFFER_BYTES: usize = 128 << 10;
 
@@ -191,8 +194,8 @@ fn check_vacant(to: &Path) -> Result<(), ArchiveError> {
 
 /// What a restore makes at the folder's top; `format` is none of it until it has ended.
 fn left_by_restore(name: &str) -> bool {
-    const MADE: [&str; 8] =
-        ["anchors", "keys", "log", "opening", "secrets", "sessions", "tunnels", CONFIG];
+    const MADE: [&str; 9] =
+        ["anchors", "keys", "log", "opening", "secrets", "sessions", "tunnels", CONFIG, RESTORED];
     MADE.contains(&name) || name.strip_suffix(".tmp").unwrap_or(name) == MARKER
 }
 
@@ -264,6 +267,10 @@ impl Root<'_> {
             noted.inner.make_folder(&self.path.join(name))?;
         }
         let Noted { config, witnessed, .. } = noted;
+        if facts.node_id.is_some() {
+            let mark = self.path.join(RESTORED);
+            self.disk.write_file(&mark, MARK).doing("write", &mark)?;
+        }
         self.disk.check(Op::SyncFolder, self.path).doing("sync", self.path)?;
         syncfs(&root).map_err(io::Error::from).doing("sync", self.path)?;
         let log_size = match (&facts.checkpoint, &key) {

@@ -14,7 +14,7 @@ use crate::error::{ArchiveError, Doing};
 /// Folders within folders: `log/tile/entries/x001/x234/067` has five above the file.
 const DEPTH_MAX: usize = 12;
 /// Names, or beginnings of names, at the folder's top that are left out knowingly.
-const LEFT_OUT: [&str; 11] = [
+const LEFT_OUT: [&str; 12] = [
     "auth",
     "checking",
     "chunks",
@@ -22,6 +22,7 @@ const LEFT_OUT: [&str; 11] = [
     "evm",
     "lock",
     "lost+found",
+    "restored",
     "sessions-data",
     "sync",
     "tunnel",

@@ -15,7 +15,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with, statvfs};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Facts, Keepers,
+    Expected, Facts, Keepers, Opener, check,
     member::{
         BLOCK_BYTES, FILE_BYTES_MAX, FileName, Name, PART_FILES, header, padding, room, sum_line,
     },
@@ -38,6 +38,8 @@ pub struct Extra {
 pub struct WriteOptions<'a> {
     /// Who can open it.
     pub keepers: Keepers,
+    /// What it is opened with and read to its end before it gets its name, where it is to be tried.
+    pub trial: Option<Opener>,
     /// Files beside the data folder.
     pub extras: Vec<Extra>,
     /// Replace a file of that name.
@@ -59,6 +61,10 @@ pub struct Written {
     pub facts: Facts,
     /// Bytes of the file.
     pub file_bytes: u64,
+    /// The age recipients it is encrypted for; none where a passphrase opens it.
+    pub recipients: Vec<String>,
+    /// Whether it was opened and read to its end.
+    pub is_tried: bool,
     /// What stands in the data folder and no node put there: it is not in the backup.
     pub left_out: Vec<String>,
 }
@@ -67,10 +73,13 @@ pub struct Written {
 /// The folder is locked meanwhile, and nothing in it is changed.
 ///
 /// # Errors
-/// [`ArchiveError::Exists`], [`ArchiveError::Inside`], [`ArchiveError::NoRoom`] before anything is written;
-/// [`ArchiveError::Unfit`], [`ArchiveError::Changed`], the folder's and the log's own, the operating system's, with
-/// nothing under the name.
+/// [`ArchiveError::Exists`], [`ArchiveError::Inside`], [`ArchiveError::NoRoom`], [`ArchiveError::Keys`] before anything is
+/// written; [`ArchiveError::Unfit`], [`ArchiveError::Changed`], the folder's and the log's own, the operating system's, and
+/// where it is tried those of [`check`], with nothing under the name.
 pub fn write(data: &Path, to: &Path, options: WriteOptions<'_>) -> Result<Written, ArchiveError> {
+    if let Some(opener) = &options.trial {
+        options.keepers.check_opener(opener)?;
+    }
     let (folder, kind) = lock(data)?;
     check_place(folder.path(), to, options.replace)?;
     let key = node_key(&folder, kind)?;
@@ -82,7 +91,8 @@ pub fn write(data: &Path, to: &Path, options: WriteOptions<'_>) -> Result<Writte
     let mut files = extras(&options.extras, &mut found.room)?;
     files.append(&mut found.files);
     check_room(to, found.room)?;
-    let WriteOptions { keepers, at, software, disk, progress, replace, .. } = options;
+    let WriteOptions { keepers, trial, at, software, disk, progress, replace, .. } = options;
+    let recipients = keepers.recipient_names();
     // Members have whole seconds.
     let at = Timestamp::from_unix_millis(at.unix_millis() / 1000 * 1000);
     let temporary = temporary_name(to);
@@ -100,6 +110,9 @@ pub fn write(data: &Path, to: &Path, options: WriteOptions<'_>) -> Result<Writte
     let written = Sealing { files: &files, keepers, temporary: &temporary, disk: &disk }
         .run(facts, key.as_ref(), progress)
         .and_then(|facts| {
+            if let Some(opener) = &trial {
+                try_it(&temporary, opener, &facts)?;
+            }
             name(&temporary, to, replace, &disk)?;
             Ok(facts)
         });
@@ -112,7 +125,17 @@ pub fn write(data: &Path, to: &Path, options: WriteOptions<'_>) -> Result<Writte
         }
     };
     let file_bytes = fs::metadata(to).doing("look at", to)?.len();
-    Ok(Written { facts, file_bytes, left_out: found.unknown })
+    let is_tried = trial.is_some();
+    Ok(Written { facts, file_bytes, recipients, is_tried, left_out: found.unknown })
+}
+
+/// Reads what was written as whoever needs it will.
+fn try_it(path: &Path, opener: &Opener, facts: &Facts) -> Result<(), ArchiveError> {
+    let read = check(path, opener, &Expected::default(), &mut |_, _| ())?;
+    match read.facts == *facts {
+        true => Ok(()),
+        false => Err(ArchiveError::damaged(path, "it reads otherwise than it was written")),
+    }
 }
 
 /// Locks the folder, of whatever kind it is.

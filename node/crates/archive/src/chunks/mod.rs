@@ -15,6 +15,7 @@
 //! In memory: one chunk, at most 16 MiB and its tags, for each of [`Limits::at_once`].
 
 mod committed;
+mod connector;
 mod export;
 mod import;
 mod place;

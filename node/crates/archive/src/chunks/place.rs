@@ -1,22 +1,24 @@
 //! Where chunks go: what its address and the environment say of it.
 
-use std::{fmt, fs, path::Path as FsPath, sync::Arc, time::Duration};
+use std::{fmt, path::Path as FsPath, sync::Arc, time::Duration};
 
 use lucid_core::{ChunkIndex, Hash, SessionId};
+use lucid_store::given_file;
 use object_store::{
     BackoffConfig, ClientOptions, ObjectStore, RetryConfig, aws::AmazonS3Builder,
     local::LocalFileSystem, path::Path,
 };
 use zeroize::Zeroizing;
 
+use super::connector::FollowsNobody;
 use crate::error::ArchiveError;
 
 /// Bytes of a file that a secret is read from, at most.
-const SECRET_BYTES_MAX: u64 = 16 << 10;
+const SECRET_BYTES_MAX: usize = 16 << 10;
 /// A chunk of 16 MiB at 20 KB/s, which is slower than Tor.
-const REQUEST: Duration = Duration::from_mins(15);
+pub(super) const REQUEST: Duration = Duration::from_mins(15);
 /// Onion services take their time.
-const CONNECT: Duration = Duration::from_secs(30);
+pub(super) const CONNECT: Duration = Duration::from_secs(30);
 /// Where none is said; S3-compatible servers mostly do not care.
 const REGION: &str = "us-east-1";
 
@@ -64,7 +66,7 @@ impl Place {
     /// `AWS_ENDPOINT_URL` and `AWS_REGION`, each also as `…_FILE`. Keys come from there alone: no instance's metadata
     /// service is asked, and no file in a home folder. An endpoint without TLS (`http://`) is taken: what is sent is
     /// ciphertext under a signature. `proxy` is a SOCKS5 or HTTP proxy (`socks5h://…`) for all of it; without one, the
-    /// environment's own `HTTPS_PROXY` holds.
+    /// environment's own `HTTPS_PROXY` holds. No redirect is followed.
     ///
     /// # Errors
     /// [`ArchiveError::Place`], [`ArchiveError::NoPlace`] for a folder that is not there.
@@ -184,7 +186,7 @@ fn s3(
     let (id, key) = (needed("AWS_ACCESS_KEY_ID")?, needed("AWS_SECRET_ACCESS_KEY")?);
     let region = secret("AWS_REGION", setting)?;
     let region = region.as_ref().map_or(REGION, |region| region.as_str());
-    let mut client = ClientOptions::new().with_timeout(REQUEST).with_connect_timeout(CONNECT);
+    let mut client = ClientOptions::new();
     if let Some(proxy) = proxy {
         client = client.with_proxy_url(proxy);
     }
@@ -214,7 +216,8 @@ fn s3(
         client = client.with_allow_http(plain);
         builder = builder.with_endpoint(endpoint.as_str());
     }
-    let built = builder.with_client_options(client).build();
+    let builder = builder.with_http_connector(FollowsNobody).with_client_options(client);
+    let built = builder.build();
     // What it says may repeat the proxy's address, which may have a password.
     built.map_err(|_| wrong("the S3 client takes no such endpoint, region or proxy: look at AWS_ENDPOINT_URL, AWS_REGION and the proxy's address"))
 }
@@ -237,10 +240,11 @@ fn secret(
                 path: FsPath::new(&path).to_owned(),
                 source,
             };
-            if fs::metadata(&path).map_err(unreadable)?.len() > SECRET_BYTES_MAX {
+            let (mut text, _) = given_file::read_text(FsPath::new(&path), SECRET_BYTES_MAX + 1)
+                .map_err(unreadable)?;
+            if text.len() > SECRET_BYTES_MAX {
                 return Err(wrong(&format!("the file that {file} names is too large for a key")));
             }
-            let mut text = Zeroizing::new(fs::read_to_string(&path).map_err(unreadable)?);
             let length = text.trim_end_matches(['\n', '\r']).len();
             text.truncate(length);
             text

@@ -36,6 +36,9 @@ pub(super) fn refusal(place: &Place, doing: &'static str, error: &Error) -> Arch
     if code.as_deref().is_some_and(|code| NO_BUCKET.contains(&code)) {
         return ArchiveError::NoPlace { place };
     }
+    if let Some(code) = sent_elsewhere(&said) {
+        return ArchiveError::Elsewhere { place, code };
+    }
     let denied = matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. })
         || matches!(status(&said).as_deref(), Some("HTTP 401" | "HTTP 403"));
     if denied || code.as_deref().is_some_and(|code| ACCESS.contains(&code)) {
@@ -71,6 +74,15 @@ fn status(said: &str) -> Option<String> {
     let (_, rest) = said.split_once("status code: ")?;
     let digits = rest.get(..3)?;
     digits.bytes().all(|c| c.is_ascii_digit()).then(|| format!("HTTP {digits}"))
+}
+
+/// Whether it names another server (a status of 300 to 399), or would if it said which.
+fn sent_elsewhere(said: &str) -> Option<String> {
+    if said.contains("redirect without LOCATION") {
+        return Some("a redirect to nowhere".to_owned());
+    }
+    // 304 is an answer about what is there.
+    status(said).filter(|status| status.starts_with("HTTP 3") && status != "HTTP 304")
 }
 
 /// What happened to the connection, or the disk.

@@ -9,10 +9,10 @@ use lucid_core::{Timestamp, keys::Kek};
 
 use super::{Recovery, Repair, Store, group::Queue, node_event, remove_leftovers};
 use crate::{
-    data::{DataFolder, FolderKind, is_empty},
+    data::{DataFolder, FolderKind, RESTORED, is_empty},
     db::{self, Database},
     disk::Disk,
-    error::StoreError,
+    error::{Doing, StoreError},
     log::Log,
     remake::UNFINISHED,
     secrets::{KekSource, NodeKey, Secrets},
@@ -66,6 +66,15 @@ struct Parts {
     local: Option<Arc<FolderVault>>,
 }
 
+/// What a folder is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To write to it, or to serve it.
+    GoOn,
+    /// To read what is in it.
+    Look,
+}
+
 /// A node is made once. Where there are sessions or chunks there was a log, and where one was being read back, too; one
 /// that begins anew under the same key would be a fork of it.
 fn check_no_log(folder: &DataFolder) -> Result<(), StoreError> {
@@ -105,6 +114,23 @@ impl Store {
     /// Those of [`DataFolder::open`] and [`Secrets::load`], before anything is written; those of the
     /// log, which is the truth and cannot be guessed; the disk's.
     pub fn open(path: &Path, options: OpenOptions) -> Result<(Self, Recovery), StoreError> {
+        Self::open_to(Purpose::GoOn, path, options)
+    }
+
+    /// Opens a data folder to look at it: as [`Store::open`] does, but in one that was restored from a backup, and in which
+    /// nobody has gone on, nothing is repaired but the database, and nothing is written into the log.
+    ///
+    /// # Errors
+    /// Those of [`Store::open`].
+    pub fn look_at(path: &Path, options: OpenOptions) -> Result<(Self, Recovery), StoreError> {
+        Self::open_to(Purpose::Look, path, options)
+    }
+
+    fn open_to(
+        purpose: Purpose,
+        path: &Path,
+        options: OpenOptions,
+    ) -> Result<(Self, Recovery), StoreError> {
         let OpenOptions { kek, at, reserve_bytes, disk, ciphers } = options;
         let folder = Arc::new(DataFolder::open(path, FolderKind::Node)?);
         // The last of the secrets to be made; a log that was never begun says so itself.
@@ -115,7 +141,7 @@ impl Store {
         let vault = VaultOptions { reserve_bytes, disk: disk.clone(), ciphers };
         let vault = Arc::new(FolderVault::within(Arc::clone(&folder), master, vault)?);
         let parts = Parts { folder, node, vault: vault.clone(), local: Some(vault) };
-        Self::take_up(parts, LedgerOptions { at, reserve_bytes, disk })
+        Self::take_up(purpose, parts, LedgerOptions { at, reserve_bytes, disk })
     }
 
     /// Makes the folder of a ledger over a vault that is elsewhere, or finishes what an interrupted
@@ -151,7 +177,7 @@ impl Store {
             return Err(StoreError::Unfinished { path: path.to_owned() });
         }
         let node = NodeKey::load(&folder.join("secrets"))?;
-        Self::take_up(Parts { folder, node, vault, local: None }, options)
+        Self::take_up(Purpose::GoOn, Parts { folder, node, vault, local: None }, options)
     }
 
     /// Begins the log of a new node.
@@ -166,10 +192,19 @@ impl Store {
     }
 
     /// Opens what is there, and repairs it.
-    fn take_up(parts: Parts, options: LedgerOptions) -> Result<(Self, Recovery), StoreError> {
+    fn take_up(
+        purpose: Purpose,
+        parts: Parts,
+        options: LedgerOptions,
+    ) -> Result<(Self, Recovery), StoreError> {
         let LedgerOptions { at, reserve_bytes, disk } = options;
+        let mark = parts.folder.join(RESTORED);
+        let is_restored = mark.exists();
+        let looks = is_restored && purpose == Purpose::Look;
         let mut recovery = Recovery::default();
-        remove_leftovers(&parts.folder, &disk, &mut recovery.repairs)?;
+        if !looks {
+            remove_leftovers(&parts.folder, &disk, &mut recovery.repairs)?;
+        }
         let key = parts.node.log_key().clone();
         let log = Log::open(&parts.folder.join("log"), key, disk.clone())?;
         recovery.repairs.extend(log.repairs().iter().cloned().map(Repair::Log));
@@ -177,8 +212,19 @@ impl Store {
         let rebuilt = opened.rebuilt.map(|rebuilt| Repair::Database(rebuilt.to_string()));
         recovery.repairs.extend(rebuilt);
         let store = Self::assemble(parts, log, opened.database, reserve_bytes, disk)?;
+        if looks {
+            return Ok((store, recovery));
+        }
+        if is_restored {
+            recovery.repairs.push(Repair::Restored);
+        }
         store.begin_log(at)?;
         store.recover(&mut recovery, at)?;
+        if is_restored {
+            // After the entry that says so: a crash between the two says it again.
+            store.disk.remove(&mark).doing("remove", &mark)?;
+            store.disk.sync_folder(store.path()).doing("sync", store.path())?;
+        }
         Ok((store, recovery))
     }
 

@@ -75,6 +75,8 @@ impl Recovery {
 pub enum Repair {
     /// In the log.
     Log(log::Repair),
+    /// The folder was made of a backup, and the log goes on in it from here.
+    Restored,
     /// The database was made anew from the log; the text says why.
     Database(String),
     /// A file that was never finished is removed.
@@ -133,6 +135,9 @@ impl fmt::Display for Repair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Log(repair) => write!(f, "log: {repair}"),
+            Self::Restored => {
+                f.write_str("the folder was restored from a backup, and goes on from there")
+            }
             Self::Database(text) => f.write_str(text),
             Self::Leftover(path) => {
                 write!(f, "{}, which was never finished, is removed", path.display())

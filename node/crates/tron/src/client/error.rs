@@ -55,7 +55,9 @@ pub enum Failure {
     #[error("it says: {0}")]
     Refused(String),
     /// The answer is longer than any should be.
-    #[error("the answer is longer than {0} bytes")]
+    #[error(
+        "its answer has no end within {0} bytes, and is not read on: no node's is that long; check tron_rpc_url"
+    )]
     TooLong(usize),
     /// The answer is not what TRON's nodes answer.
     #[error("it answered what it should not: {0}; check tron_rpc_url")]

@@ -257,19 +257,51 @@ impl List {
         Ok(list)
     }
 
-    /// With other clients.
+    /// With more clients. One whose name is there has another key from then on, where `replaces` says so.
     ///
     /// # Errors
-    /// [`TunnelError::NoService`], [`TunnelError::Service`].
+    /// [`TunnelError::NoService`], [`TunnelError::ClientExists`], [`TunnelError::Service`].
     pub fn with_clients(
         &self,
         name: &ServiceName,
-        clients: Vec<Client>,
+        added: &[Client],
+        replaces: bool,
     ) -> Result<Self, TunnelError> {
         let mut list = self.clone();
-        list.get_mut(name)?.clients = clients;
+        let clients = &mut list.get_mut(name)?.clients;
+        let is_added = |client: &Client| added.iter().any(|one| one.name == client.name);
+        if let (Some(known), false) = (clients.iter().find(|client| is_added(client)), replaces) {
+            let (service, client) = (name.to_string(), known.name.to_string());
+            return Err(TunnelError::ClientExists { service, client });
+        }
+        clients.retain(|client| !is_added(client));
+        clients.extend_from_slice(added);
         list.check()?;
         Ok(list)
+    }
+
+    /// Without some clients. That none is left, and everybody gets in, is refused unless `opens_to_all`.
+    ///
+    /// # Errors
+    /// [`TunnelError::NoService`], [`TunnelError::NoClient`], [`TunnelError::LastClient`].
+    pub fn without_clients(
+        &self,
+        name: &ServiceName,
+        removed: &[ClientName],
+        opens_to_all: bool,
+    ) -> Result<Self, TunnelError> {
+        let mut list = self.clone();
+        let clients = &mut list.get_mut(name)?.clients;
+        let is_there = |name: &&ClientName| clients.iter().any(|client| client.name == **name);
+        if let Some(unknown) = removed.iter().find(|name| !is_there(name)) {
+            let (service, client) = (name.to_string(), unknown.to_string());
+            return Err(TunnelError::NoClient { service, client });
+        }
+        clients.retain(|client| !removed.contains(&client.name));
+        match clients.is_empty() && !opens_to_all {
+            true => Err(TunnelError::LastClient(name.to_string())),
+            false => Ok(list),
+        }
     }
 
     /// With other ports.

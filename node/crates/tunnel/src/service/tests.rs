@@ -29,7 +29,7 @@ fn addresses(list: &List) -> Vec<OnionAddress> {
 fn a_list_is_read_as_it_was_written() {
     let key = ClientKey::from_bytes(Zeroizing::new([3; 32])).public();
     let client = Client { name: "phone".parse().unwrap(), key };
-    let list = list().with_clients(&name("gateway"), vec![client]).unwrap();
+    let list = list().with_clients(&name("gateway"), &[client], false).unwrap();
     let list = list.rotated(&name("ssh"), address(4), 5, Duration::from_secs(6)).unwrap();
     assert_eq!(List::parse(&list.bytes().unwrap()).unwrap(), list);
 }
@@ -91,6 +91,38 @@ fn what_cannot_be_is_refused() {
     for text in ["", "Gateway", "1a", "-a", "a/b", "a.b", &"a".repeat(33)] {
         assert!(text.parse::<ServiceName>().is_err(), "{text}");
     }
+}
+
+#[test]
+fn clients_come_and_go_and_nobody_is_let_in_by_accident() {
+    let client = |name: &str, seed| {
+        let key = ClientKey::from_bytes(Zeroizing::new([seed; 32])).public();
+        Client { name: name.parse().unwrap(), key }
+    };
+    let gateway = name("gateway");
+    let names = |list: &List| -> Vec<String> {
+        let clients = &list.get(&gateway).unwrap().clients;
+        clients.iter().map(|client| client.name.to_string()).collect()
+    };
+    let with = |list: &List, client, replaces| list.with_clients(&gateway, &[client], replaces);
+    let one = with(&list(), client("phone", 1), false).unwrap();
+    let both = with(&one, client("desk", 2), false).unwrap();
+    assert_eq!(names(&both), ["phone", "desk"]);
+    let again = with(&both, client("phone", 3), false).unwrap_err();
+    assert!(matches!(again, TunnelError::ClientExists { .. }), "{again}");
+    let anew = with(&both, client("phone", 3), true).unwrap();
+    assert_eq!(names(&anew), ["desk", "phone"]);
+    assert!(anew.get(&gateway).unwrap().clients.contains(&client("phone", 3)));
+
+    let (phone, desk) = (client("phone", 1).name, client("desk", 2).name);
+    let without = |names: &[ClientName], all| both.without_clients(&gateway, names, all);
+    assert_eq!(names(&without(std::slice::from_ref(&phone), false).unwrap()), ["desk"]);
+    let unknown = without(&["none".parse().unwrap()], true).unwrap_err();
+    assert!(matches!(unknown, TunnelError::NoClient { .. }), "{unknown}");
+    let last = without(&[phone.clone(), desk.clone()], false).unwrap_err();
+    assert!(matches!(last, TunnelError::LastClient(_)), "{last}");
+    assert!(names(&without(&[phone, desk], true).unwrap()).is_empty());
+    assert!(list().with_clients(&name("none"), &[client("a", 1)], false).is_err());
 }
 
 #[test]

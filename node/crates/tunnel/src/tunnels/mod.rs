@@ -15,11 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 pub use health::{AddressHealth, Health, Link, ServiceHealth, Stage, Uploads};
 
-use self::{desk::Desk, orders::Order};
+use self::{
+    desk::Desk,
+    orders::{ClientChange, Order},
+};
 use crate::{
     control::{ControlAddress, Controller, Credentials, Port},
     error::TunnelError,
-    onion::OnionAddress,
+    onion::{ClientName, OnionAddress},
     ports::Keep,
     service::{Client, ServiceName},
 };
@@ -112,16 +115,33 @@ impl Tunnels {
         self.order(|answer| Order::Rotate { name, grace, answer }).await
     }
 
-    /// Says who may reach a service. Tor takes it down and up again for that; connections stay.
+    /// Lets more clients reach a service; one whose name is there has another key from then on, where `replaces` says so.
+    /// Tor takes the service down and up again for that; the address and its connections stay.
     ///
     /// # Errors
     /// [`TunnelError`].
-    pub async fn set_clients(
+    pub async fn add_clients(
         &self,
         name: ServiceName,
         clients: Vec<Client>,
+        replaces: bool,
     ) -> Result<(), TunnelError> {
-        self.order(|answer| Order::Clients { name, clients, answer }).await
+        let change = ClientChange::Add { clients, replaces };
+        self.order(|answer| Order::Clients { name, change, answer }).await
+    }
+
+    /// Lets clients reach a service no more: from then on none of them is connected anew.
+    ///
+    /// # Errors
+    /// [`TunnelError::LastClient`] where everybody would get in and `opens_to_all` does not say so; [`TunnelError`].
+    pub async fn remove_clients(
+        &self,
+        name: ServiceName,
+        clients: Vec<ClientName>,
+        opens_to_all: bool,
+    ) -> Result<(), TunnelError> {
+        let change = ClientChange::Remove { clients, opens_to_all };
+        self.order(|answer| Order::Clients { name, change, answer }).await
     }
 
     /// Says which ports a service has, and what is behind them. Where that is new, tor takes it down and up again;

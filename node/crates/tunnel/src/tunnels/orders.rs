@@ -9,7 +9,7 @@ use super::{NewService, desk::Desk};
 use crate::{
     control::{Controller, Port},
     error::TunnelError,
-    onion::{OnionAddress, OnionKey},
+    onion::{ClientName, OnionAddress, OnionKey},
     ports::KeyName,
     service::{Client, KeyEntry, Service, ServiceName},
 };
@@ -20,11 +20,17 @@ type Answer<T> = oneshot::Sender<Result<T, TunnelError>>;
 pub(super) enum Order {
     Create { service: NewService, answer: Answer<OnionAddress> },
     Rotate { name: ServiceName, grace: Duration, answer: Answer<OnionAddress> },
-    Clients { name: ServiceName, clients: Vec<Client>, answer: Answer<()> },
+    Clients { name: ServiceName, change: ClientChange, answer: Answer<()> },
     Ports { name: ServiceName, ports: Vec<Port>, answer: Answer<()> },
     Refresh { name: ServiceName, answer: Answer<()> },
     TakeDown { name: ServiceName, answer: Answer<()> },
     Controller { answer: Answer<Controller> },
+}
+
+/// Who may reach a service from now on, and who no more.
+pub(super) enum ClientChange {
+    Add { clients: Vec<Client>, replaces: bool },
+    Remove { clients: Vec<ClientName>, opens_to_all: bool },
 }
 
 impl Order {
@@ -42,8 +48,10 @@ impl Order {
             Self::Rotate { name, grace, answer } => {
                 drop(answer.send(desk.rotate(&name, grace, tor).await));
             }
-            Self::Clients { name, clients, answer } => {
-                drop(answer.send(desk.set_clients(&name, clients, tor).await));
+            Self::Clients { name, change, answer } => {
+                let (done, withdrawn) = desk.change_clients(&name, change, tor).await;
+                drop(answer.send(done));
+                return withdrawn;
             }
             Self::Ports { name, ports, answer } => {
                 drop(answer.send(desk.set_ports(&name, ports, tor).await));
@@ -115,19 +123,64 @@ impl Desk {
         Ok(address)
     }
 
-    async fn set_clients(
+    /// Changes who may reach a service: what came of that, and whether tor let go of what it was. Where it did not, whoever
+    /// was let in before still is, until the connection's end.
+    async fn change_clients(
         &mut self,
         name: &ServiceName,
-        clients: Vec<Client>,
+        change: ClientChange,
         tor: Option<&Controller>,
-    ) -> Result<(), TunnelError> {
-        let kept = self.is_kept(name)?;
-        let list = self.list(kept).with_clients(name, clients)?;
-        self.put(list, kept).await?;
-        match tor {
-            Some(_) => self.refresh(name, tor).await,
-            None => Ok(()),
+    ) -> (Result<(), TunnelError>, Result<(), TunnelError>) {
+        let service = match self.put_clients(name, change).await {
+            Ok(service) => service,
+            Err(error) => return (Err(error), Ok(())),
+        };
+        let Some(tor) = tor else { return (Ok(()), Ok(())) };
+        if let Err(lost) = self.withdraw_all(&service, tor).await {
+            return (Ok(()), Err(lost));
         }
+        if let Err(error) = self.serve(name, tor).await {
+            // The change is kept, and serving it is tried again; until then its stage says why nobody gets in.
+            tracing::warn!(service = %name, %error, "an onion service is not served with its new clients yet");
+        }
+        (Ok(()), Ok(()))
+    }
+
+    async fn put_clients(
+        &mut self,
+        name: &ServiceName,
+        change: ClientChange,
+    ) -> Result<Service, TunnelError> {
+        let kept = self.is_kept(name)?;
+        let list = self.list(kept);
+        let list = match change {
+            ClientChange::Add { clients, replaces } => {
+                list.with_clients(name, &clients, replaces)?
+            }
+            ClientChange::Remove { clients, opens_to_all } => {
+                list.without_clients(name, &clients, opens_to_all)?
+            }
+        };
+        let service = list.get(name)?.clone();
+        self.put(list, kept).await?;
+        Ok(service)
+    }
+
+    /// Has tor serve none of its addresses.
+    ///
+    /// # Errors
+    /// [`TunnelError::Lost`], for the connection to be ended.
+    async fn withdraw_all(
+        &mut self,
+        service: &Service,
+        tor: &Controller,
+    ) -> Result<(), TunnelError> {
+        for entry in &service.keys {
+            if let Err(error) = self.withdraw(entry.address, tor).await {
+                return Err(TunnelError::Lost { at: self.control(), why: error.to_string() });
+            }
+        }
+        Ok(())
     }
 
     async fn set_ports(
@@ -171,15 +224,10 @@ impl Desk {
             Ok(service) => service,
             Err(error) => return (Err(error), Ok(())),
         };
-        let Some(tor) = tor else { return (Ok(()), Ok(())) };
-        for entry in &service.keys {
-            if let Err(error) = self.withdraw(entry.address, tor).await {
-                let at = self.control();
-                let lost = TunnelError::Lost { at, why: error.to_string() };
-                return (Ok(()), Err(lost));
-            }
+        match tor {
+            Some(tor) => (Ok(()), self.withdraw_all(&service, tor).await),
+            None => (Ok(()), Ok(())),
         }
-        (Ok(()), Ok(()))
     }
 
     /// Takes a service out of the list, then its keys off the disk.

@@ -172,6 +172,36 @@ async fn what_is_behind_an_address_changes_without_it() {
 }
 
 #[tokio::test]
+async fn clients_are_durable_when_they_are_told_and_the_address_stays() {
+    let client = |name: &str, seed| {
+        let key = crate::onion::ClientKey::from_bytes(Zeroizing::new([seed; 32])).public();
+        Client { name: name.parse().unwrap(), key }
+    };
+    let clients = |keep: &Kept| {
+        let list = List::parse(&keep.load().unwrap().unwrap()).unwrap();
+        list.services()[0].clients.clone()
+    };
+    let keep = Kept::default();
+    let address = with(&keep, async |tunnels| tunnels.create(new(false)).await.unwrap()).await;
+    let phone = || vec![client("phone", 1)];
+    keep.restart(Some(1));
+    let failed = with(&keep, async |tunnels| tunnels.add_clients(name(), phone(), false).await);
+    assert!(failed.await.is_err() && clients(&keep).is_empty());
+    keep.restart(None);
+    with(&keep, async |tunnels| {
+        tunnels.add_clients(name(), phone(), false).await.unwrap();
+        assert_eq!(clients(&keep), phone());
+        assert!(tunnels.add_clients(name(), phone(), false).await.is_err());
+        let names = || vec!["phone".parse().unwrap()];
+        let last = tunnels.remove_clients(name(), names(), false).await;
+        assert!(matches!(last, Err(TunnelError::LastClient(_))) && clients(&keep) == phone());
+        tunnels.remove_clients(name(), names(), true).await.unwrap();
+    })
+    .await;
+    assert_eq!((clients(&keep), served(&keep)), (Vec::new(), vec![address]));
+}
+
+#[tokio::test]
 async fn an_address_is_told_only_once_it_is_durable() {
     for fail_at in 1..=3 {
         let keep = Kept::default();

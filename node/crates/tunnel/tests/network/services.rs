@@ -129,11 +129,37 @@ pub(crate) async fn only_clients_with_a_key_get_in(world: &mut World) {
     asker.add_client_key(address, &key).await.unwrap();
     assert_eq!(asker.client_keys().await.unwrap()[0].address, address);
     verify(&world.proxy(), address, 80, &probe(), TIME).await.unwrap();
+    another_is_let_in_and_the_first_no_more(world, &running.tunnels, address, &asker, key).await;
     asker.remove_client_key(address).await.unwrap();
     assert_eq!(asker.client_keys().await.unwrap(), []);
     running.stop().await;
     // It was ephemeral, and nothing of it is on disk.
     assert_eq!(std::fs::read_dir(world.folder.path().join("secrets")).unwrap().count(), 0);
+}
+
+/// Who may reach a service changes while it is served, under the same address.
+async fn another_is_let_in_and_the_first_no_more(
+    world: &World,
+    tunnels: &Tunnels,
+    address: OnionAddress,
+    asker: &Controller,
+    first: ClientKey,
+) {
+    let name = || "private".parse().unwrap();
+    let second = ClientKey::from_bytes(Zeroizing::new([43; 32]));
+    let desk = Client { name: "desk".parse().unwrap(), key: second.public() };
+    tunnels.add_clients(name(), vec![desk], false).await.unwrap();
+    tunnels.remove_clients(name(), vec!["phone".parse().unwrap()], false).await.unwrap();
+    tunnels.published(address, TIME).await.unwrap();
+    // What the asking tor knew of the service was opened with the first key.
+    for (key, gets_in) in [(first, false), (second, true)] {
+        asker.remove_client_key(address).await.unwrap();
+        asker.add_client_key(address, &key).await.unwrap();
+        let forgetter = world.network.clients[1].forgetter();
+        tokio::task::spawn_blocking(move || forgetter.forget()).await.unwrap().unwrap();
+        let asked = verify(&world.proxy(), address, 80, &probe(), TIME).await;
+        assert_eq!(asked.is_ok(), gets_in, "{asked:?}");
+    }
 }
 
 pub(crate) async fn another_publisher_is_seen(world: &mut World) {

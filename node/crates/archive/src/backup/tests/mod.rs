@@ -26,6 +26,7 @@ fn identity() -> (Opener, String) {
 fn options<'a>(recipient: &str, progress: &'a mut dyn FnMut(u64, u64)) -> WriteOptions<'a> {
     WriteOptions {
         keepers: Keepers::recipients(&[recipient]).unwrap(),
+        trial: None,
         extras: Vec::new(),
         replace: false,
         at: at(1_764_140_400_123),
@@ -49,6 +50,32 @@ fn looked_at(from: &Path, opener: &Opener) -> Result<Restored, ArchiveError> {
 
 fn shown(error: &ArchiveError) -> String {
     format!("{error} {error:?}")
+}
+
+#[test]
+fn keys_are_tried_before_the_backup_has_its_name() {
+    let place = folder();
+    let (data, file) = (place.path().join("data"), place.path().join("b.age"));
+    drop(node(&data));
+    let ((ours, recipient), (others, other)) = (identity(), identity());
+    let nothing = &mut |_, _| ();
+    let trial = Some(others);
+    let refused = write(&data, &file, WriteOptions { trial, ..options(&recipient, nothing) });
+    let error = refused.unwrap_err();
+    assert!(matches!(error, ArchiveError::Keys(_)) && !file.exists(), "{}", shown(&error));
+    let keepers = || Keepers::recipients(&[&other, &recipient]).unwrap();
+    let tried = WriteOptions { keepers: keepers(), ..options(&recipient, nothing) };
+    let written = write(&data, &file, WriteOptions { trial: Some(ours), ..tried }).unwrap();
+    assert!(written.is_tried && written.recipients == [other.clone(), recipient.clone()]);
+    // A passphrase that is another one is met when it is tried, and nothing has the name.
+    fs::remove_file(&file).unwrap();
+    let passphrase = |text: &str| SecretString::from(text.to_owned());
+    let keepers = Keepers::passphrase(passphrase("a passphrase of some length")).unwrap();
+    let trial = Some(Opener::passphrase(passphrase("another one")).unwrap());
+    let tried = WriteOptions { keepers, trial, ..options(&recipient, nothing) };
+    let error = write(&data, &file, tried).unwrap_err();
+    assert!(matches!(error, ArchiveError::Locked { .. }), "{}", shown(&error));
+    assert_eq!(files(place.path()).iter().filter(|name| !name.starts_with("data")).count(), 0);
 }
 
 #[test]
@@ -96,7 +123,8 @@ fn everything_but_chunks_comes_back() {
     for name in files(&back) {
         let path = back.join(&name);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600, "{name:?}");
-        let came_along = name.starts_with("config.restored") || name == Path::new("lock");
+        let made = [Path::new("lock"), Path::new("restored")];
+        let came_along = name.starts_with("config.restored") || made.contains(&name.as_path());
         assert!(
             came_along || fs::read(data.join(&name)).unwrap() == fs::read(&path).unwrap(),
             "{name:?}"

@@ -1,5 +1,6 @@
 //! Chunks to a folder and back, and to a real S3 server (`s3`).
 
+mod elsewhere;
 mod proxy;
 mod s3;
 

@@ -92,6 +92,7 @@ fn backup_wipe_restore_and_import_give_the_same_node() {
     let file = keep.path().join("b.age");
     let options = backup::WriteOptions {
         keepers: Keepers::recipients(&[identity.to_public().to_string()]).unwrap(),
+        trial: None,
         extras: Vec::new(),
         replace: false,
         at: at(5000),

@@ -9,6 +9,7 @@ mod life;
 mod parameters;
 mod remake;
 mod repair;
+mod restored;
 mod split;
 mod upload;
 mod users;
