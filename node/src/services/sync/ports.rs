@@ -122,7 +122,8 @@ impl Manifests {
         let is_full = |it: &Self| it.order.len() > Self::COUNT_MAX || it.chunks > Self::CHUNKS_MAX;
         while self.order.len() > 1 && is_full(self) {
             let oldest = self.order.pop_front().and_then(|oldest| self.kept.remove(&oldest));
-            self.chunks -= oldest.map_or(0, |oldest| oldest.chunks.len());
+            let chunks = oldest.map_or(0, |oldest| oldest.chunks.len());
+            self.chunks = self.chunks.saturating_sub(chunks);
         }
     }
 }
