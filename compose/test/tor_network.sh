@@ -8,7 +8,8 @@ client_socks=192.0.2.1:9150
 tors=()
 
 # What every tor in a network of few relays, none of which is known for long, has to be told (tor's manual, TESTING
-# NETWORK OPTIONS). Pairs of circuits, made ahead of need, keep relays busy that have two cores between them.
+# NETWORK OPTIONS). Second hops that stay the same, four of them, leave too few others for a circuit's end, in the worst case
+# the guard alone, which is no end of its own circuit. Pairs of circuits, made ahead of need, keep relays busy that have two cores between them.
 everybody='TestingTorNetwork 1
 AssumeReachable 1
 PathsNeededToBuildCircuits 0.67
@@ -17,6 +18,7 @@ TestingDirAuthVoteHSDir *
 TestingDirAuthVoteGuard *
 V3AuthNIntervalsValid 30
 ClientRejectInternalAddresses 0
+VanguardsLiteEnabled 0
 ConfluxEnabled 0
 ShutdownWaitLength 0'
 

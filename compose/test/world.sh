@@ -2,7 +2,7 @@
 # lib.sh and client.sh.
 # shellcheck shell=bash
 
-world=''
+world='' server=''
 
 # Starts it, at 192.0.2.1. Who reaches it from containers is seen there at 192.0.2.254, the machine's address.
 start_world() {
@@ -22,7 +22,7 @@ in_world() { nsenter -t "$world" -n "$@"; }
 
 # Serves a folder there with HTTP, and writes down who asks: serve_world FOLDER LOG; $! is the server.
 serve_world() {
-  nsenter -t "$world" -n python3 -u -m http.server --bind 192.0.2.1 --directory "$1" 80 >"$2" 2>&1 </dev/null &
+  nsenter -t "$world" -n python3 -u -m http.server --bind 192.0.2.1 --directory "$1" 80 >>"$2" 2>&1 </dev/null &
   server=$!
   retry 10 in_world curl -sf -o /dev/null http://192.0.2.1
 }
