@@ -127,6 +127,8 @@ pub(super) async fn tor_proxy(
     running: &Running,
 ) -> Outcome<(Router, Arc<dyn Readiness>)> {
     let config = &context.config.tor;
+    // The gateway, in a process of its own, does not know where tor is.
+    check_proxies(config, &context.config.services.trusted_proxies)?;
     let gateway = config.onion_target.map(|target| {
         let is_tls = context.config.services.tls_certificate.is_some();
         Gateway { target, is_tls }

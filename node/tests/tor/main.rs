@@ -196,15 +196,19 @@ fn kept_by_a_process_of_its_own(network: &Network, client: &Client, node: &Node)
 
 #[test]
 fn whoever_comes_through_tor_is_no_trusted_proxy() {
-    let folder = tempfile::tempdir().unwrap();
-    let refused = node::command(folder.path(), &["run", "--listen", "127.0.0.1:0"])
-        .env("LUCID_ONION", "true")
-        .env("LUCID_TRUSTED_PROXIES", "127.0.0.0/8")
-        .output()
-        .unwrap();
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert_eq!(refused.status.code(), Some(64), "{said}");
-    assert!(said.contains("trusted_proxies") && said.contains("onion"), "{said}");
+    for arguments in [["run", "--listen", "127.0.0.1:0"].as_slice(), &["serve", "tor-proxy"]] {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = node::command(folder.path(), arguments)
+            .env("LUCID_ONION", "true")
+            .env("LUCID_ONION_TARGET", "127.0.0.1:8080")
+            .env("LUCID_SERVICE_SECRET", "service-secret-of-the-tests-0123456789")
+            .env("LUCID_TRUSTED_PROXIES", "127.0.0.0/8")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(64), "{said}");
+        assert!(said.contains("trusted_proxies") && said.contains("onion"), "{said}");
+    }
 }
 
 #[test]
