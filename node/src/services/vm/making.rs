@@ -15,7 +15,7 @@ use lucid_api::{
 };
 use lucid_chain::{
     At, Call, CallError, ChainError, LogPosition, Proposal, TxError, Unsigned,
-    alloy_primitives::{Address, B256},
+    alloy_primitives::{Address, B256, keccak256},
     contracts::{CREATIONS, REGISTRATIONS_MAX},
     logged::{block_entries, parameters_entry},
 };
@@ -349,9 +349,9 @@ struct Next {
 /// What each transaction of a proposal used.
 fn gas_used(proposal: &Proposal) -> HashMap<B256, u64> {
     let mut before = 0;
-    let used = proposal.block.body.iter().zip(&proposal.receipts).map(|(tx, receipt)| {
+    let used = proposal.block.body.iter().zip(&proposal.receipts).map(|(raw, receipt)| {
         let until = receipt.cumulative_gas_used;
-        (tx.hash(), until.saturating_sub(mem::replace(&mut before, until)))
+        (keccak256(raw), until.saturating_sub(mem::replace(&mut before, until)))
     });
     used.collect()
 }
