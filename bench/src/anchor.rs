@@ -130,13 +130,13 @@ impl Bench {
     fn asked(&self) -> Result<f64> {
         let before = self.sent();
         self.seal()?;
-        self.until("the session is not seen", || {
+        Self::until("the session is not seen", || {
             Ok(self.client.get(ANCHORS)?["waiting_sessions"].as_u64() > Some(0))
         })?;
         let begun = Instant::now();
         self.client.post(ANCHORS, &json!({}), 200)?;
         let taken = begun.elapsed();
-        self.until("nothing is sent", || Ok(self.sent() > before))?;
+        Self::until("nothing is sent", || Ok(self.sent() > before))?;
         // What was sent before the answer came was sent by then at the latest.
         let milliseconds = begun.elapsed().max(taken).as_secs_f64() * 1e3;
         self.settle()?;
@@ -149,7 +149,7 @@ impl Bench {
         let before = self.sent();
         let sealed = self.seal()?;
         let at: Timestamp = sealed["sealed"]["at"].as_str().context("no time")?.parse()?;
-        self.until("nothing is sent", || Ok(self.sent() > before))?;
+        Self::until("nothing is sent", || Ok(self.sent() > before))?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64() * 1e3;
         self.settle()?;
         Ok(now - at.unix_millis() as f64)
@@ -168,14 +168,14 @@ impl Bench {
 
     /// Waits until the anchor is in the log, so that the next one is alone.
     fn settle(&self) -> Result<()> {
-        self.until("the anchor does not become final", || {
+        Self::until("the anchor does not become final", || {
             let state = self.client.get(ANCHORS)?;
             ensure!(state["error"].is_null(), "anchoring: {}", state["error"]);
             Ok(state["under_way"].is_null() && state["waiting_sessions"] == 0)
         })
     }
 
-    fn until(&self, what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
+    fn until(what: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
         let begun = Instant::now();
         while !is_so()? {
             ensure!(begun.elapsed() < PATIENCE, "{what} within {PATIENCE:?}");
@@ -192,7 +192,7 @@ impl Bench {
         let proposed = self.client.post(path, &proposal, 201)?;
         let path = format!("{path}/{}", proposed["proposal"].as_str().context("no proposal")?);
         let until = |state: &str| {
-            self.until(&format!("the proposal is not {state}"), || {
+            Self::until(&format!("the proposal is not {state}"), || {
                 Ok(self.client.get(&path)?["state"] == state)
             })
         };

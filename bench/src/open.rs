@@ -81,7 +81,11 @@ impl Open {
 /// Opens a data folder with so many entries `runs` times.
 pub(crate) fn measure(node: PathBuf, folder: &Path, entries: u64, runs: u32) -> Result<Measured> {
     let data = place(folder, entries);
-    let appended_s = if data.exists() { None } else { Some(make(&data, entries, &plain)?) };
+    let appended_s = if data.exists() {
+        None
+    } else {
+        Some(make(&data, entries, &|_, _, session| Ok(sealed(session)))?)
+    };
     let program = Program { node, data, processors: machine::processors()? };
     let projected = match appended_s {
         Some(_) => Some(program.list()?.usage),
@@ -102,7 +106,7 @@ pub(crate) fn measure(node: PathBuf, folder: &Path, entries: u64, runs: u32) -> 
 pub(crate) fn ledger(folder: &Path, entries: u64) -> Result<PathBuf> {
     let data = place(folder, entries);
     if !data.exists() {
-        make(&data, entries, &plain)?;
+        make(&data, entries, &|_, _, session| Ok(sealed(session)))?;
     }
     Ok(data)
 }
@@ -113,11 +117,6 @@ fn place(folder: &Path, entries: u64) -> PathBuf {
 
 /// What seals a session: does what else belongs to it in the data folder of this node, and gives the entry.
 pub(crate) type Seal<'a> = dyn Fn(&Path, NodeId, SessionId) -> Result<SessionSealed> + 'a;
-
-/// Seals a session that is in the ledger alone.
-fn plain(_: &Path, _: NodeId, session: SessionId) -> Result<SessionSealed> {
-    Ok(sealed(session))
-}
 
 /// Makes the data folder under another name until it is whole. Gives the seconds that appending took.
 pub(crate) fn make(data: &Path, entries: u64, seal: &Seal<'_>) -> Result<f64> {

@@ -98,7 +98,9 @@ impl Database {
     fn put(&self, place: Place) -> Result<()> {
         let [_, processors] = place.processors()?;
         let mut set = CpuSet::new();
-        processors.iter().for_each(|processor| set.set(*processor));
+        for processor in processors {
+            set.set(processor);
+        }
         for thread in fs::read_dir(format!("/proc/{}/task", self.pid()?))? {
             let id: i32 = thread?.file_name().to_string_lossy().parse()?;
             let thread = Pid::from_raw(id);

@@ -37,7 +37,7 @@ pub(super) struct Beside {
     /// Seconds of each, while nothing is sent.
     alone_s: Vec<f64>,
     /// While the backlog is sent.
-    beside_s: Vec<f64>,
+    loaded_s: Vec<f64>,
     /// Documents a second that were sent meanwhile, in each turn.
     documents_s: Vec<f64>,
 }
@@ -56,7 +56,7 @@ impl Uploads {
                 place,
                 bytes: fs::metadata(&plain)?.len(),
                 alone_s: Vec::new(),
-                beside_s: Vec::new(),
+                loaded_s: Vec::new(),
                 documents_s: Vec::new(),
             };
             let [ours, _] = place.processors()?;
@@ -84,7 +84,7 @@ impl Beside {
         let mut seconds = 0.0;
         for _ in 0..UPLOADS {
             let took = running.upload(plain)?;
-            self.beside_s.push(took);
+            self.loaded_s.push(took);
             seconds += took;
         }
         let after = running.state()?;
@@ -97,7 +97,7 @@ impl Beside {
     /// How many times as long an upload takes beside the backlog.
     pub(super) fn slower(&self) -> f64 {
         let median = |seconds: &[f64]| Spread::of(counted(seconds)).map_or(f64::NAN, |s| s.median);
-        median(&self.beside_s) / median(&self.alone_s)
+        median(&self.loaded_s) / median(&self.alone_s)
     }
 
     /// Where mongod was.
@@ -137,7 +137,7 @@ pub(super) fn table(measured: &[Beside]) -> Table {
         table.row([
             beside.place().into(),
             rates(&beside.alone_s),
-            rates(&beside.beside_s),
+            rates(&beside.loaded_s),
             digits(beside.slower()),
             spread(Spread::of(beside.documents_s.iter().copied())),
         ]);
@@ -155,7 +155,7 @@ mod tests {
             place: Place::Apart,
             bytes: 1,
             alone_s: vec![9.0, 1.0, 1.0, 1.0, 9.0, 1.0, 1.0, 1.0],
-            beside_s: vec![0.0, 1.2, 1.2, 1.2],
+            loaded_s: vec![0.0, 1.2, 1.2, 1.2],
             documents_s: vec![1.0],
         };
         assert_eq!(counted(&beside.alone_s).count(), 6);

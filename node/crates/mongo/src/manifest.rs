@@ -68,8 +68,8 @@ pub(crate) struct Frame {
 
 /// The bytes around the list. `chunks` is the second field in the order of names, after `chunk_count`, so the
 /// first empty list is the one to be filled.
-pub(crate) fn frame(head: ManifestHead) -> Option<Frame> {
-    let empty = json::to_canonical(&with_list(&head, Vec::<ManifestChunk>::new()));
+pub(crate) fn frame(head: &ManifestHead) -> Option<Frame> {
+    let empty = json::to_canonical(&with_list(head, Vec::<ManifestChunk>::new()));
     let opened = br#""chunks":["#;
     let place = empty.windows(opened.len()).position(|part| part == opened)? + opened.len();
     let after = empty.get(place..)?.to_vec();
@@ -127,7 +127,7 @@ pub(crate) mod tests {
             let raw = to_document(&head_of(&manifest)).unwrap();
             let head = from_document(Document::try_from(&raw).unwrap()).unwrap();
             assert_eq!(head, head_of(&manifest));
-            let Frame { before, after } = frame(head).unwrap();
+            let Frame { before, after } = frame(&head).unwrap();
             let list: Vec<_> = manifest.chunks.iter().map(json::to_canonical).collect();
             let bytes = [before, list.join(&b','), after].concat();
             assert_eq!(bytes, json::to_canonical(&manifest), "{count} chunks");

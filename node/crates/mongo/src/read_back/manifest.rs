@@ -9,7 +9,7 @@ use super::{ManifestState, ReadBack, ReadBackError};
 use crate::{
     Collection, Fault, FaultKind,
     document::{chunk_id, session_id},
-    manifest::{Frame, frame, from_document},
+    manifest::{Frame, ManifestHead, frame, from_document},
     session::Sealed,
 };
 
@@ -74,7 +74,8 @@ impl ReadBack {
         let Ok(head) = document.get_document("manifest") else {
             return Ok(ManifestState::Missing);
         };
-        let Some(Frame { before, after }) = from_document(head.clone()).ok().and_then(frame) else {
+        let head: Option<ManifestHead> = from_document(head.clone()).ok();
+        let Some(Frame { before, after }) = head.as_ref().and_then(frame) else {
             return Ok(ManifestState::Altered);
         };
         let mut hash = Sha256::new();
