@@ -20,11 +20,13 @@ pub(crate) struct Ports {
     pub(crate) socks: u16,
 }
 
-/// Every tor's: a network of few relays, none of which is known for long (tor's manual, TESTING NETWORK OPTIONS).
+/// Every tor's: a network of few relays, none of which is known for long (tor's manual, TESTING NETWORK OPTIONS). Vanguards
+/// would leave so few of them that a circuit may end at its own guard, and nothing is reached.
 const COMMON: &str = "\
 TestingTorNetwork 1
 AssumeReachable 1
 PathsNeededToBuildCircuits 0.67
+VanguardsLiteEnabled 0
 TestingDirAuthVoteExit *
 TestingDirAuthVoteHSDir *
 TestingDirAuthVoteGuard *
