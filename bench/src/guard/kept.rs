@@ -118,18 +118,28 @@ pub(super) struct Figures {
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Counted {
-    /// The run in the middle.
+    /// Of one run: the one in the middle, where they are kept.
     instructions: Counts,
-    /// From the least to the most, by the middle.
+    /// From the least to the most, by that one.
     spread: f64,
 }
 
 impl Counted {
-    fn of(step: Step, counted: &[(Step, Counts)]) -> Self {
+    /// The run in the middle.
+    fn middle(step: Step, counted: &[(Step, Counts)]) -> Self {
+        Self::of(step, counted, |runs| runs / 2)
+    }
+
+    /// The run that took the least.
+    fn least(step: Step, counted: &[(Step, Counts)]) -> Self {
+        Self::of(step, counted, |_| 0)
+    }
+
+    fn of(step: Step, counted: &[(Step, Counts)], place: fn(usize) -> usize) -> Self {
         let of_step = counted.iter().filter(|(counted, _)| *counted == step);
         let mut runs: Vec<Counts> = of_step.map(|(_, counts)| *counts).collect();
         runs.sort_by_key(|counts| counts.all);
-        let instructions = runs.get(runs.len() / 2).copied().unwrap_or_default();
+        let instructions = runs.get(place(runs.len())).copied().unwrap_or_default();
         let all = |place: Option<&Counts>| place.map_or(0.0, |counts| counts.all as f64);
         let spread = (all(runs.last()) - all(runs.first())) / (instructions.all as f64).max(1.0);
         Self { instructions, spread: (spread * 1e5).round() / 1e5 }
@@ -142,9 +152,15 @@ pub(super) fn more(before: u64, now: u64) -> f64 {
 }
 
 impl Figures {
-    /// From what was counted.
+    /// From what was counted: the runs in the middle.
     pub(super) fn of(code: Code, runs: u32, counted: &[(Step, Counts)]) -> Self {
-        let [ingest, verify, restore] = Step::ALL.map(|step| Counted::of(step, counted));
+        let [ingest, verify, restore] = Step::ALL.map(|step| Counted::middle(step, counted));
+        Self { code, runs, ingest, verify, restore }
+    }
+
+    /// From what was counted: the runs that took the least.
+    pub(super) fn least_of(code: Code, runs: u32, counted: &[(Step, Counts)]) -> Self {
+        let [ingest, verify, restore] = Step::ALL.map(|step| Counted::least(step, counted));
         Self { code, runs, ingest, verify, restore }
     }
 
@@ -240,6 +256,14 @@ mod tests {
         let others = [of(Step::Verify, (1000, 900)), of(Step::Restore, (1000, 900))];
         let ingest = ingest.iter().map(|counts| of(Step::Ingest, *counts));
         Figures::of(code, 3, &ingest.chain(others).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_least_where_it_was_counted_again() {
+        let code = figures(&[(1, 0)]).code;
+        let of = |all| (Step::Verify, Counts { all, ..Counts::default() });
+        let least = Figures::least_of(code, 3, &[of(1160), of(1040), of(1010)]);
+        assert_eq!(least.counts(Step::Verify).all, 1010);
     }
 
     #[test]
