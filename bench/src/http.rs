@@ -30,12 +30,16 @@ use crate::{
     process::{self, Input, Output},
     report::{Report, Table, digits, mebibytes, spread},
     samples::Spread,
+    sealed,
 };
+
+/// Chunks of each session in the ledger.
+const CHUNKS: u32 = 12;
 
 /// Arguments of `http`.
 #[derive(Args)]
 pub(crate) struct Http {
-    /// The folder of all that is written; best a tmpfs with 4 times the size free
+    /// The folder of all that is written; best a tmpfs with 4 times the size free, and 2 GiB
     #[arg(value_name = "DIR", default_value = "/dev/shm/lucid-bench-http")]
     folder: PathBuf,
     /// Sessions in the ledger
@@ -78,13 +82,14 @@ impl Http {
         let machine = Machine::here(&self.folder)?;
         let node = process::node(node)?;
         let wallet = Wallet::new(&node, &self.folder)?;
-        let data = open::ledger(&self.folder, self.sessions * 2)?;
+        let data = sealed::ensure(&self.folder, self.sessions, CHUNKS)?;
         let mut measured =
             Measured { idle_uploads: self.idle, rate: self.rate, ..Measured::default() };
         for round in 0..=self.runs {
             let (server, seconds) = Server::start(&node, &data, &wallet)?;
             // What start-up used and freed is given back after a while.
             thread::sleep(Duration::from_secs(2));
+            server.wait_until_at_rest()?;
             let bytes = server.resident_bytes()?;
             // The first start made the database from the log.
             match round {

@@ -26,6 +26,7 @@ mod quiet;
 mod report;
 mod roofline;
 mod samples;
+mod sealed;
 mod sync;
 
 use std::path::PathBuf;

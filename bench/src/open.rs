@@ -102,15 +102,6 @@ pub(crate) fn measure(node: PathBuf, folder: &Path, entries: u64, runs: u32) -> 
     Ok(Measured { entries, appended_s, projected, list, head })
 }
 
-/// A data folder in `folder` whose log has so many entries: found from an earlier run, or made.
-pub(crate) fn ledger(folder: &Path, entries: u64) -> Result<PathBuf> {
-    let data = place(folder, entries);
-    if !data.exists() {
-        make(&data, entries, &|_, _, session| Ok(sealed(session)))?;
-    }
-    Ok(data)
-}
-
 fn place(folder: &Path, entries: u64) -> PathBuf {
     folder.join(format!("entries-{entries}"))
 }

@@ -39,8 +39,6 @@ use crate::{
 
 /// How often it is looked how far the sync is.
 const LOOK: Duration = Duration::from_millis(100);
-/// A node that used so little of a processor in a second has nothing more to do.
-const AT_REST: f64 = 0.03;
 /// Longest that anything may take.
 const PATIENCE: Duration = Duration::from_mins(20);
 
@@ -146,34 +144,9 @@ impl Bench<'_> {
         Ok(Running { server, client })
     }
 
-    /// Starts the node, and waits until it has looked for the chunk files of the backlog's sessions, which are not there:
-    /// its log says so for each.
-    fn start_quietly(&self, database: Option<&Database>) -> Result<Running> {
-        let running = self.start(database)?;
-        let (log, begun) = (self.data.with_extension("log"), Instant::now());
-        let bytes = || fs::metadata(&log).map(|log| log.len());
-        let mut before = None;
-        while before != Some(bytes()?) {
-            ensure!(begun.elapsed() < PATIENCE, "the node does not come to rest");
-            before = Some(bytes()?);
-            thread::sleep(Duration::from_millis(500));
-        }
-        Ok(running)
-    }
-
     /// The first start makes the node's own indexes of the log.
     fn warm_up(&self) -> Result<()> {
-        let running = self.start(None)?;
-        let (begun, mut before) = (Instant::now(), f64::NEG_INFINITY);
-        loop {
-            let now: f64 = running.server.processor_s()?.iter().sum();
-            if now - before < AT_REST {
-                return Ok(());
-            }
-            ensure!(begun.elapsed() < PATIENCE, "the node does not come to rest");
-            before = now;
-            thread::sleep(Duration::from_secs(1));
-        }
+        self.start(None)?.server.wait_until_at_rest()
     }
 
     fn catch_up(&self, database: &Database, backlog: Backlog) -> Result<CaughtUp> {

@@ -109,6 +109,11 @@ impl Features {
         self.bits & feature.bit() != 0
     }
 
+    /// Whether it has AVX-512 on words, and on bytes to swap them.
+    pub(crate) const fn has_avx512(self) -> bool {
+        self.has(Feature::Avx512f) && self.has(Feature::Avx512bw)
+    }
+
     /// Whether Intel made it, whose SHA unit is so slow that wide vectors without one are faster.
     pub const fn is_intel(self) -> bool {
         self.is_intel

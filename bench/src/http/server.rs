@@ -15,6 +15,11 @@ use serde_json::Value;
 
 use crate::quiet;
 
+/// A node that used so little of a processor in a second has nothing more to do.
+const AT_REST: f64 = 0.03;
+/// Longest that it may take until then.
+const PATIENCE: Duration = Duration::from_mins(20);
+
 /// A wallet in a file.
 pub(crate) struct Wallet {
     key: PathBuf,
@@ -104,6 +109,20 @@ impl Server {
             std::io::Result::Ok(answer.starts_with(b"HTTP/1.1 200"))
         };
         ask().unwrap_or(false)
+    }
+
+    /// Waits until the node has nothing more to do: the first start makes its indexes of a log.
+    pub(crate) fn wait_until_at_rest(&self) -> Result<()> {
+        let (begun, mut before) = (Instant::now(), f64::NEG_INFINITY);
+        loop {
+            let now: f64 = self.processor_s()?.iter().sum();
+            if now - before < AT_REST {
+                return Ok(());
+            }
+            ensure!(begun.elapsed() < PATIENCE, "the node does not come to rest");
+            before = now;
+            thread::sleep(Duration::from_secs(1));
+        }
     }
 
     /// Memory that is resident now, in bytes.

@@ -74,12 +74,12 @@ impl Uploads {
 
 impl Beside {
     fn round(&mut self, bench: &Bench<'_>, database: &Database, plain: &Path) -> Result<()> {
-        let running = bench.start_quietly(None)?;
+        let running = bench.start(None)?;
         for _ in 0..UPLOADS {
             self.alone_s.push(running.upload(plain)?);
         }
         drop(running);
-        let running = bench.start_quietly(Some(database))?;
+        let running = bench.start(Some(database))?;
         let before = running.wait_for_documents()?;
         let mut seconds = 0.0;
         for _ in 0..UPLOADS {

@@ -1,7 +1,7 @@
 //! AVX-512: sixteen messages, one in each position of a register.
 //!
 //! From FIPS 180-4 §6.2.2. Eight working words and sixteen of the schedule are 24 of the 32
-//! registers, so nothing is spilled; a rotation is one instruction (`VPRORD`), and so is any
+//! registers; what the compiler spills all the same it loads while the vector units are busy. A rotation is one instruction (`VPRORD`), and so is any
 //! function of three words (`VPTERNLOGD`). The blocks are turned from one message in a register to
 //! one word of all messages in a register as they are read.
 
@@ -16,11 +16,11 @@ use std::arch::x86_64::{
 };
 use std::array;
 
-use super::compress::{Block, Compress, ROUND_CONSTANTS, State};
-use crate::cpu::{self, Feature};
-
-/// How many messages a register holds.
-pub(crate) const LANES: usize = 16;
+use super::{
+    compress::{Block, Compress, ROUND_CONSTANTS, State},
+    lanes::WIDE,
+};
+use crate::cpu;
 
 // The truth tables of `VPTERNLOGD`: bit 4x + 2y + z is the value at x, y, z.
 const XOR: i32 = 0b1001_0110;
@@ -34,15 +34,13 @@ pub(crate) struct Avx512(());
 impl Avx512 {
     /// The proof, where detection found the instructions.
     pub(crate) fn detect() -> Option<Self> {
-        let features = cpu::features();
-        let is_there = features.has(Feature::Avx512f) && features.has(Feature::Avx512bw);
-        is_there.then_some(Self(()))
+        cpu::features().has_avx512().then_some(Self(()))
     }
 }
 
 impl Compress for Avx512 {
     fn compress<const N: usize>(self, states: &mut [State; N], runs: [&[Block]; N]) {
-        const { assert!(N == LANES) }
+        const { assert!(N == WIDE) }
         let runs = array::from_fn(|lane| runs[lane]);
         // SAFETY: an `Avx512` exists only where detection found AVX-512 F and BW.
         unsafe { compress(states, runs) }
@@ -50,9 +48,9 @@ impl Compress for Avx512 {
 }
 
 #[target_feature(enable = "avx512f,avx512bw")]
-fn compress(states: &mut [State], runs: [&[Block]; LANES]) {
+fn compress(states: &mut [State], runs: [&[Block]; WIDE]) {
     let mut working: [__m512i; 8] = array::from_fn(|row| {
-        let words: [u32; LANES] = array::from_fn(|lane| states[lane][row]);
+        let words: [u32; WIDE] = array::from_fn(|lane| states[lane][row]);
         // SAFETY: `words` is 64 readable bytes, and this load needs no alignment.
         unsafe { _mm512_loadu_si512(words.as_ptr().cast()) }
     });
@@ -71,7 +69,7 @@ fn compress(states: &mut [State], runs: [&[Block]; LANES]) {
         }
     }
     for (row, vector) in working.into_iter().enumerate() {
-        let mut words = [0_u32; LANES];
+        let mut words = [0_u32; WIDE];
         // SAFETY: `words` is 64 writable bytes, and this store needs no alignment.
         unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), vector) }
         for (state, word) in states.iter_mut().zip(words) {
@@ -125,9 +123,9 @@ fn schedule(words: &mut [__m512i; 16], t: usize) {
 /// The words of a block of each message: `[t]` has word `t` of all of them.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn load_words(runs: [&[Block]; LANES], index: usize) -> [__m512i; 16] {
+fn load_words(runs: [&[Block]; WIDE], index: usize) -> [__m512i; 16] {
     let swap_bytes_of_words = _mm512_set4_epi32(0x0c0d_0e0f, 0x0809_0a0b, 0x0405_0607, 0x0001_0203);
-    let mut rows = [_mm512_setzero_si512(); LANES];
+    let mut rows = [_mm512_setzero_si512(); WIDE];
     for (row, run) in rows.iter_mut().zip(runs) {
         // SAFETY: a block is 64 readable bytes, and this load needs no alignment.
         let little_endian = unsafe { _mm512_loadu_si512(run[index].as_ptr().cast()) };

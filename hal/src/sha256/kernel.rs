@@ -48,8 +48,7 @@ impl Kernel {
 
     /// The default on a CPU with these features; the module's table says why these widths.
     pub const fn best_for(features: Features) -> Self {
-        let has_avx512 = features.has(Feature::Avx512f) && features.has(Feature::Avx512bw);
-        if has_avx512 && (features.is_intel() || !features.has(Feature::ShaNi)) {
+        if features.has_avx512() && (features.is_intel() || !features.has(Feature::ShaNi)) {
             Self::Avx512X16
         } else if features.has(Feature::ShaNi) {
             Self::ShaNiX2
@@ -86,9 +85,7 @@ impl Kernel {
         match self {
             Self::PortableX1 | Self::PortableX2 | Self::PortableX4 => true,
             Self::ShaNiX1 | Self::ShaNiX2 => cpu::features().has(Feature::ShaNi),
-            Self::Avx512X16 => {
-                cpu::features().has(Feature::Avx512f) && cpu::features().has(Feature::Avx512bw)
-            }
+            Self::Avx512X16 => cpu::features().has_avx512(),
             Self::Armv8X1 | Self::Armv8X2 | Self::Armv8X4 => cpu::features().has(Feature::ArmSha2),
         }
     }

@@ -30,9 +30,9 @@ pub(crate) fn hash<C: Compress>(
     }
 }
 
-/// How many messages a wide kernel runs together.
+/// How many messages a wide kernel runs together: as many words as a register has.
 #[cfg(target_arch = "x86_64")]
-const WIDE: usize = 16;
+pub(crate) const WIDE: usize = 16;
 
 /// What hashes the messages that a wide kernel leaves over, `width` at a time.
 ///

@@ -55,7 +55,11 @@ fn add(memory: &Memory, body: &Bytes) -> Answer<WitnessReply> {
         Err(WitnessError::Store(error)) => Err(of_store(error)),
         Err(WitnessError::Refused(refusal)) => {
             let (status, conflict) = (refusal.status(), refusal.conflict());
-            tracing::info!(status, %refusal, "a checkpoint is not cosigned");
+            match status {
+                // Signed by the log, and no continuation of what was cosigned.
+                422 => tracing::warn!(status, %refusal, "a checkpoint is not cosigned"),
+                _ => tracing::info!(status, %refusal, "a checkpoint is not cosigned"),
+            }
             let body = conflict.map_or_else(|| refusal.to_string(), |size| format!("{size}\n"));
             Ok(WitnessReply { status, body })
         }

@@ -227,9 +227,10 @@ impl Parts {
             return Ok(None);
         }
         let parameters = running.contracts.parameters_after(&running.chain, &proposal.receipts)?;
-        let used = gas_used(&proposal);
-        let used = |offered: Offered| used.get(&offered.hash).map(|gas| offered.used(*gas));
-        let others = offered.into_iter().filter_map(used).collect();
+        let others = match offered.is_empty() {
+            true => offered,
+            false => included(offered, &proposal),
+        };
         Ok(Some(Next { proposal, parameters, calls, others }))
     }
 
@@ -346,14 +347,16 @@ struct Next {
     others: Vec<Offered>,
 }
 
-/// What each transaction of a proposal used.
-fn gas_used(proposal: &Proposal) -> HashMap<B256, u64> {
+/// Which of those that were offered are in a proposal, with what they used.
+fn included(offered: Vec<Offered>, proposal: &Proposal) -> Vec<Offered> {
     let mut before = 0;
     let used = proposal.block.body.iter().zip(&proposal.receipts).map(|(raw, receipt)| {
         let until = receipt.cumulative_gas_used;
         (keccak256(raw), until.saturating_sub(mem::replace(&mut before, until)))
     });
-    used.collect()
+    let used: HashMap<_, _> = used.collect();
+    let used = |offered: Offered| used.get(&offered.hash).map(|gas| offered.used(*gas));
+    offered.into_iter().filter_map(used).collect()
 }
 
 /// Holds what the log was told of parameters against what the state says.

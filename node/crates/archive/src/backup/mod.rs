@@ -21,6 +21,7 @@
 pub use age::secrecy::SecretString;
 
 mod member;
+mod members;
 mod note;
 mod open;
 mod read;

@@ -83,6 +83,14 @@ impl SessionIndex {
         disk.write_file(path, &header_bytes(session)).doing("write", path)
     }
 
+    /// The whole file, where these are a session's acknowledged chunks: for who makes a data folder otherwise than by
+    /// recording into it.
+    #[must_use]
+    pub fn file_bytes(session: SessionId, chunks: &[ChunkSummary]) -> Vec<u8> {
+        let records = chunks.iter().flat_map(record_bytes);
+        header_bytes(session).into_iter().chain(records).collect()
+    }
+
     /// Opens an index for appending. What it holds is brought to the disk first: a record that an
     /// ended process left in the page cache only would else be taken for acknowledged.
     ///

@@ -1,6 +1,6 @@
 //! A whole network.
 
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fs, net::Ipv4Addr, path::Path, process::Command, time::Duration};
 
 use tempfile::TempDir;
 
@@ -8,7 +8,7 @@ use crate::{
     TestingError,
     ports::own_address,
     tor::{Tor, private_folder, run},
-    torrc::Role,
+    torrc::{COMMON, Role},
 };
 
 /// Directory authorities: two of three make a majority.
@@ -21,6 +21,8 @@ const PASSPHRASE: &str = "loopback\n";
 /// How a network is to be.
 #[derive(Clone, Debug)]
 pub struct NetworkOptions {
+    /// Where it is; at an address of loopback of its own unless it is given.
+    pub address: Option<Ipv4Addr>,
     /// Relays beside the authorities, which are relays too.
     pub relays: usize,
     /// Lines for every relay's torrc.
@@ -33,7 +35,8 @@ impl Default for NetworkOptions {
     /// Six relays with the authorities; one client to serve and one to ask.
     fn default() -> Self {
         let cookie = "CookieAuthentication 1\n".to_owned();
-        Self { relays: 3, of_relays: String::new(), clients: vec![cookie.clone(), cookie] }
+        let clients = vec![cookie.clone(), cookie];
+        Self { address: None, relays: 3, of_relays: String::new(), clients }
     }
 }
 
@@ -43,6 +46,8 @@ pub struct Network {
     pub relays: Vec<Tor>,
     /// The clients, in the order of the options.
     pub clients: Vec<Tor>,
+    /// What any other tor has to be told to be a client of it.
+    pub torrc: String,
     _folder: TempDir,
 }
 
@@ -55,7 +60,7 @@ impl Network {
         let folder = TempDir::new().map_err(|e| TestingError::of("a folder for tor", e))?;
         let root = folder.path();
         let of_relays = options.of_relays.as_str();
-        let address = own_address();
+        let address = options.address.unwrap_or_else(own_address);
         let make = |role, name: String, more: &str| Tor::new(&name, root, address, role, more);
         let mut relays = Vec::new();
         for number in 0..AUTHORITIES {
@@ -70,8 +75,10 @@ impl Network {
         for (number, more) in options.clients.iter().enumerate() {
             clients.push(make(Role::Client, format!("client{number}"), more)?);
         }
-        let mut network = Self { relays, clients, _folder: folder };
-        let ready = network.start_all(&authorities.concat());
+        let authorities = authorities.concat();
+        let torrc = format!("{COMMON}{authorities}");
+        let mut network = Self { relays, clients, torrc, _folder: folder };
+        let ready = network.start_all(&authorities);
         // What kept them from it is in the log of who ended, if anybody did.
         match network.relays.iter_mut().find_map(|tor| tor.has_ended().then(|| tor.log_tail())) {
             Some(tail) => Err(TestingError::of("a relay ended by itself; its log ends", tail)),

@@ -21,12 +21,14 @@ pub(crate) struct Ports {
 }
 
 /// Every tor's: a network of few relays, none of which is known for long (tor's manual, TESTING NETWORK OPTIONS). Vanguards
-/// would leave so few of them that a circuit may end at its own guard, and nothing is reached.
-const COMMON: &str = "\
+/// would leave so few of them that a circuit may end at its own guard, and nothing is reached; pairs of circuits, made ahead
+/// of need, keep relays busy that have two cores between them.
+pub(crate) const COMMON: &str = "\
 TestingTorNetwork 1
 AssumeReachable 1
 PathsNeededToBuildCircuits 0.67
 VanguardsLiteEnabled 0
+ConfluxEnabled 0
 TestingDirAuthVoteExit *
 TestingDirAuthVoteHSDir *
 TestingDirAuthVoteGuard *

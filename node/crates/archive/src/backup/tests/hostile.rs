@@ -9,10 +9,10 @@ use tar::EntryType;
 use super::*;
 use crate::backup::{
     member::{FileName, Name, header},
+    members::Members,
     read,
     sink::{Files, Nowhere},
     walk::Found,
-    write::Members,
 };
 
 /// A backup of a node, and who opens it.
