@@ -22,7 +22,9 @@ pub(crate) struct Ports {
 
 /// Every tor's: a network of few relays, none of which is known for long (tor's manual, TESTING NETWORK OPTIONS). Vanguards
 /// would leave so few of them that a circuit may end at its own guard, and nothing is reached; pairs of circuits, made ahead
-/// of need, keep relays busy that have two cores between them.
+/// of need, keep relays busy that have two cores between them. Each gets every consensus soon after it is made: left alone, a
+/// client takes the next one at any time before the one it has ends, which here is longer than a period. Then whoever asks
+/// may look for a descriptor of one period on relays that were given those of the next two.
 pub(crate) const COMMON: &str = "\
 TestingTorNetwork 1
 AssumeReachable 1
@@ -36,6 +38,8 @@ V3AuthNIntervalsValid 30
 ShutdownWaitLength 0
 ClientRejectInternalAddresses 0
 AvoidDiskWrites 1
+FetchDirInfoEarly 1
+FetchDirInfoExtraEarly 1
 ";
 
 /// Votes: intervals divide a day, and vote and distribution together are less than half of one. An onion service's
