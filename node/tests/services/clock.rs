@@ -1,4 +1,5 @@
-//! A board without a battery: its clock is wrong until the network sets it, and the log says so.
+//! Clocks that are wrong: a board's without a battery until the network sets it, which the log says; one of a service that
+//! is on another machine than the rest.
 
 use std::{
     fs,
@@ -86,5 +87,46 @@ fn a_clock_that_is_set_late_is_told_of() {
         assert!(detail.starts_with("the clock was set forward by 1"), "{detail}");
         assert!(!told["at"].as_str().unwrap().starts_with("1970"), "{told}");
         server.stop();
+    }
+}
+
+#[test]
+fn services_whose_clocks_differ_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library().display().to_string();
+    let mut server = Server::start(Form::Each, folder.path());
+    let owner = server.client().sign_in(&Wallet::new(1));
+    let session = owner.seal(b"before");
+    for time in ["+600s", "-600s"] {
+        let wrong = [("LD_PRELOAD", library.as_str()), ("FAKETIME", time)];
+        server.restart_one("session-orchestrator", &wrong);
+        let start = Instant::now();
+        loop {
+            let ready = server.service("merkle-builder").got("/ready");
+            let said = String::from_utf8(ready.body).unwrap();
+            if ready.status == 503 && said.contains("compare service_secret and the clocks") {
+                break;
+            }
+            assert!(start.elapsed() < PATIENCE, "{} {said}", ready.status);
+            thread::sleep(Duration::from_millis(50));
+        }
+        // Nothing is answered that was not checked, and nobody is told to sign in again for it.
+        let refused = owner.got(&format!("/api/v1/sessions/{session}"));
+        assert!(refused.status >= 500, "{}", refused.status);
+    }
+    server.restart_one("session-orchestrator", &[]);
+    server.wait_ready();
+    let content = owner.got(&format!("/api/v1/sessions/{session}/content"));
+    assert_eq!(content.body.as_slice(), b"before");
+    let logs = server.stop();
+    // Ten minutes; where the clock of who asks is behind, less the minute that a token is good for.
+    let (asked, asking) = ("session-orchestrator", "api-server");
+    for (ahead, behind) in [(asked, asking), (asking, asked)] {
+        let begins = format!("the clock of {ahead} is at least ");
+        let ends = format!(" s ahead of that of {behind}");
+        let mut lines = logs.lines();
+        let seconds = lines.find_map(|line| line.split_once(&begins)?.1.split_once(&ends));
+        let (seconds, _) = seconds.unwrap_or_else(|| panic!("{ahead}, {behind}: {logs}"));
+        assert!((500..=600).contains(&seconds.parse::<u64>().unwrap()), "{seconds}");
     }
 }

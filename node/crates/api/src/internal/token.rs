@@ -80,22 +80,30 @@ impl ServiceKey {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_audience(&[called]);
         validation.set_required_spec_claims(&["exp", "aud", "iss"]);
-        validation.leeway = LEEWAY;
-        let claims = decode::<Claims>(token, &self.verifying, &validation).map_err(|error| {
-            let detail = "it is no token of a service for this one";
-            match error.kind() {
-                jsonwebtoken::errors::ErrorKind::ExpiredSignature => Problem::new(
-                    Code::TokenExpired,
-                    "the service's token has expired: compare the clocks",
-                ),
-                _ => Problem::new(Code::TokenInvalid, detail),
-            }
+        // Held against the clock below, where how far it is off can be said.
+        validation.validate_exp = false;
+        let claims = decode::<Claims>(token, &self.verifying, &validation).map_err(|_| {
+            Problem::new(Code::TokenInvalid, "it is no token of a service for this one")
         })?;
-        // One that is good for longer than any of ours.
-        if claims.claims.exp > now() + SECONDS + LEEWAY {
-            return Err(Problem::new(Code::TokenInvalid, "it is no token of a service"));
-        }
-        Ok((claims.claims.iss, claims.claims.principal))
+        let Claims { exp, iss, principal, .. } = claims.claims;
+        check_time(exp, now(), &iss, called)?;
+        Ok((iss, principal))
+    }
+}
+
+/// Whether a token of `caller` that ends at `exp` is one of now: none is made for longer than a minute.
+fn check_time(exp: u64, now: u64, caller: &str, called: &str) -> Result<(), Problem> {
+    let apart = |code, seconds: u64, ahead: &str, behind: &str| {
+        let detail = format!(
+            "the clock of {ahead} is at least {seconds} s ahead of that of {behind}, and tokens between services end after \
+             {SECONDS} s: set the clocks of both (NTP)"
+        );
+        Problem::new(code, detail)
+    };
+    match (now.saturating_sub(exp), exp.saturating_sub(now).saturating_sub(SECONDS)) {
+        (late, _) if late > LEEWAY => Err(apart(Code::TokenExpired, late, called, caller)),
+        (_, early) if early > LEEWAY => Err(apart(Code::TokenInvalid, early, caller, called)),
+        _ => Ok(()),
     }
 }
 
@@ -124,6 +132,31 @@ mod tests {
             (&key, String::new(), "b"),
         ] {
             assert_eq!(key.read(&token, called).unwrap_err().code, Code::TokenInvalid);
+        }
+    }
+
+    #[test]
+    fn clocks_may_differ_by_half_a_minute() {
+        let check = |exp| check_time(exp, 1_000_000, "api-server", "session-chunker");
+        for exp in [1_000_060, 1_000_090, 1_000_000, 999_970] {
+            assert_eq!(check(exp), Ok(()), "{exp}");
+        }
+        for (exp, code, said) in [
+            (
+                999_969,
+                Code::TokenExpired,
+                "session-chunker is at least 31 s ahead of that of api-server",
+            ),
+            (0, Code::TokenExpired, "session-chunker is at least 1000000 s ahead"),
+            (
+                1_000_091,
+                Code::TokenInvalid,
+                "api-server is at least 31 s ahead of that of session-chunker",
+            ),
+            (u64::MAX, Code::TokenInvalid, "api-server is at least"),
+        ] {
+            let problem = check(exp).unwrap_err();
+            assert!(problem.code == code && problem.detail.contains(said), "{exp}: {problem:?}");
         }
     }
 }
