@@ -3,15 +3,15 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use lucid_api::ports::{BlockDetail, BlockId, TransactionDetail, TxHash};
-use lucid_core::{Hash, SessionId, counted};
+use lucid_api::ports::{BlockDetail, BlockId, ChainNode, TransactionDetail, TxHash};
+use lucid_core::{Hash, SessionId, counted, note::VerifierKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::remote::Reach;
 use crate::{
     context::Context,
-    failure::Outcome,
+    failure::{Failure, Outcome},
     output::{table, without_controls},
 };
 
@@ -25,6 +25,8 @@ const VALUE_CHARS_SHOWN: usize = 64;
 pub enum Chain {
     /// Show how far the chain is, and what is registered
     Head(Reach),
+    /// Show the node: its log's key, its account, and what other nodes are told of it for decisions
+    Node(Reach),
     /// Show a block: its header, its place in the log, its transactions
     Block {
         /// Its number, or its hash
@@ -92,6 +94,13 @@ struct Head {
     sessions: u64,
 }
 
+#[derive(Serialize)]
+struct Node {
+    #[serde(flatten)]
+    node: ChainNode,
+    log_key_hash: Hash,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Page {
     entries: Vec<Parsed>,
@@ -118,6 +127,15 @@ impl Chain {
             Self::Head(reach) => {
                 output
                     .print(&reach.open(context)?.get::<Head>("/api/v1/chain/head")?, head_text)?;
+            }
+            Self::Node(reach) => {
+                let node = reach.open(context)?.get::<ChainNode>("/api/v1/chain/node")?;
+                let key = node.log_key.parse::<VerifierKey>();
+                let key = key.map_err(|error| {
+                    Failure::check(format!("the node's log has a key that is none: {error}"))
+                })?;
+                let log_key_hash = Hash::of(key.public_key());
+                output.print(&Node { node, log_key_hash }, node_text)?;
             }
             Self::Block { block, reach } => {
                 let path = format!("/api/v1/chain/blocks/{block}");
@@ -152,6 +170,18 @@ fn head_text(head: &Head) -> String {
         ("registered", format!("{sessions}: all that were sealed in the first {entries}")),
         ("account", without_controls(&head.account)),
         ("contract", without_controls(&head.anchors)),
+    ])
+}
+
+fn node_text(Node { node, log_key_hash }: &Node) -> String {
+    let account = without_controls(&node.origin.account);
+    table(&[
+        ("node", node.node_id.to_string()),
+        ("log key", without_controls(&node.log_key)),
+        ("chain", node.origin.chain_id.to_string()),
+        ("account", account.clone()),
+        ("for governance_nodes", format!("{account} {log_key_hash}")),
+        ("for --add-node", format!("{account}={log_key_hash}")),
     ])
 }
 

@@ -49,7 +49,7 @@ impl Client {
     }
 
     /// Uploads and seals a session; gives its id.
-    fn seal(&self, plain: &[u8]) -> String {
+    pub(crate) fn seal(&self, plain: &[u8]) -> String {
         let session = self.mint(&json!({"length": plain.len()}));
         assert_eq!(self.patch(&session, 0, plain).unwrap().status, 204);
         session
@@ -240,6 +240,12 @@ fn what_is_on_the_chain_is_told_without_a_client_of_ethereum() {
         let node = get("/chain/node");
         assert_eq!((&node["network"], &node["chain_id"]), (&json!("private"), &head["chain_id"]));
         assert_eq!(node["features"], json!(["chain", "public_log"]));
+        // What the contract was told of this node, which others are to be told as well.
+        let member = &get("/governance/settings")["nodes"][0];
+        let (account, key) = (text(&member["account"]), text(&member["log_key_hash"]));
+        let (code, said) = command(&client, &["node"]);
+        assert!(code == 0 && said.contains(&format!("{account} {key}")), "{said}");
+        assert!(said.contains(&text(&node["log_key"])), "{said}");
 
         let none = "00000000-0000-4000-8000-000000000000";
         for path in [
