@@ -74,6 +74,7 @@ fn modules(service: ServiceName) -> &'static str {
         ServiceName::BlockchainSessionsData => "lucid_node::services::sessions_data",
         ServiceName::BlockchainGovernance => "lucid_node::services::governance",
         ServiceName::TorProxy => "lucid_tunnel",
+        ServiceName::TunnelTools => "lucid_node::services::tor::tools",
     }
 }
 

@@ -155,11 +155,13 @@ pub enum ServiceName {
     BlockchainGovernance,
     /// Onion services.
     TorProxy,
+    /// Looks at onion services from outside.
+    TunnelTools,
 }
 
 impl ServiceName {
     /// All of them, those that others need first.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::SessionEncryptor,
         Self::SessionOrchestrator,
         Self::SessionChunker,
@@ -173,6 +175,7 @@ impl ServiceName {
         Self::ApiServer,
         Self::ApiGateway,
         Self::TorProxy,
+        Self::TunnelTools,
     ];
 
     /// The name.
@@ -192,6 +195,7 @@ impl ServiceName {
             Self::BlockchainSessionsData => "blockchain-sessions-data",
             Self::BlockchainGovernance => "blockchain-governance",
             Self::TorProxy => "tor-proxy",
+            Self::TunnelTools => "tunnel-tools",
         }
     }
 
@@ -207,6 +211,7 @@ impl ServiceName {
             Self::SessionOrchestrator => 8093,
             Self::Authentication => 8094,
             Self::TorProxy => 8095,
+            Self::TunnelTools => 8096,
             Self::BlockchainApi => 8100,
             Self::BlockchainLedger => 8104,
             Self::BlockchainVm => 8103,

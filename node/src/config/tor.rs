@@ -1,6 +1,9 @@
 //! The part of the configuration that is about Tor: where it is, and what is published through it.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use lucid_tunnel::{
     NotOnionOnly, OnionOnly,
@@ -22,6 +25,8 @@ pub struct TorConfig {
     pub onion_target: Option<SocketAddr>,
     /// Whether the gateway is for tor alone.
     pub onion_only: bool,
+    /// How long between two times that tunnel-tools reaches for the services.
+    pub check_interval: Duration,
 }
 
 impl TorConfig {

@@ -27,7 +27,7 @@ use super::{
         ChunkerReadiness, FolderReadiness, GovernanceReadiness, IndexReadiness, LedgerReadiness,
         VaultReadiness, VmReadiness,
     },
-    tor::tor_proxy,
+    tor::{tor_proxy, tunnel_tools},
     vault,
 };
 use crate::{
@@ -51,7 +51,7 @@ pub(super) async fn join(
     use ServiceName::{
         ApiGateway, ApiServer, Authentication, BlockchainApi, BlockchainGovernance,
         BlockchainLedger, BlockchainSessionsData, BlockchainVm, MerkleBuilder, SessionChunker,
-        SessionEncryptor, SessionOrchestrator, TorProxy,
+        SessionEncryptor, SessionOrchestrator, TorProxy, TunnelTools,
     };
     let cpu = || Pool::new(context.config.workers);
     let metrics = &running.metrics;
@@ -119,6 +119,10 @@ pub(super) async fn join(
         TorProxy => {
             let (router, own) = tor_proxy(context, running).await?;
             (router, peers.readiness(&[], Some(own)))
+        }
+        TunnelTools => {
+            let own = tunnel_tools(&context.config, peers.caller(TorProxy), running);
+            (Router::new(), peers.readiness(&[TorProxy], Some(own)))
         }
     };
     Ok(Joined { router: guarded(router, peers.key(), service.as_str()), readiness })

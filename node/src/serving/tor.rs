@@ -6,10 +6,12 @@
 use std::{path::Path, sync::Arc};
 
 use async_trait::async_trait;
-use axum::Router;
+use axum::{Router, body::Bytes, routing::post};
 use ipnet::IpNet;
 use lucid_api::{
+    Problem,
     health::{Check, Readiness},
+    internal::{Caller, method},
     metrics::{Measured, TorMeasured},
 };
 use lucid_store::FolderKind;
@@ -20,7 +22,12 @@ use crate::{
     context::Context,
     failure::{Failure, Outcome},
     output::notice,
-    services::tor::{Desk, Gateway, LocalTor, SOCKET, TOR, Vital, wire::Kind},
+    services::tor::{
+        Desk, Gateway, LocalTor, SOCKET, TOR, Vital,
+        outside::WayIn,
+        tools::{Fronts, Watch},
+        wire::{Front, Kind},
+    },
 };
 
 /// Without names and paths, which are in the log.
@@ -141,8 +148,40 @@ pub(super) async fn tor_proxy(
     }
     let folder = open_folder(context, FolderKind::Tor, Some("the keys of onion addresses are"))?;
     let tor = begin(config, folder.path(), gateway, running).await?;
+    let told = Arc::clone(&tor);
+    let fronts = move |body: Bytes| {
+        let told = Arc::clone(&told);
+        async move { method(body, |(): ()| async move { Ok::<_, Problem>(told.fronts()) }).await }
+    };
+    let router = Router::new().route(&format!("/internal/v1/{FRONTS}"), post(fronts));
     let readiness = ProxyReadiness { tor, folder: FolderReadiness(folder) };
-    Ok((Router::new(), Arc::new(readiness)))
+    Ok((router, Arc::new(readiness)))
+}
+
+/// Where tor-proxy says what onion services there are.
+const FRONTS: &str = "tor/fronts";
+
+/// tunnel-tools: looks at the onion services from outside.
+pub(super) fn tunnel_tools(
+    config: &Config,
+    tor_proxy: Caller,
+    running: &Running,
+) -> Arc<dyn Readiness> {
+    let way = WayIn { egress: config.outside.egress.clone(), tor: config.tor.address() };
+    let fronts = Arc::new(RemoteFronts(tor_proxy));
+    let watch = Arc::new(Watch::new(fronts, way, config.tor.check_interval));
+    running.tasks.spawn(Arc::clone(&watch).run(running.stop.clone()));
+    watch
+}
+
+/// What tor-proxy says.
+struct RemoteFronts(Caller);
+
+#[async_trait]
+impl Fronts for RemoteFronts {
+    async fn fronts(&self) -> Result<Vec<Front>, Problem> {
+        self.0.call(FRONTS, &()).await
+    }
 }
 
 /// tor-proxy.

@@ -191,7 +191,38 @@ fn kept_by_a_process_of_its_own(network: &Network, client: &Client, node: &Node)
     let address = proxy.published("gateway");
     client.reached(&address);
     assert!(proxy.data("secrets/onion-gateway-1.key").exists());
+    looked_at_from_outside(network, &proxy);
     proxy.stop();
+}
+
+/// By tunnel-tools, which is ready while what is published is reached, too.
+fn looked_at_from_outside(network: &Network, proxy: &Node) {
+    let tools = Node::start_tools(&network.clients[1], proxy);
+    let ready = ["healthcheck", "tunnel-tools", "--ready", "--wait", "180"];
+    tools.run(&ready, 0);
+    assert!(!tools.data("").exists(), "it keeps nothing");
+    // Published it is, and nobody is behind it; of one for clients nothing is seen.
+    let nobody = lucid_tunnel_testing::free_port(std::net::Ipv4Addr::LOCALHOST);
+    let to = format!("127.0.0.1:{nobody}");
+    let create = |name: &str, more: &[&str]| {
+        proxy.json(&[&["tunnel", "create", name, "--to", &to, "--ephemeral"], more].concat(), 0);
+    };
+    create("private", &["--client", "phone"]);
+    create("empty", &[]);
+    let seen = tools.until_said(&ready[..3], "1 of 2 were reached");
+    assert!(seen.contains("1 with clients are not looked at"), "{seen}");
+    assert!(!seen.contains("empty") && !seen.contains(".onion"), "{seen}");
+    proxy.json(&["tunnel", "teardown", "empty", "--yes"], 0);
+    tools.run(&ready, 0);
+    let metrics = tools.metrics();
+    let value = |name: &str| {
+        let line =
+            metrics.lines().find_map(|l| l.strip_prefix(&format!("lucid_tor_onion_{name}{{}} ")));
+        line.unwrap_or_else(|| panic!("{name}: {metrics}")).parse::<f64>().unwrap()
+    };
+    assert_eq!((value("services_looked_at"), value("services_reached")), (1.0, 1.0));
+    assert!(value("connect_seconds") > 0.0, "{metrics}");
+    tools.stop();
 }
 
 #[test]
@@ -259,8 +290,10 @@ fn keys_of_clients_are_not_lost() {
     let node = node::Node::without_tor();
     let create =
         ["tunnel", "create", "private", "--to", "127.0.0.1:22", "--wait", "0", "--client", "phone"];
-    let services = || node.state()["services"].as_array().unwrap().len();
-    assert_eq!(services(), 1, "the gateway's");
+    let count = |state: &Value| state["services"].as_array().unwrap().len();
+    let services = || count(&node.state());
+    // The gateway's is made once the node answers.
+    node.until("the gateway has a service", |state| count(state) == 1);
     for json in [&[][..], &["--json"]] {
         let command = [&create[..], json].concat();
         let said = node.run_into("/dev/full", &command, 74);

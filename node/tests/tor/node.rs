@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::support::BINARY;
 
 /// How long anything may take on a machine that has other things to do.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A command with nothing of the environment of whoever runs the tests.
 pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
@@ -43,6 +43,16 @@ impl Node {
     pub(crate) fn start_proxy(tor: &Tor, node: &Self) -> Self {
         let target = node.settings[0].1.clone();
         Self::spawned(&["serve", "tor-proxy"], tor, ("LUCID_ONION_TARGET", target))
+    }
+
+    /// Starts what looks at the onion services of `proxy` from outside, through `tor`.
+    pub(crate) fn start_tools(tor: &Tor, proxy: &Self) -> Self {
+        let settings = vec![
+            ("LUCID_TOR_PROXY_URL", format!("http://{}", proxy.settings[0].1)),
+            ("LUCID_PROXY", format!("socks5h://{}", tor.socks())),
+            ("LUCID_ONION_CHECK_INTERVAL_MS", "1000".to_owned()),
+        ];
+        Self::with_settings(&["serve", "tunnel-tools"], settings)
     }
 
     /// Starts a node where no tor is.
@@ -155,6 +165,28 @@ impl Node {
         self.child.wait().unwrap();
         assert!(self.data("tunnel.socket").exists(), "this is what a kill leaves");
         self.child = spawn(self.folder.path(), self.command, &self.settings);
+    }
+
+    /// Runs a command until it says so.
+    #[track_caller]
+    pub(crate) fn until_said(&self, arguments: &[&str], what: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            let (_, out, err) = self.ran(arguments);
+            let said = out + &err;
+            if said.contains(what) {
+                return said;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{what}: {said}{}", self.log());
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// What it measures.
+    pub(crate) fn metrics(&self) -> String {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--fail", &format!("http://{}/metrics", self.settings[0].1)]);
+        String::from_utf8(curl.output().unwrap().stdout).unwrap()
     }
 
     /// Stops it in order.

@@ -25,7 +25,7 @@ use prometheus_client::{
 };
 
 use self::labels::{Answered, CodeLabel, OutcomeLabel, Service, StateLabel};
-pub use self::measured::{BoardMeasured, Measured, Process, TorMeasured};
+pub use self::measured::{BoardMeasured, Measured, OnionsMeasured, Process, TorMeasured};
 
 /// A family with one member, which is there once it was set.
 type Known<N, A> = Family<[(String, String); 0], Gauge<N, A>>;
@@ -75,6 +75,9 @@ struct Inner {
     board_under_voltages: Whole,
     board_workers: Whole,
     tor: [Whole; 7],
+    onions_looked_at: Whole,
+    onions_reached: Whole,
+    onion_connect: Real,
     started: Real,
     cpu: Family<[(String, String); 0], Counter<f64, AtomicU64>>,
     resident: Real,
@@ -134,6 +137,9 @@ impl Metrics {
             board_under_voltages: Known::default(),
             board_workers: Known::default(),
             tor: Default::default(),
+            onions_looked_at: Known::default(),
+            onions_reached: Known::default(),
+            onion_connect: Known::default(),
             started: Known::default(),
             cpu: Family::default(),
             resident: Known::default(),
@@ -271,6 +277,13 @@ impl Metrics {
                 whole(gauge, Some(value));
             }
         }
+        if let Some(onions) = measured.onions {
+            whole(&self.0.onions_looked_at, Some(onions.looked_at));
+            whole(&self.0.onions_reached, Some(onions.reached));
+            if let Some(seconds) = onions.slowest_connect_seconds {
+                self.0.onion_connect.get_or_create(&[]).set(seconds);
+            }
+        }
         let Some(process) = process else { return };
         self.0.started.get_or_create(&[]).set(process.started_seconds);
         self.0.resident.get_or_create(&[]).set(process.resident_bytes as f64);
@@ -364,6 +377,12 @@ impl Inner {
         for (gauge, (name, help)) in self.tor.iter().zip(TorMeasured::NAMES) {
             put.plain(name, help, gauge);
         }
+        let help = "Onion services that were last reached for from outside";
+        put.plain("tor_onion_services_looked_at", help, &self.onions_looked_at);
+        let help = "Those of them that were reached";
+        put.plain("tor_onion_services_reached", help, &self.onions_reached);
+        let help = "How long the slowest of these connections took";
+        put.unit("tor_onion_connect", help, Unit::Seconds, &self.onion_connect);
         let mut put = Names(registry.sub_registry_with_prefix("process"));
         let help = "When the process began, since 1970";
         put.unit("start_time", help, Unit::Seconds, &self.started);

@@ -1,6 +1,6 @@
 //! How fast an onion service is, against plain SOCKS through the same tor to an exit, in a network on loopback.
 //!
-//! `throughput [MIB] [ROUNDS] [MBIT]`: MIB (64) are sent to a server and fetched from it, ROUNDS (3) times each way
+//! `throughput [MIB] [ROUNDS] [MBIT] [RELAYS]`: MIB (64) are sent to a server and fetched from it, ROUNDS (3) times each way
 //! in turn. With MBIT each relay carries at most that many megabits a second, as relays do; without it all that
 //! counts is this machine's processor, which does the work of every relay: of three on the plain way, of six or more
 //! on the onion's.
@@ -71,10 +71,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         0 => String::new(),
         mbit => format!("BandwidthRate {mbit} MBits\nBandwidthBurst {mbit} MBits\n"),
     };
-    let options = NetworkOptions { relays: 6, of_relays, ..NetworkOptions::default() };
+    let relays = usize::try_from(argument(4, 6)?)?;
+    let options = NetworkOptions { relays, of_relays, ..NetworkOptions::default() };
     let begun = Instant::now();
     let network = tokio::task::spawn_blocking(move || Network::start(&options)).await??;
-    println!("network of 9 relays: {:.1} s", begun.elapsed().as_secs_f64());
+    println!("network of {} relays: {:.1} s", relays + 3, begun.elapsed().as_secs_f64());
     let server = serve().await?;
     let [service, asker] = network.clients.as_slice() else { return Err("two clients".into()) };
     let (tunnels, serving) = Tunnels::open(TunnelOptions {

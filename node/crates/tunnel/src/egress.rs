@@ -26,7 +26,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Tron => "tron",
             Self::Mongo => "mongo",

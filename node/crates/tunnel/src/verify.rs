@@ -1,7 +1,7 @@
 //! Looking at a service from outside: through Tor, as a client would.
 //!
 //! The connection goes out into the network and comes back by the service's own circuits, so it says that others can
-//! reach it; over circuits of its own, which nothing else of the node's uses.
+//! reach it; over circuits of its own, which nothing else of the node's uses, nor a look before.
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use tokio::{
 };
 
 use crate::{
+    egress::Purpose,
     error::TunnelError,
     onion::OnionAddress,
     socks::{Proxy, SocksError, Target},
@@ -28,6 +29,8 @@ const OTHER: &str =
 
 /// The pause before another attempt.
 const AGAIN: Duration = Duration::from_secs(1);
+/// One attempt takes at most so long: circuits that stand still are not waited for, and the next attempt has others.
+const ATTEMPT: Duration = Duration::from_secs(25);
 
 /// What is looked at.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,8 +71,9 @@ pub struct Verified {
     pub body: Vec<u8>,
 }
 
-/// Reaches a service through `proxy`, which should be a purpose's own ([`crate::Purpose::Verify`]). Where the network
-/// has no descriptor of it, or one of where it was before, it is tried again until `time` is over.
+/// Reaches a service through `proxy`, over circuits that nothing else uses, as somebody who comes for the first time. Where
+/// the network has no descriptor of it, or one of where it was before, or nothing comes, it is tried again until `time`
+/// is over, each time over other circuits. (A proxy that was given with credentials keeps them, and so its circuits.)
 ///
 /// # Errors
 /// [`TunnelError::Socks`], [`TunnelError::Answer`].
@@ -81,15 +85,21 @@ pub async fn verify(
     time: Duration,
 ) -> Result<Verified, TunnelError> {
     let target = Target::new(&address.to_string(), port)?;
+    let salt = || getrandom::u64().map_err(|error| TunnelError::Random(error.to_string()));
     let end = Instant::now() + time;
     let mut attempts = 1;
     let (stream, connect) = loop {
         let begun = Instant::now();
-        let error = match proxy.connect(&target, time).await {
+        let own = proxy.isolated(Purpose::Verify.word(), salt()?);
+        let error = match own.connect(&target, time.min(ATTEMPT)).await {
             Ok(stream) => break (stream, begun.elapsed()),
             Err(error) => error,
         };
-        let passes = matches!(&error, SocksError::Refused { refusal, .. } if refusal.may_pass());
+        let passes = match &error {
+            SocksError::Refused { refusal, .. } => refusal.may_pass(),
+            SocksError::TimedOut { .. } => true,
+            _ => false,
+        };
         if !passes || Instant::now() + AGAIN > end {
             return Err(error.into());
         }

@@ -3,13 +3,7 @@
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::Args;
-use lucid_tunnel::{
-    Probe, Purpose, TunnelError, Verified,
-    onion::OnionAddress,
-    service::ServiceName,
-    socks::{Proxy, Target},
-    verify,
-};
+use lucid_tunnel::{TunnelError, Verified, onion::OnionAddress, service::ServiceName, verify};
 use serde::Serialize;
 
 use super::{Which, service};
@@ -20,16 +14,10 @@ use crate::{
     output::table,
     services::tor::{
         ask,
+        outside::{WayIn, probe},
         wire::{Descriptor, Kind, Published, Request},
     },
 };
-
-/// Where the distribution's tor takes SOCKS.
-const SOCKS_PORT: u16 = 9050;
-/// What the gateway answers at, without an account.
-const HEALTH: &str = "/health";
-/// How every server of SSH begins (RFC 4253, section 4.2).
-const SSH: &str = "SSH-2.0-";
 
 /// Arguments of `tunnel verify`.
 #[derive(Args, Debug)]
@@ -78,12 +66,10 @@ impl Verify {
             return Err(Failure::check(format!("{name} has no address")));
         };
         let (address, port) = (address.address, port.port);
-        let proxy = self.proxy(context, address, port)?;
-        let probe = match port {
-            80 => Probe::Http { path: HEALTH.to_owned() },
-            22 => Probe::Greeting { begins: SSH.to_owned() },
-            _ => Probe::Connection,
-        };
+        let config = &context.config;
+        let way = WayIn { egress: config.outside.egress.clone(), tor: config.tor.address() };
+        let proxy = way.proxy(address, port, self.socks).map_err(Failure::usage)?;
+        let probe = probe(port);
         let time = Duration::from_secs(self.wait);
         let reached = runtime()?.block_on(verify(&proxy, address, port, &probe, time));
         let verified = reached.map_err(|error| of_tunnel(&error))?;
@@ -95,25 +81,6 @@ impl Verify {
             Some(Descriptor::Anothers) => Class::Check.into(),
             _ => ExitCode::SUCCESS,
         })
-    }
-
-    /// The way in: as a stranger's, over circuits that nothing else uses.
-    fn proxy(&self, context: &Context, address: OnionAddress, port: u16) -> Outcome<Proxy> {
-        let config = &context.config;
-        let target =
-            Target::new(&address.to_string(), port).map_err(|error| of_tunnel(&error.into()))?;
-        if self.socks.is_none()
-            && let Ok(Some(proxy)) = config.outside.egress.proxy(Purpose::Verify, &target)
-        {
-            return Ok(proxy);
-        }
-        let at = self.socks.unwrap_or_else(|| SocketAddr::new(config.tor.address(), SOCKS_PORT));
-        let proxy = format!("socks5h://{at}").parse::<Proxy>();
-        let proxy = proxy.map_err(|error| Failure::usage(format!("--socks {at}: {error}")))?;
-        let mut salt = [0; 8];
-        getrandom::fill(&mut salt)
-            .map_err(|error| Failure::io(format!("no random bytes can be had: {error}")))?;
-        Ok(proxy.isolated("verify", u64::from_be_bytes(salt)))
     }
 }
 

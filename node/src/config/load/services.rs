@@ -142,6 +142,7 @@ impl Loader {
             (ServiceName::BlockchainApi, "blockchain_api_url"),
             (ServiceName::BlockchainSessionsData, "blockchain_sessions_data_url"),
             (ServiceName::BlockchainGovernance, "blockchain_governance_url"),
+            (ServiceName::TorProxy, "tor_proxy_url"),
         ]
         .into_iter()
         .map(|(service, setting)| {

@@ -20,7 +20,7 @@ pub(super) type Environment = Vec<(OsString, OsString)>;
 
 /// Every setting's name: the key in the file and, in upper case after [`PREFIX`], the variable. A
 /// secret can also be given by the name of a file ([`SECRETS`]).
-const NAMES: [&str; 85] = [
+const NAMES: [&str; 87] = [
     "data",
     "owner",
     "chunk_bytes",
@@ -77,6 +77,7 @@ const NAMES: [&str; 85] = [
     "onion",
     "onion_target",
     "onion_only",
+    "onion_check_interval_ms",
     "anchoring",
     "tron_network",
     "tron_rpc_url",
@@ -106,6 +107,7 @@ const NAMES: [&str; 85] = [
     "blockchain_api_url",
     "blockchain_sessions_data_url",
     "blockchain_governance_url",
+    "tor_proxy_url",
 ];
 /// Secrets: each with the setting that names a file it is in. A proxy is one where it has a password.
 pub(super) const SECRETS: [(&str, &str); 8] = [

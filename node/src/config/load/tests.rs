@@ -128,7 +128,7 @@ fn every_setting_can_be_given_everywhere() {
             (format!("LUCID_{}", name.to_uppercase()), value)
         })
         .collect();
-    assert_eq!(variables.len(), 49);
+    assert_eq!(variables.len(), 51);
     let variables: Vec<_> = variables.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
     let (by_variables, errors) = Place::new("").examine(&variables, &Overrides::default());
     assert_eq!(errors, [""; 0]);

@@ -3,6 +3,7 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
+    time::Duration,
 };
 
 use lucid_tunnel::control::{ControlAddress, Credentials, Password};
@@ -14,6 +15,11 @@ use crate::config::TorConfig;
 const CONTROL: ControlAddress =
     ControlAddress::Tcp(SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9051));
 const PASSWORD_BYTES_MAX: usize = 256;
+/// Ten minutes: as often as tor gives what it does new circuits.
+const CHECK_MS: u64 = 600_000;
+/// A look costs relays some work.
+const CHECK_MS_MIN: u64 = 1000;
+const CHECK_MS_MAX: u64 = 86_400_000;
 /// Where the distribution's tor writes its cookie: folders that nobody else can write to. A path that the control port's
 /// own words name would be that of whoever listens there.
 const COOKIES: [&str; 3] = [
@@ -39,7 +45,18 @@ impl Loader {
         let target = |address: &Option<SocketAddr>| address.map(|address| address.to_string());
         let onion_target = self.take("onion_target", None, onion_target, target);
         let onion_only = self.take("onion_only", false, values::flag, some);
-        TorConfig { control, is_named, credentials, onion, onion_target, onion_only }
+        let interval = |text: &str| values::number(text, CHECK_MS_MIN..=CHECK_MS_MAX);
+        let interval = self.take("onion_check_interval_ms", CHECK_MS, interval, some);
+        let check_interval = Duration::from_millis(interval);
+        TorConfig {
+            control,
+            is_named,
+            credentials,
+            onion,
+            onion_target,
+            onion_only,
+            check_interval,
+        }
     }
 }
 

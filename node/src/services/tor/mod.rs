@@ -3,14 +3,17 @@
 //! This module owns where keys and list are (`keep`), what the gateway's own service is, and how the command
 //! `tunnel` reaches a node that runs (`wire`, [`Desk`]): over a socket in the data folder that its user alone may speak
 //! to. The HTTP API has nothing of it: an address leads to any port of this machine, and who may open one is who
-//! runs the node, and no account. What is said to tor is `lucid-tunnel`'s.
+//! runs the node, and no account. What is said to tor is `lucid-tunnel`'s. How services look from outside (`outside`) is
+//! what `tunnel verify` says once, and tunnel-tools again and again (`tools`), which tor-proxy tells what there is.
 //!
 //! Nothing here ends a node: without tor, or with a tor that refuses, the services wait, and the node says so.
 
 mod keep;
+pub mod outside;
 mod socket;
 #[cfg(test)]
 mod tests;
+pub mod tools;
 pub mod wire;
 
 use std::{
@@ -37,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::socket::{Desk, SOCKET, ask};
 use self::{
     keep::KeptFiles,
-    wire::{Address, Nothing, Published, Request, TorState},
+    wire::{Address, Front, Nothing, Published, Request, TorState},
 };
 use crate::config::TorConfig;
 
@@ -167,6 +170,12 @@ impl LocalTor {
             Err(_) => Check::failed(TOR, UNATTENDED),
             Ok(_) => check_of(&self.health.borrow(), vital, self.is_wanted),
         }
+    }
+
+    /// The services as they are to whoever looks at them from outside.
+    #[must_use]
+    pub fn fronts(&self) -> Vec<Front> {
+        self.health.borrow().services.iter().filter_map(Front::of).collect()
     }
 
     /// What is measured of it.

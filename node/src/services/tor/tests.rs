@@ -21,6 +21,7 @@ fn config() -> TorConfig {
         onion: true,
         onion_target: None,
         onion_only: false,
+        check_interval: Duration::from_mins(10),
     }
 }
 

@@ -205,6 +205,34 @@ pub enum LinkState {
     Ready,
 }
 
+/// A service as it is to whoever looks at it from outside.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Front {
+    /// What it is called.
+    pub name: ServiceName,
+    /// Its current address.
+    pub address: OnionAddress,
+    /// Its first port.
+    pub port: u16,
+    /// Whether everybody may reach it.
+    pub is_open: bool,
+}
+
+impl Front {
+    /// That of a service; nothing of one without an address or a port.
+    #[must_use]
+    pub fn of(service: &ServiceHealth) -> Option<Self> {
+        let (address, port) = (service.addresses.first()?.address, service.ports.first()?.port);
+        Some(Self {
+            name: service.name.clone(),
+            address,
+            port,
+            is_open: service.clients.is_empty(),
+        })
+    }
+}
+
 /// Tor and the services.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -45,6 +45,8 @@ pub struct Measured {
     pub board: Option<BoardMeasured>,
     /// Tor, where onion services are kept.
     pub tor: Option<TorMeasured>,
+    /// Onion services as they were seen from outside.
+    pub onions: Option<OnionsMeasured>,
     /// The process itself.
     pub process: Option<Process>,
 }
@@ -66,6 +68,17 @@ pub struct TorMeasured {
     pub published: u64,
     /// Descriptors that relays did not take, of what is served now.
     pub refused: u64,
+}
+
+/// What was seen when onion services were last reached for from outside.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct OnionsMeasured {
+    /// How many were looked at.
+    pub looked_at: u64,
+    /// How many were reached.
+    pub reached: u64,
+    /// How long the slowest of these connections took, seconds.
+    pub slowest_connect_seconds: Option<f64>,
 }
 
 /// What a board measures of itself.

@@ -29,8 +29,14 @@ pub enum ProxyError {
 #[derive(Clone)]
 pub struct Proxy {
     address: SocketAddr,
-    credentials: Option<(Zeroizing<String>, Zeroizing<String>)>,
+    /// What it was given with.
+    credentials: Option<Credentials>,
+    /// What tells its circuits from others, where it was given without.
+    isolation: Option<Credentials>,
 }
+
+/// User name and password.
+type Credentials = (Zeroizing<String>, Zeroizing<String>);
 
 impl Proxy {
     /// Where it is.
@@ -42,18 +48,20 @@ impl Proxy {
     /// User name and password.
     #[must_use]
     pub fn credentials(&self) -> Option<(&str, &str)> {
-        self.credentials.as_ref().map(|(user, password)| (user.as_str(), password.as_str()))
+        let both = self.credentials.as_ref().or(self.isolation.as_ref());
+        both.map(|(user, password)| (user.as_str(), password.as_str()))
     }
 
     /// The same proxy for one purpose: tor gives each pair of user name and password circuits of its own
     /// (`IsolateSOCKSAuth`, on by default), so that who sees one purpose's traffic does not see the others'. `salt` is
-    /// random, the same for as long as circuits may be shared. A proxy with credentials keeps them.
+    /// random, the same for as long as circuits may be shared. A proxy that was given with credentials keeps them.
     #[must_use]
     pub fn isolated(&self, purpose: &str, salt: u64) -> Self {
         let own =
-            || (Zeroizing::new(format!("lucid-{purpose}")), Zeroizing::new(format!("{salt:016x}")));
-        let credentials = self.credentials.clone().or_else(|| Some(own()));
-        Self { address: self.address, credentials }
+            (Zeroizing::new(format!("lucid-{purpose}")), Zeroizing::new(format!("{salt:016x}")));
+        let credentials = self.credentials.clone();
+        let isolation = credentials.is_none().then_some(own);
+        Self { address: self.address, credentials, isolation }
     }
 
     /// The address with its password, for clients that take it as a text.
@@ -88,7 +96,7 @@ impl FromStr for Proxy {
         let address: SocketAddr = address.parse().map_err(|_| ProxyError::Form)?;
 
         match address.port() != 0 && !address.ip().is_unspecified() {
-            true => Ok(Self { address, credentials }),
+            true => Ok(Self { address, credentials, isolation: None }),
             false => Err(ProxyError::Form),
         }
     }
@@ -96,8 +104,8 @@ impl FromStr for Proxy {
 
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.credentials {
-            Some((user, _)) => write!(f, "socks5h://{}:***@{}", user.as_str(), self.address),
+        match self.credentials() {
+            Some((user, _)) => write!(f, "socks5h://{user}:***@{}", self.address),
             None => write!(f, "socks5h://{}", self.address),
         }
     }
@@ -195,5 +203,6 @@ mod tests {
         assert_eq!(*tron.url(), "socks5h://lucid-tron:0000000000000005@127.0.0.1:9050");
         let given: Proxy = "socks5h://me:pw@127.0.0.1:9050".parse().unwrap();
         assert_eq!(given.isolated("tron", 5).credentials(), Some(("me", "pw")));
+        assert_eq!(tron.isolated("mongo", 5).credentials(), mongo.credentials());
     }
 }
