@@ -87,6 +87,9 @@ impl Engine {
         }
         // One after another: side by side, the index has them in the order in which they were done.
         let build = ["build", "--timestamp", "0", "--manifest", building.local, "--platform"];
+        // Podman makes a layer of each step unless it is told not to, as buildah does.
+        let one_layer: &[&str] = if self == Self::Podman { &["--layers=false"] } else { &[] };
+        let build = [&build[..1], one_layer, &build[1..]].concat();
         let each = platforms.iter().map(|platform| call(&[&build[..], &[platform]].concat()));
         let mut calls: Vec<_> = each.collect();
         let (digest, layout) = (path(building.digest), format!("oci:{}", path(building.layout)));
@@ -182,7 +185,10 @@ mod tests {
             ]
         );
         let podman = lines(&Engine::Podman.build(&building));
-        assert!(podman[0].starts_with("podman build --timestamp 0 --manifest "), "{podman:?}");
+        assert!(
+            podman[0].starts_with("podman build --layers=false --timestamp 0 --manifest "),
+            "{podman:?}"
+        );
         let docker = lines(&Engine::Docker.build(&building));
         assert_eq!(
             docker[0],
