@@ -10,6 +10,7 @@ use lucid_core::SessionId;
 use super::{
     Contracts, Parameter,
     abi::{Anchors, Governor, Members, Registry, Timelock},
+    governance::ProposalId,
 };
 use crate::Transaction;
 
@@ -103,7 +104,7 @@ fn of_governor(input: &[u8]) -> Option<String> {
             2 => "abstaining",
             _ => "with an unknown choice",
         };
-        Some(format!("votes {how} on proposal {proposal}"))
+        Some(format!("votes {how} on proposal {}", ProposalId::from(proposal)))
     };
     if let Ok(call) = Governor::castVoteCall::abi_decode_validate(input) {
         return vote(call.proposalId, call.support);
@@ -195,7 +196,8 @@ mod tests {
             Some("proposes 1 action: \"smaller \\u{1b}[31mchunks\""),
         );
         let vote = Governor::castVoteCall { proposalId: U256::from(3), support: 1 };
-        check(governor, vote.abi_encode(), Some("votes for on proposal 3"));
+        let words = format!("votes for on proposal {:064x}", 3);
+        check(governor, vote.abi_encode(), Some(&words));
         check(governor, vec![1, 2, 3, 4], None);
         let batch = Timelock::executeBatchCall {
             targets: vec![],
