@@ -35,6 +35,17 @@ unpack() {
   for package; do dpkg-deb -x "$(deb "$architecture" "$package")" "$folder"; done
 }
 
+# Copies what programs are linked with on this machine: libraries ROOT PROGRAM...
+libraries() {
+  local root=$1 library
+  shift
+  ldd "$@" | sed -n 's/.*=> \(\/[^ ]*\) .*/\1/p; s/^\t\(\/lib64[^ ]*\) .*/\1/p' | sort -u |
+    while read -r library; do
+      mkdir -p "$root$(dirname "$library")"
+      cp -L "$library" "$root$library"
+    done
+}
+
 # An engine in namespaces of its own: no port of it, no network and no rule is this machine's.
 start_engine() {
   mkdir -p "$work/engine"
