@@ -280,9 +280,7 @@ impl Metrics {
         if let Some(onions) = measured.onions {
             whole(&self.0.onions_looked_at, Some(onions.looked_at));
             whole(&self.0.onions_reached, Some(onions.reached));
-            if let Some(seconds) = onions.slowest_connect_seconds {
-                self.0.onion_connect.get_or_create(&[]).set(seconds);
-            }
+            self.0.onion_connect.get_or_create(&[]).set(onions.slowest_connect_seconds);
         }
         let Some(process) = process else { return };
         self.0.started.get_or_create(&[]).set(process.started_seconds);

@@ -8,7 +8,7 @@
 //! A key is durable before the list that names it, and is destroyed after the list that does not.
 
 use std::{
-    io,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -72,6 +72,20 @@ impl TunnelFiles {
         self.disk.sync_folder(&self.secrets).doing("sync", &self.secrets)
     }
 
+    /// The names of the keys that are there.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn key_names(&self) -> Result<Vec<String>, StoreError> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.secrets).doing("list", &self.secrets)? {
+            let name = entry.doing("list", &self.secrets)?.file_name();
+            let name = name.to_str().and_then(|name| name.strip_suffix(".key"));
+            names.extend(name.filter(|name| self.path(name).is_ok()).map(str::to_owned));
+        }
+        Ok(names)
+    }
+
     /// Only such names as `onion-…`, so that no other secret is read, made or destroyed here.
     fn path(&self, name: &str) -> Result<PathBuf, StoreError> {
         let path = self.secrets.join(format!("{name}.key"));
@@ -105,6 +119,9 @@ mod tests {
         let made = files.make_key("onion-ssh-1").unwrap();
         assert_eq!(files.make_key("onion-ssh-1").unwrap(), made);
         assert_eq!(files.key("onion-ssh-1").unwrap(), made);
+        fs::write(folder.path().join("secrets/master.key"), "another's").unwrap();
+        fs::write(folder.path().join("secrets/onion-ssh-2.key.part"), "not whole").unwrap();
+        assert_eq!(files.key_names().unwrap(), ["onion-ssh-1"]);
         let path = folder.path().join("secrets/onion-ssh-1.key");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();

@@ -50,6 +50,10 @@ impl Keep for Nothing {
         Err(KeepError("nothing is kept here".into()))
     }
 
+    fn key_names(&self) -> Result<Vec<KeyName>, KeepError> {
+        Ok(Vec::new())
+    }
+
     fn make_key(&self, _: &KeyName) -> Result<Zeroizing<[u8; 32]>, KeepError> {
         Err(KeepError("nothing is kept here".into()))
     }

@@ -20,6 +20,16 @@ pub struct KeyName {
     pub number: u32,
 }
 
+impl KeyName {
+    /// The name that is written so; nothing of a text that is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (service, number) = text.strip_prefix("onion-")?.rsplit_once('-')?;
+        let name = Self { service: service.parse().ok()?, number: number.parse().ok()? };
+        (name.to_string() == text).then_some(name)
+    }
+}
+
 impl fmt::Display for KeyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "onion-{}-{}", self.service, self.number)
@@ -48,6 +58,12 @@ pub trait Keep: Send + Sync + 'static {
     /// # Errors
     /// [`KeepError`] where it is missing, damaged, or others can read it.
     fn key(&self, name: &KeyName) -> Result<Zeroizing<[u8; 32]>, KeepError>;
+
+    /// The keys that are there, in no order.
+    ///
+    /// # Errors
+    /// [`KeepError`].
+    fn key_names(&self) -> Result<Vec<KeyName>, KeepError>;
 
     /// The key of this name; where there is none, one is made of random bytes.
     ///

@@ -57,7 +57,8 @@ fn checks(status: &Status) -> impl Iterator<Item = (&str, String)> {
             (true, false) => format!("ok, but {detail}"),
             (false, _) => format!("FAIL: {detail}"),
         };
-        let is_name = name.len() <= NAME_BYTES_MAX && name.bytes().all(|c| c.is_ascii_graphic());
+        let is_name =
+            name.len() <= NAME_BYTES_MAX && name.bytes().all(|c| c.is_ascii_graphic() || c == b' ');
         let name = if is_name { name } else { "?" };
         (name, without_controls(&found).replace('\n', " "))
     })

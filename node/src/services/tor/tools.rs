@@ -30,6 +30,10 @@ const REACHED: &str = "reached";
 const PATIENCE: Duration = Duration::from_mins(1);
 /// After a look that was not well the next one comes soon.
 const AGAIN: Duration = Duration::from_secs(30);
+/// A look takes at most so long; what was seen longer ago than that and a pause is not believed any more.
+const LOOK_MAX: Duration = Duration::from_mins(3);
+/// A node has no more onion services than that.
+const FRONTS_MAX: usize = 16;
 /// Where the reason is.
 const MORE: &str = "the log of tunnel-tools says why";
 
@@ -58,7 +62,10 @@ enum Seen {
     #[default]
     Nothing,
     /// Nobody says what there is to look at.
-    Untold,
+    Untold {
+        /// How many were looked at when somebody last did.
+        before: usize,
+    },
     /// Services were looked at.
     Looks {
         looks: Vec<Look>,
@@ -104,12 +111,23 @@ impl Watch {
                     "tor-proxy does not say what there is to look at: {}",
                     problem.detail
                 );
-                self.set(Seen::Untold);
+                let before = match self.seen() {
+                    Seen::Looks { looks, .. } => looks.len(),
+                    Seen::Untold { before } => before,
+                    Seen::Nothing => 0,
+                };
+                self.set(Seen::Untold { before });
                 return false;
             }
         };
+        if fronts.len() > FRONTS_MAX {
+            tracing::warn!(
+                count = fronts.len(),
+                "tor-proxy tells of more onion services than there can be: the first {FRONTS_MAX} are looked at"
+            );
+        }
         let (open, others): (Vec<Front>, Vec<Front>) =
-            fronts.into_iter().partition(|one| one.is_open);
+            fronts.into_iter().take(FRONTS_MAX).partition(|one| one.is_open);
         let looks = join_all(open.into_iter().map(|front| self.look_at(front))).await;
         let is_well = looks.iter().all(|look| look.connect.is_some());
         self.set(Seen::Looks { looks, for_clients: others.len(), at: Instant::now() });
@@ -150,7 +168,7 @@ impl Watch {
 #[async_trait]
 impl Readiness for Watch {
     async fn checks(&self) -> Vec<Check> {
-        vec![check(&self.seen(), Instant::now())]
+        vec![check(&self.seen(), Instant::now(), self.interval + LOOK_MAX)]
     }
 
     async fn measure(&self) -> Measured {
@@ -159,18 +177,22 @@ impl Readiness for Watch {
 }
 
 /// What is said of it in `/ready`, where anybody may read it: no names.
-fn check(seen: &Seen, now: Instant) -> Check {
+fn check(seen: &Seen, now: Instant, believed: Duration) -> Check {
     let Seen::Looks { looks, for_clients, at } = seen else {
         return Check::failed(
             REACHED,
             match seen {
-                Seen::Untold => "tor-proxy does not say what onion services there are",
+                Seen::Untold { .. } => "tor-proxy does not say what onion services there are",
                 _ => "the first look is under way",
             },
         );
     };
     let (all, reached) = (looks.len(), looks.iter().filter(|look| look.connect.is_some()).count());
-    let seconds = now.saturating_duration_since(*at).as_secs();
+    let age = now.saturating_duration_since(*at);
+    let seconds = age.as_secs();
+    if age > believed {
+        return Check::failed(REACHED, format!("the last look was {seconds} s ago; {MORE}"));
+    }
     let mut detail = match (all, reached == all) {
         (0, _) => "there is no onion service that everybody may reach".to_owned(),
         (_, true) => format!("{reached} of {all} were reached through Tor {seconds} s ago"),
@@ -185,12 +207,20 @@ fn check(seen: &Seen, now: Instant) -> Check {
 }
 
 fn measured(seen: &Seen) -> Option<OnionsMeasured> {
-    let Seen::Looks { looks, .. } = seen else { return None };
+    let looks = match seen {
+        Seen::Nothing => return None,
+        // What is not known is not reached.
+        Seen::Untold { before } => {
+            let looked_at = (*before).max(1) as u64;
+            return Some(OnionsMeasured { looked_at, ..OnionsMeasured::default() });
+        }
+        Seen::Looks { looks, .. } => looks,
+    };
     let reached = looks.iter().filter_map(|look| look.connect);
     Some(OnionsMeasured {
         looked_at: looks.len() as u64,
         reached: reached.clone().count() as u64,
-        slowest_connect_seconds: reached.max().map(|time| time.as_secs_f64()),
+        slowest_connect_seconds: reached.max().map_or(0.0, |time| time.as_secs_f64()),
     })
 }
 
@@ -209,7 +239,7 @@ mod tests {
             |looks: &[Look], for_clients| Seen::Looks { looks: looks.to_vec(), for_clients, at };
         for (seen, ok, said) in [
             (Seen::Nothing, false, "first look"),
-            (Seen::Untold, false, "tor-proxy does not say"),
+            (Seen::Untold { before: 2 }, false, "tor-proxy does not say"),
             (looks(&[], 0), true, "no onion service that everybody"),
             (looks(&[], 2), true, "2 with clients are not looked at"),
             (
@@ -223,15 +253,21 @@ mod tests {
                 "1 of 2 were reached through Tor 7 s ago; the log",
             ),
         ] {
-            let check = check(&seen, at + Duration::from_secs(7));
+            let check = check(&seen, at + Duration::from_secs(7), Duration::from_secs(8));
             assert!(check.ok == ok && check.detail.contains(said), "{check:?}");
             assert!(!check.detail.contains("gateway"), "{check:?}");
         }
-        assert_eq!(measured(&Seen::Untold), None);
+        assert_eq!(measured(&Seen::Nothing), None);
+        let untold = measured(&Seen::Untold { before: 2 }).unwrap();
+        assert_eq!((untold.looked_at, untold.reached), (2, 0));
+        // A look that never ends.
+        let old =
+            check(&looks(&[look(Some(1))], 0), at + Duration::from_secs(9), Duration::from_secs(8));
+        assert!(!old.ok && old.detail.contains("9 s ago"), "{old:?}");
         let measured =
             measured(&looks(&[look(Some(300)), look(None), look(Some(1500))], 1)).unwrap();
         assert_eq!((measured.looked_at, measured.reached), (3, 2));
-        assert_eq!(measured.slowest_connect_seconds, Some(1.5));
+        assert_eq!(measured.slowest_connect_seconds.to_bits(), 1.5_f64.to_bits());
     }
 
     struct Down;
@@ -264,7 +300,7 @@ mod tests {
             |fronts: Arc<dyn Fronts>| Watch::new(fronts, way.clone(), Duration::from_secs(1));
         let down = watch(Arc::new(Down));
         assert!(!down.look().await);
-        assert_eq!(down.seen(), Seen::Untold);
+        assert_eq!(down.seen(), Seen::Untold { before: 0 });
         let address =
             "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion".parse().unwrap();
         let front = Front { name: "gateway".parse().unwrap(), address, port: 80, is_open: true };

@@ -21,6 +21,8 @@ use crate::{Code, Problem};
 const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// A call is answered in this time, uploads excepted.
 const CALL_TIME: Duration = Duration::from_mins(1);
+/// A problem is a few hundred bytes, which come with its status.
+const PROBLEM_TIME: Duration = Duration::from_secs(5);
 /// Time for what was read to be written before a connection is cut.
 const BEFORE_A_CUT: Duration = Duration::from_millis(100);
 /// Whether somebody is there is known in this time.
@@ -293,7 +295,8 @@ impl Caller {
             return Ok(response);
         }
         let refused = response.headers().contains_key(REFUSED);
-        let body = Limited::new(response.into_body(), 64 << 10).collect().await;
+        let body = Limited::new(response.into_body(), 64 << 10).collect();
+        let body = tokio::time::timeout(PROBLEM_TIME, body).await.map_err(|_| self.nonsense())?;
         let body = body.map_err(|_| self.nonsense())?.to_bytes();
         let Crossed { code, detail } =
             serde_json::from_slice(&body).map_err(|_| self.nonsense())?;

@@ -77,8 +77,8 @@ pub struct OnionsMeasured {
     pub looked_at: u64,
     /// How many were reached.
     pub reached: u64,
-    /// How long the slowest of these connections took, seconds.
-    pub slowest_connect_seconds: Option<f64>,
+    /// How long the slowest of these connections took, seconds; 0 where there was none.
+    pub slowest_connect_seconds: f64,
 }
 
 /// What a board measures of itself.

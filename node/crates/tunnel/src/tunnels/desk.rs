@@ -15,7 +15,7 @@ use super::{
     run::Line,
 };
 use crate::{
-    control::{Bootstrap, Controller, DescriptorStep, Event, Onion, Step},
+    control::{Bootstrap, Circuits, Controller, DescriptorStep, Event, Onion, Step},
     error::TunnelError,
     onion::{OnionAddress, OnionKey},
     ports::{Keep, KeepError, KeyName},
@@ -24,6 +24,11 @@ use crate::{
 
 /// Tor's word for a descriptor that relays do not take: they have a newer one.
 const REJECTED: &str = "UPLOAD_REJECTED";
+
+/// Whether tor's word is why a descriptor was not had, and not why it was not taken (control-spec §4.1.25).
+fn is_of_fetch(reason: &str) -> bool {
+    reason.starts_with("QUERY_") || matches!(reason, "NOT_FOUND" | "BAD_DESC")
+}
 
 /// Seconds since 1970.
 pub(super) fn now() -> u64 {
@@ -38,6 +43,9 @@ pub(super) struct Desk {
     /// What is in memory alone.
     ephemeral: List,
     pub(super) keys: Keys,
+    /// Keys that were there without a list: a backup of secrets alone was put back, or the list is lost. Their services take
+    /// them up when they are made.
+    pub(super) found: Vec<KeyName>,
     stages: HashMap<OnionAddress, Stage>,
     health: Health,
     told: watch::Sender<Health>,
@@ -50,9 +58,20 @@ impl Desk {
     ) -> Result<Self, TunnelError> {
         let (kept, ephemeral, keys) = (List::default(), List::default(), HashMap::new());
         let (stages, health) = (HashMap::new(), Health::new());
-        let mut desk = Self { options, kept, ephemeral, keys, stages, health, told };
-        if let Some(bytes) = desk.blocking(Keep::load).await? {
-            desk.kept = List::parse(&bytes)?;
+        let found = Vec::new();
+        let mut desk = Self { options, kept, ephemeral, keys, found, stages, health, told };
+        match desk.blocking(Keep::load).await? {
+            Some(bytes) => desk.kept = List::parse(&bytes)?,
+            None => desk.found = desk.blocking(Keep::key_names).await?,
+        }
+        if !desk.found.is_empty() {
+            let mut names: Vec<_> = desk.found.iter().map(ToString::to_string).collect();
+            names.sort_unstable();
+            tracing::warn!(
+                keys = names.join(" "),
+                "there are keys of onion services and no list of them: a service that is made has its newest key, and so its \
+                 address, again; make all of them before the next start"
+            );
         }
         for service in desk.kept.services().to_vec() {
             for entry in &service.keys {
@@ -162,6 +181,7 @@ impl Desk {
     ) -> Result<(), TunnelError> {
         let service = self.list(self.is_kept(name)?).get(name)?.clone();
         let clients: Vec<_> = service.clients.iter().map(|client| client.key).collect();
+        let mut served = Ok(());
         for entry in &service.keys {
             let stage = self.stages.get(&entry.address);
             if matches!(stage, Some(Stage::Publishing(_) | Stage::Published(_))) {
@@ -181,9 +201,15 @@ impl Desk {
                 Err(error) => Stage::Failed { why: error.to_string() },
             };
             self.stages.insert(entry.address, stage);
-            done?;
+            match done {
+                Err(error @ (TunnelError::Lost { .. } | TunnelError::TimedOut { .. })) => {
+                    return Err(error);
+                }
+                // What is in the way of one address is none of another's.
+                done => served = served.and(done),
+            }
         }
-        Ok(())
+        served
     }
 
     /// Has tor serve an address no more; one that it does not serve is no error.
@@ -286,7 +312,8 @@ impl Desk {
         let (count, is_refused) = match step.step {
             Step::Upload => (&mut uploads.sent, false),
             Step::Uploaded => (&mut uploads.taken, false),
-            // What failed may have been asked for, too: then there was no upload.
+            // What failed may have been asked for, by whoever reaches for a service through the tor that has it.
+            Step::Failed if step.reason.as_deref().is_some_and(is_of_fetch) => return,
             Step::Failed if uploads.taken.saturating_add(uploads.refused) < uploads.sent => {
                 (&mut uploads.refused, true)
             }
@@ -316,6 +343,7 @@ impl Desk {
         self.health.link = Link::Down { why: why.to_string() };
         self.health.uptime = None;
         self.health.is_network_up = false;
+        self.health.circuits = Circuits::default();
         self.stages.clear();
     }
 

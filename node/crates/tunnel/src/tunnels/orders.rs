@@ -80,13 +80,20 @@ impl Desk {
         if self.has(&new.name) {
             return Err(TunnelError::Exists(new.name.to_string()));
         }
-        let key_name = KeyName { service: new.name.clone(), number: 1 };
-        let key = self.new_key(&key_name, !new.ephemeral).await?;
-        let address = key.address();
-        let entry = KeyEntry { number: 1, address, made_at: super::desk::now(), until: None };
         let NewService { name, ports, clients, ephemeral } = new;
-        let service = Service { name: name.clone(), ports, clients, keys: vec![entry] };
-        let list = self.list(!ephemeral).with(service)?;
+        let number = if ephemeral { None } else { self.newest_found(&name) }.unwrap_or(1);
+        let key_name = KeyName { service: name.clone(), number };
+        let service = |address| {
+            let made_at = super::desk::now();
+            let keys = vec![KeyEntry { number, address, made_at, until: None }];
+            Service { name: name.clone(), ports: ports.clone(), clients: clients.clone(), keys }
+        };
+        // What cannot be leaves no key: it is tried with one of nobody's.
+        self.list(!ephemeral)
+            .with(service(OnionKey::from_seed(Zeroizing::new([1; 32])).address()))?;
+        let key = self.new_key(&key_name, !ephemeral).await?;
+        let address = key.address();
+        let list = self.list(!ephemeral).with(service(address))?;
         self.put(list, !ephemeral).await?;
         self.keys.insert(key_name, Ok(key));
         let Some(tor) = tor else { return Ok(address) };
@@ -235,7 +242,15 @@ impl Desk {
         let kept = self.is_kept(name)?;
         let service = self.list(kept).get(name)?.clone();
         self.put(self.list(kept).without(name)?, kept).await?;
+        // What was found of it is taken down with it.
+        let (found, rest) =
+            std::mem::take(&mut self.found).into_iter().partition(|k| k.service == *name);
+        self.found = rest;
         let mut done = Ok(());
+        let found: Vec<KeyName> = found;
+        for key in found.iter().filter(|_| kept) {
+            done = done.and(self.forget(key, kept).await);
+        }
         for entry in &service.keys {
             let forgotten = self.forget(&service.key_name(entry), kept).await;
             done = done.and(forgotten);
@@ -243,13 +258,21 @@ impl Desk {
         done.map(|()| service)
     }
 
+    /// The newest key of a service that was there without a list.
+    fn newest_found(&self, name: &ServiceName) -> Option<u32> {
+        let of_it = self.found.iter().filter(|key| key.service == *name);
+        of_it.map(|key| key.number).max()
+    }
+
     /// A key that is durable, or of random bytes that are nowhere else.
     async fn new_key(&self, name: &KeyName, kept: bool) -> Result<OnionKey, TunnelError> {
         if kept {
-            let wanted = name.clone();
-            // One that is there is in no list: its address was told to nobody, or was taken down.
+            let (wanted, is_found) = (name.clone(), self.found.contains(name));
+            // One that is there beside a list is not in it: its address was told to nobody, or was taken down.
             let seed = self.blocking(move |keep| {
-                keep.remove_key(&wanted)?;
+                if !is_found {
+                    keep.remove_key(&wanted)?;
+                }
                 keep.make_key(&wanted)
             });
             return Ok(OnionKey::from_seed(seed.await?));

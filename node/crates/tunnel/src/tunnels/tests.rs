@@ -44,7 +44,7 @@ impl Kept {
         (disk.changes, disk.fail_at) = (0, fail_at);
     }
 
-    fn key_names(&self) -> Vec<String> {
+    fn names(&self) -> Vec<String> {
         self.0.lock().unwrap().keys.keys().map(KeyName::to_string).collect()
     }
 }
@@ -62,6 +62,10 @@ impl Keep for Kept {
         let disk = self.0.lock().unwrap();
         let key = disk.keys.get(name).copied().map(Zeroizing::new);
         key.ok_or_else(|| KeepError(format!("{name} is not there")))
+    }
+
+    fn key_names(&self) -> Result<Vec<KeyName>, KeepError> {
+        Ok(self.0.lock().unwrap().keys.keys().cloned().collect())
     }
 
     fn make_key(&self, name: &KeyName) -> Result<Zeroizing<[u8; 32]>, KeepError> {
@@ -143,7 +147,7 @@ async fn a_crash_leaves_the_former_address_or_both() {
             with(&keep, async |tunnels| tunnels.rotate(name(), grace).await.unwrap()).await;
         }
         assert_eq!((served(&keep).len(), served(&keep)[1]), (2, old));
-        assert_eq!(keep.key_names(), ["onion-gateway-1", "onion-gateway-2"]);
+        assert_eq!(keep.names(), ["onion-gateway-1", "onion-gateway-2"]);
     }
 }
 
@@ -214,19 +218,51 @@ async fn an_address_is_told_only_once_it_is_durable() {
     }
 }
 
+/// As a backup of secrets alone leaves it.
+#[tokio::test]
+async fn a_key_without_a_list_is_taken_up() {
+    let keep = Kept::default();
+    let new_address = with(&keep, async |tunnels| {
+        tunnels.create(new(false)).await.unwrap();
+        tunnels.rotate(name(), Duration::from_secs(9)).await.unwrap()
+    })
+    .await;
+    keep.0.lock().unwrap().list = None;
+    with(&keep, async |tunnels| {
+        assert_eq!(tunnels.create(new(false)).await.unwrap(), new_address);
+        assert_eq!(served(&keep), [new_address]);
+        // Taken down it stays down, and nothing of it is left.
+        tunnels.take_down(name()).await.unwrap();
+        assert!(keep.names().is_empty());
+        assert_ne!(tunnels.create(new(false)).await.unwrap(), new_address);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_leaves_no_key() {
+    let keep = Kept::default();
+    with(&keep, async |tunnels| {
+        let service = NewService { ports: Vec::new(), ..new(false) };
+        assert!(matches!(tunnels.create(service).await, Err(TunnelError::Service(_))));
+    })
+    .await;
+    assert!(keep.names().is_empty());
+}
+
 #[tokio::test]
 async fn what_is_taken_down_is_destroyed() {
     let keep = Kept::default();
     with(&keep, async |tunnels| {
         tunnels.create(new(false)).await.unwrap();
         tunnels.rotate(name(), Duration::from_secs(9)).await.unwrap();
-        assert_eq!(keep.key_names().len(), 2);
+        assert_eq!(keep.names().len(), 2);
         tunnels.take_down(name()).await.unwrap();
         let again = tunnels.take_down(name()).await;
         assert!(matches!(again, Err(TunnelError::NoService(_))));
     })
     .await;
-    assert!(served(&keep).is_empty() && keep.key_names().is_empty());
+    assert!(served(&keep).is_empty() && keep.names().is_empty());
 }
 
 /// A crash between the list and the key's file.
@@ -236,7 +272,7 @@ async fn an_address_that_was_taken_down_does_not_come_back() {
     let old = with(&keep, async |tunnels| tunnels.create(new(false)).await.unwrap()).await;
     keep.restart(Some(2));
     let failed = with(&keep, async |tunnels| tunnels.take_down(name()).await).await;
-    assert!(failed.is_err() && served(&keep).is_empty() && keep.key_names().len() == 1);
+    assert!(failed.is_err() && served(&keep).is_empty() && keep.names().len() == 1);
     keep.restart(None);
     let next = with(&keep, async |tunnels| tunnels.create(new(false)).await.unwrap()).await;
     assert_ne!(next, old);
@@ -252,7 +288,7 @@ async fn what_is_ephemeral_is_nowhere_on_disk() {
         assert!(matches!(tunnels.create(new(false)).await, Err(TunnelError::Exists(_))));
     })
     .await;
-    assert!(keep.load().unwrap().is_none() && keep.key_names().is_empty());
+    assert!(keep.load().unwrap().is_none() && keep.names().is_empty());
 }
 
 #[tokio::test]

@@ -58,6 +58,10 @@ impl Keep for Files {
         said(self.0.key(&name.to_string()))
     }
 
+    fn key_names(&self) -> Result<Vec<KeyName>, KeepError> {
+        Ok(said(self.0.key_names())?.iter().filter_map(|name| KeyName::parse(name)).collect())
+    }
+
     fn make_key(&self, name: &KeyName) -> Result<Zeroizing<[u8; 32]>, KeepError> {
         said(self.0.make_key(&name.to_string()))
     }
