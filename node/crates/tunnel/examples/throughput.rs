@@ -4,6 +4,8 @@
 //! in turn. With MBIT each relay carries at most that many megabits a second, as relays do; without it all that
 //! counts is this machine's processor, which does the work of every relay: of three on the plain way, of six or more
 //! on the onion's.
+//!
+//! RELAYS (6) are beside three authorities, which are relays too.
 
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
