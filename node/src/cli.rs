@@ -75,8 +75,7 @@ enum Command {
     Run,
     /// Serve: one service in this process, the others in theirs
     Serve {
-        /// Which service
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", help = format!("Which service: {}", ServiceName::listed()))]
         service: ServiceName,
     },
     /// Show how a running node is

@@ -1,9 +1,9 @@
 //! AVX-512: sixteen messages, one in each position of a register.
 //!
-//! From FIPS 180-4 §6.2.2. Eight working words and sixteen of the schedule are 24 of the 32
-//! registers; what the compiler spills all the same it loads while the vector units are busy. A rotation is one instruction (`VPRORD`), and so is any
-//! function of three words (`VPTERNLOGD`). The blocks are turned from one message in a register to
-//! one word of all messages in a register as they are read.
+//! From FIPS 180-4 §6.2.2. Eight working words and sixteen of the schedule are 24 of the 32 registers;
+//! what the compiler spills all the same it loads while the vector units are busy. A rotation is one
+//! instruction (`VPRORD`), and so is any function of three words (`VPTERNLOGD`). The blocks are turned
+//! from one message in a register to one word of all messages in a register as they are read.
 
 #![allow(unsafe_code)] // Instructions need their detection, unaligned loads need pointers.
 #![allow(clippy::many_single_char_names)] // a to h, k and w are FIPS 180-4's own names.

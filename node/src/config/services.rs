@@ -199,6 +199,12 @@ impl ServiceName {
         }
     }
 
+    /// All names in a line.
+    #[must_use]
+    pub fn listed() -> String {
+        Self::ALL.map(Self::as_str).join(", ")
+    }
+
     /// The port it listens at by default, as operators of the Layer 1 stack know it.
     #[must_use]
     pub fn port(self) -> u16 {
@@ -231,9 +237,9 @@ impl FromStr for ServiceName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|name| name.as_str() == text).ok_or_else(|| {
-            let names: Vec<_> = Self::ALL.iter().map(|name| name.as_str()).collect();
-            format!("there is no service {text:?}: it is one of {}", names.join(", "))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|name| name.as_str() == text)
+            .ok_or_else(|| format!("there is no service {text:?}: it is one of {}", Self::listed()))
     }
 }

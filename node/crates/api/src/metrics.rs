@@ -5,6 +5,7 @@
 
 mod labels;
 mod measured;
+mod names;
 
 use std::{
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
@@ -21,11 +22,14 @@ use prometheus_client::{
         histogram::{Histogram, exponential_buckets},
         info::Info,
     },
-    registry::{Metric, Registry, Unit},
+    registry::{Registry, Unit},
 };
 
-use self::labels::{Answered, CodeLabel, OutcomeLabel, Service, StateLabel};
 pub use self::measured::{BoardMeasured, Measured, OnionsMeasured, Process, TorMeasured};
+use self::{
+    labels::{Answered, CodeLabel, OutcomeLabel, Service, StateLabel},
+    names::Names,
+};
 
 /// A family with one member, which is there once it was set.
 type Known<N, A> = Family<[(String, String); 0], Gauge<N, A>>;
@@ -387,18 +391,5 @@ impl Inner {
         put.unit("cpu", "Processor time", Unit::Seconds, &self.cpu);
         put.unit("resident_memory", "Memory in use", Unit::Bytes, &self.resident);
         put.plain("open_fds", "Files and sockets that are open", &self.open_files);
-    }
-}
-
-/// Where metrics get their names.
-struct Names<'a>(&'a mut Registry);
-
-impl Names<'_> {
-    fn plain<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: &M) {
-        self.0.register(name, help, metric.clone());
-    }
-
-    fn unit<M: Metric + Clone>(&mut self, name: &str, help: &str, unit: Unit, metric: &M) {
-        self.0.register_with_unit(name, help, unit, metric.clone());
     }
 }

@@ -72,13 +72,17 @@ impl TunnelFiles {
         self.disk.sync_folder(&self.secrets).doing("sync", &self.secrets)
     }
 
-    /// The names of the keys that are there.
+    /// The names of the keys that are there; none where there is no folder of secrets.
     ///
     /// # Errors
     /// The disk's.
     pub fn key_names(&self) -> Result<Vec<String>, StoreError> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(&self.secrets).doing("list", &self.secrets)? {
+        let entries = match fs::read_dir(&self.secrets) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(names),
+            entries => entries.doing("list", &self.secrets)?,
+        };
+        for entry in entries {
             let name = entry.doing("list", &self.secrets)?.file_name();
             let name = name.to_str().and_then(|name| name.strip_suffix(".key"));
             names.extend(name.filter(|name| self.path(name).is_ok()).map(str::to_owned));

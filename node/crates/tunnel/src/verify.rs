@@ -60,7 +60,7 @@ pub struct Verified {
     pub checked: String,
     /// How often it was tried: relays may not have the descriptor yet, or an old one.
     pub attempts: u32,
-    /// Until the last attempt's connection was there: descriptor, introduction, rendezvous.
+    /// Until the last attempt's connection was there: introduction, rendezvous, and the descriptor where tor did not have it.
     pub connect: Duration,
     /// From the question to the first byte of the answer; for a greeting, from the connection to it. Not for a
     /// connection.
@@ -71,7 +71,8 @@ pub struct Verified {
     pub body: Vec<u8>,
 }
 
-/// Reaches a service through `proxy`, over circuits that nothing else uses, as somebody who comes for the first time. Where
+/// Reaches a service through `proxy`, over circuits that nothing else uses. (A tor that was asked for the service before has its
+/// descriptor for hours, and asks the network for none: whose that has says [`crate::publication`].) Where
 /// the network has no descriptor of it, or one of where it was before, or nothing comes, it is tried again until `time`
 /// is over, each time over other circuits. (A proxy that was given with credentials keeps them, and so its circuits.)
 ///
@@ -91,6 +92,7 @@ pub async fn verify(
     let (stream, connect) = loop {
         let begun = Instant::now();
         let own = proxy.isolated(Purpose::Verify.word(), salt()?);
+        // The last one has its time as well: cut short, it would say that, and not what is the matter.
         let error = match own.connect(&target, time.min(ATTEMPT)).await {
             Ok(stream) => break (stream, begun.elapsed()),
             Err(error) => error,

@@ -164,7 +164,7 @@ mod tests {
             url: "http://x\u{1b}[2J".to_owned(),
             ready: true,
             checks: vec![
-                Check { name: "store".into(), ok: true, detail: String::new() },
+                Check { name: "ledger log".into(), ok: true, detail: String::new() },
                 Check { name: "led\u{202e}ger".into(), ok: false, detail: "a\nb\u{7}".into() },
             ],
             log_entries: Some(3),
@@ -187,6 +187,10 @@ mod tests {
             shown.contains("http://x\\u{1b}[2J") && shown.contains("FAIL: a b\\u{7}"),
             "{shown}"
         );
+        let row = |begin: &str, end: &str| {
+            shown.lines().any(|line| line.trim_start().starts_with(begin) && line.contains(end))
+        };
+        assert!(row("ledger log ", "ok") && row("? ", "FAIL"), "{shown}");
         assert!(!shown.contains("throughput"));
         let long = |count| Check { name: "n".repeat(count), ok: false, detail: "d".repeat(9999) };
         let many = Status { checks: vec![long(70_000); 2000], ..Status::default() };

@@ -1,7 +1,7 @@
-//! tunnel-tools: every onion service is reached through Tor's network as a stranger would, again and again.
+//! tunnel-tools: every onion service is reached through Tor's network, again and again.
 //!
-//! That a service is published is what its own tor says, and that it is reached what somebody else saw. This owns
-//! what was seen last; it is in memory alone, and a start looks anew. Services that only clients with a key may reach
+//! That a service is published is what tor says of it; that a connection to it came about is seen here. Whose descriptor
+//! the network has is not: the tor that is asked may have kept one. This owns what was seen last; it is in memory alone, and a start looks anew. Services that only clients with a key may reach
 //! are not looked at: the keys are the clients'.
 
 use std::{

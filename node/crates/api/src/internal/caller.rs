@@ -140,7 +140,7 @@ impl Caller {
     ) -> Result<Bytes, Problem> {
         let arguments = serde_json::to_vec(arguments).map_err(|_| Problem::internal())?;
         let request = self.request(method, None, Body::from(arguments))?;
-        self.whole(self.send(request, Some(time))).await
+        self.whole(self.send(request, Some(time)), time).await
     }
 
     /// Who is called.
@@ -200,7 +200,7 @@ impl Caller {
     ) -> Result<R, Problem> {
         let arguments = serde_json::to_string(arguments).map_err(|_| Problem::internal())?;
         let request = self.request(method, Some(&arguments), body)?;
-        let bytes = self.whole(self.send(request, time)).await?;
+        let bytes = self.whole(self.send(request, time), CALL_TIME).await?;
         serde_json::from_slice(&bytes).map_err(|_| self.nonsense())
     }
 
@@ -306,12 +306,14 @@ impl Caller {
         Err(Problem { code, detail })
     }
 
+    /// The whole answer, whose body comes within `time` of its head.
     async fn whole(
         &self,
         sent: impl Future<Output = Result<Response<Incoming>, Problem>>,
+        time: Duration,
     ) -> Result<Bytes, Problem> {
         let body = Limited::new(sent.await?.into_body(), ANSWER_BYTES_MAX).collect();
-        let body = tokio::time::timeout(CALL_TIME, body).await.map_err(|_| self.nonsense())?;
+        let body = tokio::time::timeout(time, body).await.map_err(|_| self.nonsense())?;
         Ok(body.map_err(|_| self.nonsense())?.to_bytes())
     }
 
@@ -325,5 +327,44 @@ impl Caller {
     pub(super) fn nonsense(&self) -> Problem {
         tracing::error!(called = self.names.1, "a service answered what it should not");
         Problem::new(Code::BadGateway, format!("{} answered what it should not", self.names.1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    /// The address of a service whose answers stand still in their middle.
+    async fn standing_still(status: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = [0; 4096];
+                assert!(stream.read(&mut head).await.unwrap() > 0);
+                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 100\r\n\r\n{{");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+                open.push(stream);
+            }
+        });
+        url
+    }
+
+    #[tokio::test]
+    async fn who_stands_still_in_an_answer_is_not_waited_for() {
+        for (status, longest) in [("200 OK", PING_TIME), ("503 Service Unavailable", PROBLEM_TIME)]
+        {
+            let url = standing_still(status).await;
+            let caller = Caller::new("api-server", "session-chunker", &url, ServiceKey::new(b"x"));
+            let asked = tokio::time::timeout(longest + PING_TIME, caller.ping()).await;
+            assert_eq!(asked.expect("it ends").unwrap_err().code, Code::BadGateway, "{status}");
+        }
     }
 }

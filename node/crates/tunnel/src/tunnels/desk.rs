@@ -15,20 +15,12 @@ use super::{
     run::Line,
 };
 use crate::{
-    control::{Bootstrap, Circuits, Controller, DescriptorStep, Event, Onion, Step},
+    control::{Bootstrap, Circuits, Controller, DescriptorStep, Event, Onion},
     error::TunnelError,
     onion::{OnionAddress, OnionKey},
     ports::{Keep, KeepError, KeyName},
     service::{List, Service, ServiceName},
 };
-
-/// Tor's word for a descriptor that relays do not take: they have a newer one.
-const REJECTED: &str = "UPLOAD_REJECTED";
-
-/// Whether tor's word is why a descriptor was not had, and not why it was not taken (control-spec §4.1.25).
-fn is_of_fetch(reason: &str) -> bool {
-    reason.starts_with("QUERY_") || matches!(reason, "NOT_FOUND" | "BAD_DESC")
-}
 
 /// Seconds since 1970.
 pub(super) fn now() -> u64 {
@@ -309,22 +301,8 @@ impl Desk {
     fn step(&mut self, step: &DescriptorStep) {
         let Some(stage) = self.stages.get_mut(&step.address) else { return };
         let (Stage::Publishing(uploads) | Stage::Published(uploads)) = stage else { return };
-        let (count, is_refused) = match step.step {
-            Step::Upload => (&mut uploads.sent, false),
-            Step::Uploaded => (&mut uploads.taken, false),
-            // What failed may have been asked for, by whoever reaches for a service through the tor that has it.
-            Step::Failed if step.reason.as_deref().is_some_and(is_of_fetch) => return,
-            Step::Failed if uploads.taken.saturating_add(uploads.refused) < uploads.sent => {
-                (&mut uploads.refused, true)
-            }
-            _ => return,
-        };
-        *count = count.saturating_add(1);
-        if is_refused {
-            uploads.reason.clone_from(&step.reason);
-            if step.reason.as_deref() == Some(REJECTED) {
-                tracing::warn!(address = %step.address, "a relay has a newer descriptor of this address than this node's");
-            }
+        if uploads.count(step) {
+            tracing::warn!(address = %step.address, "a relay has a newer descriptor of this address than this node's");
         }
         if uploads.are_done()
             && let Stage::Publishing(uploads) = stage

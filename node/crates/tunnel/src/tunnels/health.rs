@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    control::{Circuits, ClockSkew, Port},
+    control::{Circuits, ClockSkew, DescriptorStep, Port, Step},
     onion::OnionAddress,
     service::{Client, ServiceName},
 };
@@ -43,7 +43,33 @@ pub struct Uploads {
     pub reason: Option<String>,
 }
 
+/// Tor's word for a descriptor that relays do not take: they have a newer one.
+const REJECTED: &str = "UPLOAD_REJECTED";
+
+/// Whether tor's word is why a descriptor was not had, and not why it was not taken (control-spec §4.1.25).
+fn is_of_fetch(reason: &str) -> bool {
+    reason.starts_with("QUERY_") || matches!(reason, "NOT_FOUND" | "BAD_DESC")
+}
+
 impl Uploads {
+    /// Counts what tor says; whether it is that a relay has a newer descriptor.
+    pub(super) fn count(&mut self, step: &DescriptorStep) -> bool {
+        let reason = step.reason.as_deref();
+        let count = match step.step {
+            Step::Upload => &mut self.sent,
+            Step::Uploaded => &mut self.taken,
+            // What failed may have been asked for, by whoever reaches for a service through the tor that has it.
+            Step::Failed if reason.is_some_and(is_of_fetch) => return false,
+            Step::Failed if self.taken.saturating_add(self.refused) < self.sent => {
+                self.reason.clone_from(&step.reason);
+                &mut self.refused
+            }
+            _ => return false,
+        };
+        *count = count.saturating_add(1);
+        matches!(step.step, Step::Failed) && reason == Some(REJECTED)
+    }
+
     /// Whether one is there and no answer is missing.
     pub(super) fn are_done(&self) -> bool {
         self.taken > 0 && self.taken.saturating_add(self.refused) >= self.sent
@@ -180,5 +206,31 @@ impl Health {
     #[must_use]
     pub fn is_published(&self, address: OnionAddress) -> bool {
         matches!(self.stage(address), Some(Stage::Published(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_for_is_told_from_what_was_sent() {
+        let address =
+            "pg6mmjiyjmcrsslvykfwnntlaru7p5svn6y2ymmju6nubxndf4pscryd.onion".parse().unwrap();
+        let mut uploads = Uploads::default();
+        let mut count = |step, reason: Option<&str>| {
+            let reason = reason.map(str::to_owned);
+            uploads.count(&DescriptorStep { address, step, relay: String::new(), reason })
+        };
+        for _ in 0..4 {
+            assert!(!count(Step::Upload, None));
+        }
+        for reason in ["NOT_FOUND", "BAD_DESC", "QUERY_NO_HSDIR", "QUERY_REJECTED"] {
+            assert!(!count(Step::Failed, Some(reason)));
+        }
+        assert!(!count(Step::Uploaded, None) && !count(Step::Failed, Some("UNEXPECTED")));
+        assert!(count(Step::Failed, Some(REJECTED)));
+        let expected = Uploads { sent: 4, taken: 1, refused: 2, reason: Some(REJECTED.to_owned()) };
+        assert_eq!(uploads, expected);
     }
 }

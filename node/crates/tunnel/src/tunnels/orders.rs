@@ -81,7 +81,8 @@ impl Desk {
             return Err(TunnelError::Exists(new.name.to_string()));
         }
         let NewService { name, ports, clients, ephemeral } = new;
-        let number = if ephemeral { None } else { self.newest_found(&name) }.unwrap_or(1);
+        let found = if ephemeral { None } else { self.newest_found(&name) };
+        let (number, was_found) = (found.unwrap_or(1), found.is_some());
         let key_name = KeyName { service: name.clone(), number };
         let service = |address| {
             let made_at = super::desk::now();
@@ -98,6 +99,8 @@ impl Desk {
         self.keys.insert(key_name, Ok(key));
         let Some(tor) = tor else { return Ok(address) };
         match self.serve(&name, tor).await {
+            // A key that was found is somebody's address: the service stays, and is tried again.
+            Err(error) if !error.is_temporary() && was_found => Err(error),
             Err(error) if !error.is_temporary() => {
                 // It was told to nobody.
                 let (done, withdrawn) = self.take_down(&name, Some(tor)).await;
@@ -242,17 +245,14 @@ impl Desk {
         let kept = self.is_kept(name)?;
         let service = self.list(kept).get(name)?.clone();
         self.put(self.list(kept).without(name)?, kept).await?;
-        // What was found of it is taken down with it.
-        let (found, rest) =
-            std::mem::take(&mut self.found).into_iter().partition(|k| k.service == *name);
-        self.found = rest;
-        let mut done = Ok(());
-        let found: Vec<KeyName> = found;
-        for key in found.iter().filter(|_| kept) {
-            done = done.and(self.forget(key, kept).await);
+        let mut keys: Vec<_> = service.keys.iter().map(|entry| service.key_name(entry)).collect();
+        if kept {
+            // Older ones that were found with the one that it took up go with it.
+            keys.extend(self.found.extract_if(.., |key| key.service == *name));
         }
-        for entry in &service.keys {
-            let forgotten = self.forget(&service.key_name(entry), kept).await;
+        let mut done = Ok(());
+        for key in keys {
+            let forgotten = self.forget(&key, kept).await;
             done = done.and(forgotten);
         }
         done.map(|()| service)

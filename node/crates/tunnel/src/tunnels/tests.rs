@@ -229,6 +229,10 @@ async fn a_key_without_a_list_is_taken_up() {
     .await;
     keep.0.lock().unwrap().list = None;
     with(&keep, async |tunnels| {
+        // One that is nowhere on disk takes nothing up, and nothing with it.
+        assert_ne!(tunnels.create(new(true)).await.unwrap(), new_address);
+        tunnels.take_down(name()).await.unwrap();
+        assert_eq!(keep.names(), ["onion-gateway-1", "onion-gateway-2"]);
         assert_eq!(tunnels.create(new(false)).await.unwrap(), new_address);
         assert_eq!(served(&keep), [new_address]);
         // Taken down it stays down, and nothing of it is left.
