@@ -2,9 +2,7 @@
 //! is on another machine than the rest.
 
 use std::{
-    fs,
-    path::PathBuf,
-    thread,
+    fs, thread,
     time::{Duration, Instant},
 };
 
@@ -14,19 +12,11 @@ use serde_json::{Value, json};
 use crate::{
     client::{Client, Wallet},
     server::{Form, Server},
+    support::faketime,
 };
 
 /// What takes longer hangs.
 const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Debian's libfaketime, which gives a process another clock.
-fn library() -> PathBuf {
-    let found = fs::read_dir("/usr/lib").unwrap().find_map(|folder| {
-        let path = folder.unwrap().path().join("faketime/libfaketimeMT.so.1");
-        path.is_file().then_some(path)
-    });
-    found.expect("libfaketime is here: apt-get install faketime")
-}
 
 /// The `node.event` entries of that name.
 fn events(client: &Client, event: &str) -> Vec<Value> {
@@ -53,7 +43,7 @@ fn wait_for(client: &Client, event: &str) -> Value {
 fn a_clock_that_is_set_late_is_told_of() {
     for form in Form::BOTH {
         let folder = tempfile::tempdir().unwrap();
-        let (clock, library) = (folder.path().join("clock"), library().display().to_string());
+        let (clock, library) = (folder.path().join("clock"), faketime().display().to_string());
         fs::write(&clock, "@1970-01-01 00:00:30").unwrap();
         let file = clock.display().to_string();
         let settings = [
@@ -93,7 +83,7 @@ fn a_clock_that_is_set_late_is_told_of() {
 #[test]
 fn services_whose_clocks_differ_say_so() {
     let folder = tempfile::tempdir().unwrap();
-    let library = library().display().to_string();
+    let library = faketime().display().to_string();
     let mut server = Server::start(Form::Each, folder.path());
     let owner = server.client().sign_in(&Wallet::new(1));
     let session = owner.seal(b"before");

@@ -31,6 +31,15 @@ pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_lucid-node");
 /// A folder in memory where there is one: most tests have nothing to ask of a disk.
 const MEMORY: &str = "/dev/shm";
 
+/// Debian's libfaketime, which gives a process another clock.
+pub(crate) fn faketime() -> PathBuf {
+    let found = fs::read_dir("/usr/lib").unwrap().find_map(|folder| {
+        let path = folder.unwrap().path().join("faketime/libfaketimeMT.so.1");
+        path.is_file().then_some(path)
+    });
+    found.expect("libfaketime is here: apt-get install faketime")
+}
+
 /// A folder for one test, and the data folder `data` in it.
 pub(crate) struct Node {
     base: TempDir,

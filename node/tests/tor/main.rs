@@ -13,7 +13,12 @@ mod node;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::{io::Write, net::TcpListener, time::Instant};
+use std::{
+    io::Write,
+    net::TcpListener,
+    thread,
+    time::{Duration, Instant},
+};
 
 use lucid_tunnel_testing::{Network, NetworkOptions};
 use serde_json::Value;
@@ -51,7 +56,7 @@ fn a_node_behind_tor() {
     passed("the node was killed, and is back");
     others_are_made_and_ended(&network, &node);
     passed("ssh, clients and an end");
-    rotated(&client, &node, &address);
+    rotated(&client, &mut node, &address);
     passed("rotated");
     kept_by_a_process_of_its_own(&network, &client, &node);
     passed("tor-proxy");
@@ -165,7 +170,7 @@ fn others_are_made_and_ended(network: &Network, node: &Node) {
     node.json(&["tunnel", "teardown", "private", "--yes"], 0);
 }
 
-fn rotated(client: &Client, node: &Node, old: &str) {
+fn rotated(client: &Client, node: &mut Node, old: &str) {
     let made = node.json(&["tunnel", "rotate", "--grace", "1h"], 0);
     let new = made["address"].as_str().unwrap();
     assert!(new != old && made["published"] == true, "{made}");
@@ -178,9 +183,25 @@ fn rotated(client: &Client, node: &Node, old: &str) {
     }
     let again = node.run(&["tunnel", "rotate"], 64);
     assert!(again.contains("grace time"), "{again}");
+    a_clock_that_jumped_ends_no_grace_time(node, new);
     node.json(&["tunnel", "teardown", "--yes"], 0);
     assert_eq!(node.state()["services"], Value::Array(Vec::new()));
     assert!(!node.data("secrets/onion-gateway-2.key").exists());
+}
+
+/// By its own clock the former address is over for a day. By the network's it is not, and no key is destroyed.
+fn a_clock_that_jumped_ends_no_grace_time(node: &mut Node, new: &str) {
+    let library = support::faketime().display().to_string();
+    let clock = ["LD_PRELOAD", "FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC"].into_iter();
+    let clock = clock.zip([library, "+1d".to_owned(), "1".to_owned()]);
+    node.kill_and_start_with(clock.collect());
+    assert_eq!(node.published("gateway"), new);
+    // What is over would be ended within seconds.
+    thread::sleep(Duration::from_secs(15));
+    assert_eq!(node.state()["services"][0]["addresses"].as_array().unwrap().len(), 2);
+    assert!(node.data("secrets/onion-gateway-1.key").exists());
+    node.kill_and_start();
+    assert_eq!(node.published("gateway"), new);
 }
 
 /// As in the stack of containers, where the gateway is another process.

@@ -161,10 +161,16 @@ impl Node {
 
     /// As a power cut would.
     pub(crate) fn kill_and_start(&mut self) {
+        self.kill_and_start_with(Vec::new());
+    }
+
+    /// The same, with other variables beside its settings from then on.
+    pub(crate) fn kill_and_start_with(&mut self, more: Vec<(&'static str, String)>) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         assert!(self.data("tunnel.socket").exists(), "this is what a kill leaves");
-        self.child = spawn(self.folder.path(), self.command, &self.settings);
+        let settings = [self.settings.clone(), more].concat();
+        self.child = spawn(self.folder.path(), self.command, &settings);
     }
 
     /// Runs a command until it says so.

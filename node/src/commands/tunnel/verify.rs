@@ -69,7 +69,7 @@ impl Verify {
         let config = &context.config;
         let way = WayIn { egress: config.outside.egress.clone(), tor: config.tor.address() };
         let proxy = way.proxy(address, port, self.socks).map_err(Failure::usage)?;
-        let probe = probe(port);
+        let probe = probe(name, port);
         let time = Duration::from_secs(self.wait);
         let reached = runtime()?.block_on(verify(&proxy, address, port, &probe, time));
         let verified = reached.map_err(|error| of_tunnel(&error))?;

@@ -150,8 +150,10 @@ impl LocalTor {
         match self.tunnels.set_ports(name.clone(), ports.clone()).await {
             Err(TunnelError::NoService(_)) if self.is_wanted => {
                 let service = NewService { name, ports, clients: Vec::new(), ephemeral: false };
-                let address = self.tunnels.create(service).await?;
-                tracing::info!(%address, "the gateway has an onion service from now on");
+                self.tunnels.create(service).await?;
+                tracing::info!(
+                    "the gateway has an onion service from now on; lucid-node tunnel status has its address"
+                );
                 Ok(())
             }
             Err(TunnelError::NoService(_)) => Ok(()),
@@ -175,7 +177,7 @@ impl LocalTor {
     /// The services as they are to whoever looks at them from outside.
     #[must_use]
     pub fn fronts(&self) -> Vec<Front> {
-        self.health.borrow().services.iter().filter_map(Front::of).collect()
+        self.health.borrow().services.iter().flat_map(Front::of).collect()
     }
 
     /// What is measured of it.

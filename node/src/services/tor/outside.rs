@@ -5,8 +5,11 @@ use std::net::{IpAddr, SocketAddr};
 use lucid_tunnel::{
     Egress, Probe, Purpose,
     onion::OnionAddress,
+    service::ServiceName,
     socks::{Proxy, Target},
 };
+
+use super::GATEWAY;
 
 /// Where the distribution's tor takes SOCKS.
 const SOCKS_PORT: u16 = 9050;
@@ -15,11 +18,11 @@ const HEALTH: &str = "/health";
 /// How every server of SSH begins (RFC 4253, section 4.2).
 const SSH: &str = "SSH-2.0-";
 
-/// What a service is asked, by its port.
+/// What a service is asked, by its name and port: what stands behind another than the gateway's is not known.
 #[must_use]
-pub fn probe(port: u16) -> Probe {
+pub fn probe(name: &ServiceName, port: u16) -> Probe {
     match port {
-        80 => Probe::Http { path: HEALTH.to_owned() },
+        80 if name.as_str() == GATEWAY => Probe::Http { path: HEALTH.to_owned() },
         22 => Probe::Greeting { begins: SSH.to_owned() },
         _ => Probe::Connection,
     }

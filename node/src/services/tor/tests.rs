@@ -292,3 +292,34 @@ fn what_is_measured_is_of_current_addresses() {
     assert_eq!(state.services[0].addresses[1].why.as_deref(), Some("UPLOAD_REJECTED"));
     assert_eq!(state.problem.as_deref(), Some("a is not published yet"));
 }
+
+#[test]
+fn who_looks_from_outside_is_told_of_former_addresses_too() {
+    let one = |seed, until| AddressHealth {
+        address: lucid_tunnel::onion::OnionKey::from_seed([seed; 32].into()).address(),
+        until,
+        stage: Stage::Waiting,
+    };
+    let port = |port| Port { port, target: "127.0.0.1:8080".parse().unwrap() };
+    let service = ServiceHealth {
+        name: gateway_name(),
+        ephemeral: false,
+        ports: vec![port(80), port(81)],
+        clients: Vec::new(),
+        addresses: vec![one(1, None), one(2, Some(9))],
+    };
+    let fronts: Vec<_> = Front::of(&service).iter().map(|f| (f.address, f.port)).collect();
+    assert_eq!(fronts, [(one(1, None).address, 80), (one(2, None).address, 80)]);
+    assert!(Front::of(&ServiceHealth { ports: Vec::new(), ..service }).is_empty());
+}
+
+#[test]
+fn only_the_gateway_is_asked_what_the_gateway_answers() {
+    use lucid_tunnel::Probe;
+    let health = Probe::Http { path: "/health".to_owned() };
+    assert_eq!(outside::probe(&gateway_name(), 80), health);
+    assert_eq!(outside::probe(&named("site"), 80), Probe::Connection);
+    assert_eq!(outside::probe(&gateway_name(), 443), Probe::Connection);
+    let ssh = Probe::Greeting { begins: "SSH-2.0-".to_owned() };
+    assert_eq!(outside::probe(&named("ssh"), 22), ssh);
+}

@@ -32,8 +32,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const AGAIN: Duration = Duration::from_secs(30);
 /// A look takes at most so long; what was seen longer ago than that and a pause is not believed any more.
 const LOOK_MAX: Duration = Duration::from_mins(3);
-/// A node has no more onion services than that.
-const FRONTS_MAX: usize = 16;
+/// A node has no more addresses than that: sixteen onion services, each with its former address.
+const FRONTS_MAX: usize = 32;
 /// Where the reason is.
 const MORE: &str = "the log of tunnel-tools says why";
 
@@ -123,21 +123,26 @@ impl Watch {
         if fronts.len() > FRONTS_MAX {
             tracing::warn!(
                 count = fronts.len(),
-                "tor-proxy tells of more onion services than there can be: the first {FRONTS_MAX} are looked at"
+                "tor-proxy tells of more onion addresses than there can be: the first {FRONTS_MAX} are looked at"
             );
         }
         let (open, others): (Vec<Front>, Vec<Front>) =
             fronts.into_iter().take(FRONTS_MAX).partition(|one| one.is_open);
-        let looks = join_all(open.into_iter().map(|front| self.look_at(front))).await;
+        let named: Vec<ServiceName> = open.iter().map(|front| front.name.clone()).collect();
+        let is_former = |place: usize| named[..place].contains(&named[place]);
+        let looks = open.into_iter().enumerate();
+        let looks = looks.map(|(place, front)| self.look_at(front, is_former(place)));
+        let looks = join_all(looks).await;
         let is_well = looks.iter().all(|look| look.connect.is_some());
         self.set(Seen::Looks { looks, for_clients: others.len(), at: Instant::now() });
         is_well
     }
 
-    async fn look_at(&self, front: Front) -> Look {
+    /// A former address comes after the one that took its place.
+    async fn look_at(&self, front: Front, is_former: bool) -> Look {
         let Front { name, address, port, .. } = front;
         let reached = match self.way.proxy(address, port, None) {
-            Ok(proxy) => verify(&proxy, address, port, &probe(port), PATIENCE)
+            Ok(proxy) => verify(&proxy, address, port, &probe(&name, port), PATIENCE)
                 .await
                 .map_err(|error| error.to_string()),
             Err(why) => Err(why),
@@ -145,11 +150,11 @@ impl Watch {
         let connect = match reached {
             Ok(verified) => {
                 let (millis, attempts) = (verified.connect.as_millis(), verified.attempts);
-                tracing::info!(service = %name, connect_ms = millis, attempts, "reached through Tor: {}", verified.checked);
+                tracing::info!(service = %name, is_former, connect_ms = millis, attempts, "reached through Tor: {}", verified.checked);
                 Some(verified.connect)
             }
             Err(why) => {
-                tracing::warn!(service = %name, "not reached through Tor: {why}");
+                tracing::warn!(service = %name, is_former, "not reached through Tor: {why}");
                 None
             }
         };

@@ -211,7 +211,7 @@ pub enum LinkState {
 pub struct Front {
     /// What it is called.
     pub name: ServiceName,
-    /// Its current address.
+    /// Its address, or its former one.
     pub address: OnionAddress,
     /// Its first port.
     pub port: u16,
@@ -220,16 +220,20 @@ pub struct Front {
 }
 
 impl Front {
-    /// That of a service; nothing of one without an address or a port.
+    /// Those of a service: its address, then the former one while that is served; none of one without a port.
     #[must_use]
-    pub fn of(service: &ServiceHealth) -> Option<Self> {
-        let (address, port) = (service.addresses.first()?.address, service.ports.first()?.port);
-        Some(Self {
-            name: service.name.clone(),
-            address,
-            port,
-            is_open: service.clients.is_empty(),
-        })
+    pub fn of(service: &ServiceHealth) -> Vec<Self> {
+        let port = service.ports.first().map(|port| port.port);
+        let addresses = service.addresses.iter().zip(std::iter::repeat(port));
+        let fronts = addresses.filter_map(|(health, port)| {
+            Some(Self {
+                name: service.name.clone(),
+                address: health.address,
+                port: port?,
+                is_open: service.clients.is_empty(),
+            })
+        });
+        fronts.collect()
     }
 }
 

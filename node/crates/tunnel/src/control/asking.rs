@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     command::Command,
     connection::Controller,
-    info::{Bootstrap, Circuits},
+    info::{self, Bootstrap, Circuits},
     words::Words,
 };
 use crate::{
@@ -78,6 +78,16 @@ impl Controller {
     /// [`TunnelError`].
     pub async fn is_network_up(&self) -> Result<bool, TunnelError> {
         Ok(self.info("network-liveness").await? == "up")
+    }
+
+    /// Until when the consensus that tor has is valid, in seconds since 1970: the authorities signed that, shortly before. By
+    /// a clock that is right, tor has one that is not over (dir-spec §1.4).
+    ///
+    /// # Errors
+    /// [`TunnelError::Refused`] where tor has none.
+    pub async fn consensus_valid_until(&self) -> Result<u64, TunnelError> {
+        let text = self.info("consensus/valid-until").await?;
+        info::seconds_of(&text).ok_or(TunnelError::Malformed("its consensus ends at no time"))
     }
 
     /// Whether circuits can be made.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use time::{Date, Month, Time, UtcDateTime};
+
 use super::{
     reply::Reply,
     words::{Words, WordsError},
@@ -10,6 +12,29 @@ use crate::onion::OnionAddress;
 
 /// Longest text of tor's that is kept to be shown.
 const SHOWN_CHARS_MAX: usize = 200;
+
+/// Seconds since 1970 of `2026-11-26 23:00:00`, which is in UTC.
+pub(crate) fn seconds_of(text: &str) -> Option<u64> {
+    let (date, clock) = text.split_once(' ')?;
+    let [year, month, day] = numbers(date, '-', [4, 2, 2])?;
+    let [hour, minute, second] = numbers(clock, ':', [2, 2, 2])?.map(u8::try_from);
+    let month = Month::try_from(u8::try_from(month).ok()?).ok()?;
+    let date = Date::from_calendar_date(year.into(), month, u8::try_from(day).ok()?).ok()?;
+    let clock = Time::from_hms(hour.ok()?, minute.ok()?, second.ok()?).ok()?;
+    u64::try_from(UtcDateTime::new(date, clock).unix_timestamp()).ok()
+}
+
+/// Three numbers of so many digits each.
+fn numbers(text: &str, between: char, digits: [usize; 3]) -> Option<[u16; 3]> {
+    let mut parts = text.split(between);
+    let mut number = |digits| {
+        let part = parts.next()?;
+        let is_number = part.len() == digits && part.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number { part.parse().ok() } else { None }
+    };
+    let three = [number(digits[0])?, number(digits[1])?, number(digits[2])?];
+    parts.next().is_none().then_some(three)
+}
 
 /// How far tor has come.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -215,6 +240,28 @@ mod tests {
         decoder.feed(text.as_bytes());
         decoder.feed(b"\r\n");
         Event::of(&decoder.next_reply().unwrap().expect("whole")).unwrap()
+    }
+
+    #[test]
+    fn a_consensus_ends_in_utc() {
+        assert_eq!(seconds_of("1970-01-01 00:00:00"), Some(0));
+        // `date -u -d '2026-11-26 23:05:09' +%s`
+        assert_eq!(seconds_of("2026-11-26 23:05:09"), Some(1_795_734_309));
+        for wrong in [
+            "",
+            "2026-11-26",
+            "2026-11-26T23:05:09",
+            "2026-11-26 23:05:60",
+            "2026-11-26 23:05:9",
+            "2026-11-26 23:05:09 ",
+            "2026-11-26 23:05:09:00",
+            "2026-02-29 23:05:09",
+            "2026-00-29 23:05:09",
+            "+026-11-26 23:05:09",
+            "1969-12-31 23:59:59",
+        ] {
+            assert_eq!(seconds_of(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -228,9 +228,16 @@ impl Desk {
         self.health.circuits = tor.circuits().await?;
         self.health.is_network_up = tor.is_network_up().await?;
         for kept in [true, false] {
-            let is_published =
-                |address| matches!(self.stages.get(&address), Some(Stage::Published(_)));
-            for (key, address) in self.list(kept).over(now(), is_published) {
+            let mut over = self.over(kept, now());
+            if !over.is_empty() {
+                // A clock that jumped ahead destroys no key: what the authorities signed is asked as well.
+                over = match tor.consensus_valid_until().await {
+                    Ok(until) => self.over(kept, now().min(until)),
+                    Err(TunnelError::Refused { .. }) => Vec::new(),
+                    Err(error) => return Err(error),
+                };
+            }
+            for (key, address) in over {
                 self.withdraw(address, tor).await?;
                 self.put(self.list(kept).without_key(&key)?, kept).await?;
                 self.forget(&key, kept).await?;
@@ -251,6 +258,12 @@ impl Desk {
             }
         }
         Ok(())
+    }
+
+    /// Former addresses whose time is over at `now`.
+    fn over(&self, kept: bool, now: u64) -> Vec<(KeyName, OnionAddress)> {
+        let is_published = |address| matches!(self.stages.get(&address), Some(Stage::Published(_)));
+        self.list(kept).over(now, is_published)
     }
 
     /// Reads the keys of a service that could not be read before: the operator may have seen to that.
@@ -299,15 +312,22 @@ impl Desk {
     }
 
     fn step(&mut self, step: &DescriptorStep) {
+        // Who reads a log learns no address by it.
+        let has = |service: &Service| service.keys.iter().any(|key| key.address == step.address);
+        let name = self.services().find(|(service, _)| has(service)).map(|(s, _)| s.name.clone());
+        let service = name.as_ref().map_or("", ServiceName::as_str);
         let Some(stage) = self.stages.get_mut(&step.address) else { return };
         let (Stage::Publishing(uploads) | Stage::Published(uploads)) = stage else { return };
         if uploads.count(step) {
-            tracing::warn!(address = %step.address, "a relay has a newer descriptor of this address than this node's");
+            tracing::warn!(
+                service,
+                "a relay has a newer descriptor of this address than this node's"
+            );
         }
         if uploads.are_done()
             && let Stage::Publishing(uploads) = stage
         {
-            tracing::info!(address = %step.address, relays = uploads.taken, "an onion service is published");
+            tracing::info!(service, relays = uploads.taken, "an onion service is published");
             *stage = Stage::Published(uploads.clone());
         }
     }

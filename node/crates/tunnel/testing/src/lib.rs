@@ -5,6 +5,7 @@
 //! its tors are killed, by their process ids, when the [`Network`] is dropped.
 //! Votes are seconds apart: a network is there in half a minute, later on a busy machine.
 
+mod bandwidths;
 mod network;
 mod ports;
 mod tor;

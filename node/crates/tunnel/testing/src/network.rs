@@ -5,7 +5,7 @@ use std::{fs, net::Ipv4Addr, path::Path, process::Command, time::Duration};
 use tempfile::TempDir;
 
 use crate::{
-    TestingError,
+    TestingError, bandwidths,
     ports::own_address,
     tor::{Tor, private_folder, run},
     torrc::{COMMON, Role},
@@ -27,6 +27,11 @@ pub struct NetworkOptions {
     pub relays: usize,
     /// Lines for every relay's torrc.
     pub of_relays: String,
+    /// Whether the authorities are told that all relays carry as much, so that clients choose any of them alike; the
+    /// authorities themselves are then hardly ever chosen, since tor leaves them unmeasured. Without it, relays that have
+    /// just begun carried nothing, and nearly all circuits go through the few that carried something: those of a client and
+    /// of an onion service have relays in common.
+    pub is_measured: bool,
     /// Lines for each client's torrc; as many clients as entries.
     pub clients: Vec<String>,
 }
@@ -36,7 +41,7 @@ impl Default for NetworkOptions {
     fn default() -> Self {
         let cookie = "CookieAuthentication 1\n".to_owned();
         let clients = vec![cookie.clone(), cookie];
-        Self { address: None, relays: 3, of_relays: String::new(), clients }
+        Self { address: None, relays: 3, of_relays: String::new(), is_measured: false, clients }
     }
 }
 
@@ -58,7 +63,7 @@ impl Network {
     /// [`TestingError`].
     pub fn start(options: &NetworkOptions) -> Result<Self, TestingError> {
         let folder = TempDir::new().map_err(|e| TestingError::of("a folder for tor", e))?;
-        let root = folder.path();
+        let root = &folder.path().to_owned();
         let of_relays = options.of_relays.as_str();
         let address = options.address.unwrap_or_else(own_address);
         let make = |role, name: String, more: &str| Tor::new(&name, root, address, role, more);
@@ -78,7 +83,8 @@ impl Network {
         let authorities = authorities.concat();
         let torrc = format!("{COMMON}{authorities}");
         let mut network = Self { relays, clients, torrc, _folder: folder };
-        let ready = network.start_all(&authorities);
+        let measured = options.is_measured.then_some(root.as_path());
+        let ready = network.start_all(&authorities, measured);
         // What kept them from it is in the log of who ended, if anybody did.
         match network.relays.iter_mut().find_map(|tor| tor.has_ended().then(|| tor.log_tail())) {
             Some(tail) => Err(TestingError::of("a relay ended by itself; its log ends", tail)),
@@ -87,13 +93,21 @@ impl Network {
     }
 
     /// Relays first: a client that got a consensus with one of them missing would not ask for the next for minutes.
-    fn start_all(&mut self, authorities: &str) -> Result<(), TestingError> {
+    fn start_all(
+        &mut self,
+        authorities: &str,
+        measured: Option<&Path>,
+    ) -> Result<(), TestingError> {
         let count = self.relays.len();
         for tor in &mut self.relays {
             tor.configure(authorities)?;
             tor.start()?;
         }
-        self.relays.iter().try_for_each(|relay| relay.wait_until_known(count, READY))?;
+        if let Some(root) = measured {
+            bandwidths::write(root, &self.relays, READY)?;
+        }
+        let measured = measured.map_or(0, |_| count - AUTHORITIES);
+        self.relays.iter().try_for_each(|relay| relay.wait_until_known(count, measured, READY))?;
         for tor in &mut self.clients {
             tor.configure(authorities)?;
             tor.start()?;

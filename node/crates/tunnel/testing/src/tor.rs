@@ -142,22 +142,31 @@ impl Tor {
         Ok(())
     }
 
-    /// Waits until it has a consensus of so many relays.
+    /// Its fingerprint as a relay, forty digits, once it has written it.
+    pub(crate) fn fingerprint(&self) -> Option<String> {
+        let text = fs::read_to_string(self.folder.join("fingerprint")).ok()?;
+        let digits = text.trim_end().split_once(' ')?.1;
+        (digits.len() == 40).then(|| digits.to_owned())
+    }
+
+    /// Waits until it has a consensus of so many relays, and of so many that were measured.
     ///
     /// # Errors
     /// [`TestingError`], with the end of its log.
     pub(crate) fn wait_until_known(
         &self,
         relays: usize,
+        measured: usize,
         time: Duration,
     ) -> Result<(), TestingError> {
         let until = Instant::now() + time;
-        while self.relays_known() < relays {
+        while self.relays_known() < relays || self.relays_measured() < measured {
             if Instant::now() > until {
                 let (known, tail) = (self.relays_known(), self.log_tail());
                 let name = &self.name;
                 return Err(TestingError(format!(
-                    "{name} knows {known} of {relays} relays; its log ends: {tail}"
+                    "{name} knows {known} of {relays} relays, {} of {measured} measured; its log ends: {tail}",
+                    self.relays_measured()
                 )));
             }
             std::thread::sleep(Duration::from_millis(100));
@@ -167,9 +176,19 @@ impl Tor {
 
     /// The relays in the consensus that it has.
     fn relays_known(&self) -> usize {
+        self.consensus().lines().filter(|line| line.starts_with("r ")).count()
+    }
+
+    /// Those of which the authorities know how much they carry.
+    fn relays_measured(&self) -> usize {
+        let is_measured =
+            |line: &&str| line.starts_with("w Bandwidth=") && !line.contains("Unmeasured");
+        self.consensus().lines().filter(is_measured).count()
+    }
+
+    fn consensus(&self) -> String {
         let path = self.folder.join("cached-microdesc-consensus");
-        let text = fs::read_to_string(path).unwrap_or_default();
-        text.lines().filter(|line| line.starts_with("r ")).count()
+        fs::read_to_string(path).unwrap_or_default()
     }
 
     /// Whether it ended by itself.
