@@ -48,35 +48,55 @@ fn word(block: &Block, row: usize) -> u32 {
     u32::from_be_bytes(block.as_chunks::<4>().0[row])
 }
 
-/// The 64 rounds, and the addition of what was there before.
-fn rounds<W: Word>(state: &mut [W; 8], block: [W; 16]) {
-    let words = schedule(block);
+/// The 64 rounds, and the addition of what was there before. Only the sixteen latest words of the message schedule are kept, each
+/// renewed once it was used: rounds and schedule overlap, and nothing but them is in memory.
+fn rounds<W: Word>(state: &mut [W; 8], mut w: [W; 16]) {
+    let (first, last) = ROUND_CONSTANTS.as_chunks::<16>().0.split_at(3);
     let mut s = *state;
-    for (k, w) in ROUND_CONSTANTS.as_chunks::<8>().0.iter().zip(words.as_chunks::<8>().0) {
-        let [a, b, c, d, e, f, g, h] = s;
-        let (d, h) = round([a, b, c, d, e, f, g, h], k[0], w[0]);
-        let (c, g) = round([h, a, b, c, d, e, f, g], k[1], w[1]);
-        let (b, f) = round([g, h, a, b, c, d, e, f], k[2], w[2]);
-        let (a, e) = round([f, g, h, a, b, c, d, e], k[3], w[3]);
-        let (h, d) = round([e, f, g, h, a, b, c, d], k[4], w[4]);
-        let (g, c) = round([d, e, f, g, h, a, b, c], k[5], w[5]);
-        let (f, b) = round([c, d, e, f, g, h, a, b], k[6], w[6]);
-        let (e, a) = round([b, c, d, e, f, g, h, a], k[7], w[7]);
-        s = [a, b, c, d, e, f, g, h];
+    for k in first {
+        s = sixteen::<W, true>(s, &mut w, k);
+    }
+    for k in last {
+        s = sixteen::<W, false>(s, &mut w, k);
     }
     for (word, new) in state.iter_mut().zip(s) {
         *word = word.add(new);
     }
 }
 
-/// The message schedule W of §6.2.2, step 1.
-fn schedule<W: Word>(block: [W; 16]) -> [W; 64] {
-    let mut w = [W::splat(0); 64];
-    w[..16].copy_from_slice(&block);
-    for t in 16..64 {
-        w[t] = small1(w[t - 2]).add(w[t - 7]).add(small0(w[t - 15])).add(w[t - 16]);
+/// Sixteen rounds; the schedule goes on where it `RENEWS`.
+#[allow(
+    clippy::inline_always,
+    reason = "a call would have the words in memory, and not in registers"
+)]
+#[inline(always)]
+fn sixteen<W: Word, const RENEWS: bool>(s: [W; 8], w: &mut [W; 16], k: &[u32; 16]) -> [W; 8] {
+    let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = s;
+    macro_rules! round {
+        ($t:literal, $a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident) => {
+            ($d, $h) = round([$a, $b, $c, $d, $e, $f, $g, $h], k[$t], w[$t]);
+            if RENEWS {
+                // Word t + 16 in the place of word t (§6.2.2, step 1).
+                let (near, far) = (small1(w[($t + 14) % 16]), small0(w[($t + 1) % 16]));
+                w[$t] = near.add(w[($t + 9) % 16]).add(far).add(w[$t]);
+            }
+        };
     }
-    w
+    macro_rules! eight {
+        ($t0:literal $t1:literal $t2:literal $t3:literal $t4:literal $t5:literal $t6:literal $t7:literal) => {
+            round!($t0, a b c d e f g h);
+            round!($t1, h a b c d e f g);
+            round!($t2, g h a b c d e f);
+            round!($t3, f g h a b c d e);
+            round!($t4, e f g h a b c d);
+            round!($t5, d e f g h a b c);
+            round!($t6, c d e f g h a b);
+            round!($t7, b c d e f g h a);
+        };
+    }
+    eight!(0 1 2 3 4 5 6 7);
+    eight!(8 9 10 11 12 13 14 15);
+    [a, b, c, d, e, f, g, h]
 }
 
 /// One round: the new e, in the place of d, and the new a, in the place of h. The caller renames
