@@ -75,6 +75,20 @@ pub(crate) fn folder_in_memory() -> tempfile::TempDir {
     folder.unwrap()
 }
 
+/// Copies a folder as its files are now, whatever is still in the memory of who writes them. No other program does it: a process
+/// that is being made has the locks of all folders that tests beside this one hold, until it is another program.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_folder(&entry.path(), &target),
+            false => drop(fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
 pub(crate) fn session(seed: u8) -> SessionId {
     SessionId::from_random([seed; 16])
 }

@@ -1,6 +1,6 @@
 //! What a crash leaves, what is missing, and what somebody altered.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use super::{
     super::{Catalogue, CatalogueFilter, keys, runs},
@@ -8,7 +8,11 @@ use super::{
     model::{Model, Step},
     open, read_chunks, take,
 };
-use crate::{disk::Disk, error::StoreError, testing::folder_in_memory};
+use crate::{
+    disk::Disk,
+    error::StoreError,
+    testing::{copy_folder, folder_in_memory},
+};
 
 /// A history of some hundred entries.
 fn history() -> Model {
@@ -38,19 +42,6 @@ fn all(catalogue: &Catalogue) -> String {
     )
 }
 
-/// What a process leaves that is killed: the files as they are, whatever is still in its memory.
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).unwrap()),
-        }
-    }
-}
-
 #[test]
 fn whatever_a_crash_leaves_is_gone_on_from() {
     let model = history();
@@ -70,7 +61,7 @@ fn whatever_a_crash_leaves_is_gone_on_from() {
             read_chunks(&running, |session| model.number_of(session), 2);
         }
         let left = place.path().join(format!("left-{round}"));
-        copy(&place.path().join("running"), &left);
+        copy_folder(&place.path().join("running"), &left);
         let (catalogue, anew) = open(&left);
         assert!(anew.is_none(), "{round}: {anew:?}");
         let size = usize::try_from(catalogue.progress().head.size).unwrap();

@@ -3,6 +3,7 @@
 use lucid_core::{Hash, Parameters, block::BlockNumber, entry::ParametersChanged};
 
 use super::*;
+use crate::testing::copy_folder;
 
 fn changed(block: u64, parameters: Parameters) -> ParametersChanged {
     let (kind, v) = Default::default();
@@ -84,18 +85,14 @@ fn a_database_that_names_another_entry_is_made_anew() {
     // The log is put back to before that, and the database, which was written, is not.
     drop(store);
     let kept = folder.path().join("kept");
-    let copy = |from: &Path, to: &Path| {
-        let copied = std::process::Command::new("cp").arg("-r").args([from, to]).status().unwrap();
-        assert!(copied.success());
-    };
-    copy(&path.join("log"), &kept);
+    copy_folder(&path.join("log"), &kept);
     let store = open_clean(&path);
     store.append(&vec![node_event("test", String::new(), at(1)); 4100]).unwrap();
     decide(&store, 2, Parameters::default());
     store.append(&vec![node_event("test", String::new(), at(1)); 4100]).unwrap();
     drop(store);
     fs::remove_dir_all(path.join("log")).unwrap();
-    copy(&kept, &path.join("log"));
+    copy_folder(&kept, &path.join("log"));
     let (store, recovery) = open(&path);
     assert!(matches!(recovery.repairs[..], [Repair::Database(_)]), "{recovery:?}");
     assert_eq!(store.parameters(), Some(changed(1, small())));
