@@ -312,7 +312,7 @@ impl Desk {
     }
 
     fn step(&mut self, step: &DescriptorStep) {
-        // Who reads a log learns no address by it.
+        // Who reads the log of a publication learns no address by it.
         let has = |service: &Service| service.keys.iter().any(|key| key.address == step.address);
         let name = self.services().find(|(service, _)| has(service)).map(|(s, _)| s.name.clone());
         let service = name.as_ref().map_or("", ServiceName::as_str);
