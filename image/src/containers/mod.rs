@@ -132,8 +132,9 @@ impl Containers {
         let output = self.output.clone().unwrap_or_else(|| target.join("image"));
         let git = |words: &[&str]| clone::git(&root, words);
         let revision = git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
-        let source =
-            git(&["remote", "get-url", "origin"]).filter(|url| url.starts_with("https://"));
+        // It becomes a label that everybody reads: an address with a user or token in it is none.
+        let source = git(&["remote", "get-url", "origin"])
+            .filter(|url| url.starts_with("https://") && !url.contains('@'));
         let arguments = vec![
             ("BASE", self.base.clone()),
             ("VERSION", env!("CARGO_PKG_VERSION").to_owned()),
