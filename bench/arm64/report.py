@@ -13,14 +13,12 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
-import threading
 
 SEGMENT_BYTES, SEALED_BYTES = 16384, 16400
 FEW, MANY = 4, 12
 # Where QEMU's user mode puts a program that may be anywhere (linux-user/aarch64, ELF_ET_DYN_BASE).
 BASE = 0x5500000000
-# Blocks below this part of all instructions are not predicted; what they are is said.
+# Blocks below this part of all instructions are not predicted; the table says how many are.
 SMALLEST = 0.002
 ITERATIONS = 200
 # (name, QEMU's processor, preloaded?, the models that llvm-mca has for it)
@@ -35,23 +33,15 @@ BRANCH = re.compile(r"^(b|bl|b\.[a-z]{2}|cbz|cbnz|tbz|tbnz|adr|adrp)$")
 def executed(emulator, loops, name, segments):
     """How often each address was executed."""
     counts = collections.Counter()
-    with tempfile.TemporaryDirectory() as folder:
-        fifo = os.path.join(folder, "trace")
-        os.mkfifo(fifo)
-
-        def read():
-            with open(fifo, "rb") as lines:
-                for line in lines:
-                    found = TRACE.match(line)
-                    if found:
-                        counts[int(found[1], 16)] += 1
-
-        reader = threading.Thread(target=read)
-        reader.start()
-        subprocess.run(
-            [*emulator, "-singlestep", "-d", "exec,nochain", "-D", fifo, loops, name, str(segments)], check=True
-        )
-        reader.join()
+    ours, its = os.pipe()
+    command = [*emulator, "-singlestep", "-d", "exec,nochain", "-D", f"/dev/fd/{its}", loops, name, str(segments)]
+    with subprocess.Popen(command, pass_fds=[its]) as process, open(ours, "rb") as lines:
+        os.close(its)
+        for line in lines:
+            if found := TRACE.match(line):
+                counts[int(found[1], 16)] += 1
+    if process.returncode:
+        sys.exit(f"{' '.join(command)} ended with {process.returncode}")
     return counts
 
 
@@ -110,6 +100,8 @@ def measure(emulator, models, loops, program, name):
     predicted = {
         model: sum(cycles(model, body) * count for (_, count), body in large.items()) / of_bytes for model in models
     }
+    if not large:
+        sys.exit(f"{name}: nothing that was executed is in the program; does this QEMU not put it at {BASE:#x}?")
     hottest = max(large, key=lambda key: len(large[key]) * key[1])
     return {
         "instructions": all_of_it / of_bytes,

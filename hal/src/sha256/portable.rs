@@ -49,7 +49,7 @@ fn word(block: &Block, row: usize) -> u32 {
 }
 
 /// The 64 rounds, and the addition of what was there before. Only the sixteen latest words of the message schedule are kept, each
-/// renewed once it was used: rounds and schedule overlap, and nothing but them is in memory.
+/// renewed once it was used: with the eight working words they fit the registers that ARM has, and rounds and schedule overlap.
 fn rounds<W: Word>(state: &mut [W; 8], mut w: [W; 16]) {
     let (first, last) = ROUND_CONSTANTS.as_chunks::<16>().0.split_at(3);
     let mut s = *state;

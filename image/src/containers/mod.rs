@@ -132,9 +132,7 @@ impl Containers {
         let output = self.output.clone().unwrap_or_else(|| target.join("image"));
         let git = |words: &[&str]| clone::git(&root, words);
         let revision = git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
-        // It becomes a label that everybody reads: an address with a user or token in it is none.
-        let source = git(&["remote", "get-url", "origin"])
-            .filter(|url| url.starts_with("https://") && !url.contains('@'));
+        let source = git(&["remote", "get-url", "origin"]).and_then(|url| public_source(&url));
         let arguments = vec![
             ("BASE", self.base.clone()),
             ("VERSION", env!("CARGO_PKG_VERSION").to_owned()),
@@ -215,9 +213,40 @@ fn check_name(text: &str, option: &str, more: &str) -> Result<()> {
     Ok(())
 }
 
+/// The address of a clone as everybody may read it in a label: of the web, and without the user, password or token that it can
+/// have.
+fn public_source(url: &str) -> Option<String> {
+    let rest = url.strip_prefix("https://")?;
+    let (authority, path) = rest.split_once('/')?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    (!host.is_empty()).then(|| format!("https://{host}/{path}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_image_says_of_its_source_is_no_secret() {
+        for (url, expected) in [
+            ("https://example.org/lucid/node.git", Some("https://example.org/lucid/node.git")),
+            (
+                "https://ci-token:SECRET@example.org:8443/node",
+                Some("https://example.org:8443/node"),
+            ),
+            ("https://SECRET@example.org/@scope/node", Some("https://example.org/@scope/node")),
+            ("https://a@b:SECRET@example.org/node", Some("https://example.org/node")),
+            ("https://example.org/node?token=SECRET#SECRET", Some("https://example.org/node")),
+            ("https://SECRET@/node", None),
+            ("https://example.org", None),
+            ("git@example.org:node.git", None),
+            ("ssh://git@example.org/node", None),
+            ("/home/somebody/node", None),
+        ] {
+            assert_eq!(public_source(url).as_deref(), expected, "{url}");
+        }
+    }
 
     #[test]
     fn names_are_those_that_registries_take() {

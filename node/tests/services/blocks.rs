@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::{
     client::Wallet,
     server::{Form, Server},
-    support::{BINARY, text},
+    support::{BINARY, copy_folder, text},
 };
 
 /// Runs a command on the folder; gives its exit code and its JSON.
@@ -32,18 +32,6 @@ fn run(data: &Path, arguments: &[&str]) -> (i32, Value) {
     let json =
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {said}"));
     (output.status.code().unwrap(), json)
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let place = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &place),
-            false => drop(fs::copy(entry.path(), &place).unwrap()),
-        }
-    }
 }
 
 /// A node's folder with a chain in which four sessions are registered.
@@ -126,7 +114,7 @@ fn the_blocks_of_a_node_hold_and_what_does_not_is_named() {
     let other = Hash::of(b"another");
     let check = |name: &str, alter: &dyn Fn(&mut Header), expected: Option<&str>| {
         let data = folder.path().join(name);
-        copy(&sound, &data);
+        copy_folder(&sound, &data);
         append_block(&data, alter);
         let (status, checked) = run(&data, &["ledger", "check"]);
         let findings = checked["findings"].as_array().unwrap();

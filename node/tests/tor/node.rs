@@ -164,7 +164,7 @@ impl Node {
         self.kill_and_start_with(Vec::new());
     }
 
-    /// The same, with other variables beside its settings from then on.
+    /// The same, with these variables beside its settings for this start.
     pub(crate) fn kill_and_start_with(&mut self, more: Vec<(&'static str, String)>) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();

@@ -379,7 +379,7 @@ impl Inner {
         for (gauge, (name, help)) in self.tor.iter().zip(TorMeasured::NAMES) {
             put.plain(name, help, gauge);
         }
-        let help = "Onion services that were last reached for from outside";
+        let help = "Addresses of onion services that were last reached for from outside";
         put.plain("tor_onion_services_looked_at", help, &self.onions_looked_at);
         let help = "Those of them that were reached";
         put.plain("tor_onion_services_reached", help, &self.onions_reached);

@@ -5,8 +5,8 @@
 //! counts is this machine's processor, which does the work of every relay: of three on the plain way, of six or more
 //! on the onion's.
 //!
-//! RELAYS (18) are beside three authorities, and are told to be of equal strength. There are that many so that the
-//! client's way to the rendezvous point and the service's seldom have a relay in common, as they hardly ever have in
+//! RELAYS (18) are beside three authorities, which are told that all of them carry as much. There are that many so that
+//! the client's way to the rendezvous point and the service's seldom have a relay in common, as they hardly ever have in
 //! the network at large: one that carries everything twice halves what comes through.
 
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]

@@ -223,17 +223,14 @@ impl Front {
     /// Those of a service: its address, then the former one while that is served; none of one without a port.
     #[must_use]
     pub fn of(service: &ServiceHealth) -> Vec<Self> {
-        let port = service.ports.first().map(|port| port.port);
-        let addresses = service.addresses.iter().zip(std::iter::repeat(port));
-        let fronts = addresses.filter_map(|(health, port)| {
-            Some(Self {
-                name: service.name.clone(),
-                address: health.address,
-                port: port?,
-                is_open: service.clients.is_empty(),
-            })
-        });
-        fronts.collect()
+        let Some(port) = service.ports.first() else { return Vec::new() };
+        let front = |health: &AddressHealth| Self {
+            name: service.name.clone(),
+            address: health.address,
+            port: port.port,
+            is_open: service.clients.is_empty(),
+        };
+        service.addresses.iter().map(front).collect()
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) struct Desk {
     /// Keys that were there without a list: a backup of secrets alone was put back, or the list is lost. Their services take
     /// them up when they are made.
     pub(super) found: Vec<KeyName>,
-    stages: HashMap<OnionAddress, Stage>,
+    pub(super) stages: HashMap<OnionAddress, Stage>,
     health: Health,
     told: watch::Sender<Health>,
 }
@@ -227,23 +227,7 @@ impl Desk {
         self.health.uptime = Some(tor.uptime().await?);
         self.health.circuits = tor.circuits().await?;
         self.health.is_network_up = tor.is_network_up().await?;
-        for kept in [true, false] {
-            let mut over = self.over(kept, now());
-            if !over.is_empty() {
-                // A clock that jumped ahead destroys no key: what the authorities signed is asked as well.
-                over = match tor.consensus_valid_until().await {
-                    Ok(until) => self.over(kept, now().min(until)),
-                    Err(TunnelError::Refused { .. }) => Vec::new(),
-                    Err(error) => return Err(error),
-                };
-            }
-            for (key, address) in over {
-                self.withdraw(address, tor).await?;
-                self.put(self.list(kept).without_key(&key)?, kept).await?;
-                self.forget(&key, kept).await?;
-                tracing::info!(service = %key.service, "the former address is served no more");
-            }
-        }
+        self.retire(tor).await?;
         let failed = |service: &Service| {
             let mut keys = service.keys.iter();
             keys.any(|key| matches!(self.stages.get(&key.address), Some(Stage::Failed { .. })))
@@ -258,12 +242,6 @@ impl Desk {
             }
         }
         Ok(())
-    }
-
-    /// Former addresses whose time is over at `now`.
-    fn over(&self, kept: bool, now: u64) -> Vec<(KeyName, OnionAddress)> {
-        let is_published = |address| matches!(self.stages.get(&address), Some(Stage::Published(_)));
-        self.list(kept).over(now, is_published)
     }
 
     /// Reads the keys of a service that could not be read before: the operator may have seen to that.

@@ -6,6 +6,7 @@
 mod desk;
 mod health;
 mod orders;
+mod retire;
 mod run;
 
 use std::{sync::Arc, time::Duration};

@@ -16,9 +16,13 @@ use crate::{TestingError, Tor};
 /// Kilobytes a second of each (bandwidth-file-spec §2.3). Only how they are to each other counts.
 const EACH: u32 = 5_000;
 
-/// Where it is, for torrc's `V3BandwidthsFile`.
-pub(crate) fn path(root: &Path) -> PathBuf {
+fn path(root: &Path) -> PathBuf {
     root.join("bandwidths")
+}
+
+/// An authority's line for it.
+pub(crate) fn torrc(root: &Path) -> String {
+    format!("V3BandwidthsFile {}\n", path(root).display())
 }
 
 /// Writes it once all relays have their keys; authorities read it at each vote.

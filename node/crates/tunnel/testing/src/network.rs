@@ -68,8 +68,11 @@ impl Network {
         let address = options.address.unwrap_or_else(own_address);
         let make = |role, name: String, more: &str| Tor::new(&name, root, address, role, more);
         let mut relays = Vec::new();
+        let measured = options.is_measured.then_some(root.as_path());
+        let of_authorities =
+            format!("{of_relays}{}", measured.map_or(String::new(), bandwidths::torrc));
         for number in 0..AUTHORITIES {
-            relays.push(make(Role::Authority, format!("authority{number}"), of_relays)?);
+            relays.push(make(Role::Authority, format!("authority{number}"), &of_authorities)?);
         }
         let authorities: Vec<String> =
             relays.iter().map(|tor| authority(tor, root)).collect::<Result<_, _>>()?;
@@ -83,7 +86,6 @@ impl Network {
         let authorities = authorities.concat();
         let torrc = format!("{COMMON}{authorities}");
         let mut network = Self { relays, clients, torrc, _folder: folder };
-        let measured = options.is_measured.then_some(root.as_path());
         let ready = network.start_all(&authorities, measured);
         // What kept them from it is in the log of who ended, if anybody did.
         match network.relays.iter_mut().find_map(|tor| tor.has_ended().then(|| tor.log_tail())) {

@@ -2,8 +2,6 @@
 
 use std::{net::Ipv4Addr, path::Path};
 
-use crate::bandwidths;
-
 /// What a tor is in the network.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -81,8 +79,6 @@ pub(crate) fn torrc(role: Role, name: &str, folder: &Path, ports: Ports, more: &
     );
     if role == Role::Authority {
         text.push_str(AUTHORITY);
-        let root = folder.parent().unwrap_or(folder);
-        text.push_str(&format!("V3BandwidthsFile {}\n", bandwidths::path(root).display()));
     }
     text.push_str(&match role {
         Role::Client => format!("SocksPort {address}:{socks} ExtendedErrors\n"),
