@@ -15,8 +15,8 @@
 //! | `sha2` crate 0.11, SHA-NI | 1.78 | | |
 //! | `sha2` crate 0.11, portable | 0.32 | | |
 //!
-//! The portable rows are of the code as it was before its message schedule stayed in registers: in one run on the Xeon below
-//! that gave 1.12 times as much for one message and 1.04 to 1.08 for four. A Raspberry Pi 4 has no SHA instructions; for its
+//! The portable rows are of the code as it was before its message schedule stayed in registers: on a Xeon,
+//! seven times each by turns, that gave 1.13 times as much for one message and 1.03 for four. A Raspberry Pi 4 has no SHA instructions; for its
 //! Cortex-A72, llvm-mca predicts 8.8 cycles a byte for four messages by NEON, 10.8 for one, and 10.3 for the `sha2` crate
 //! (`bench/arm64/count`).
 //!
