@@ -15,10 +15,10 @@
 //! | `sha2` crate 0.11, SHA-NI | 1.78 | | |
 //! | `sha2` crate 0.11, portable | 0.32 | | |
 //!
-//! The portable rows are of the code as it was before its message schedule stayed in registers: on a Xeon,
-//! seven times each by turns, that gave 1.13 times as much for one message and 1.03 for four. A Raspberry Pi 4 has no SHA instructions; for its
-//! Cortex-A72, llvm-mca predicts 8.8 cycles a byte for four messages by NEON, 10.8 for one, and 10.3 for the `sha2` crate
-//! (`bench/arm64/count`).
+//! The portable rows are of the code as it was before its message schedule stayed in registers: on a
+//! Xeon, seven times each by turns, that gave 1.13 times as much for one message and 1.03 for four. A
+//! Raspberry Pi 4 has no SHA instructions; for its Cortex-A72, llvm-mca predicts 8.8 cycles a byte for
+//! four messages by NEON, 10.8 for one, and 10.3 for the `sha2` crate (`bench/arm64/count`).
 //!
 //! Two lanes are the default on x86. They fit the 16 registers, and twice the speed of one is all but
 //! all that the unit gives: three lanes measured 3.47 to 3.70 and four 2.92 to 3.45, depending on
