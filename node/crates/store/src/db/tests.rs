@@ -340,6 +340,13 @@ fn check_met(change: impl FnOnce(&Path)) -> Option<String> {
     })
 }
 
+/// Writes past [`Database`], once sled's threads have let go of the folder.
+fn put(db: &Path, tree: &str, key: &[u8], value: &[u8]) {
+    let sled = crate::sled_folder::SledFolder::open(db, 1 << 20, &Disk::default()).unwrap();
+    sled.tree(tree).unwrap().insert(key, value).unwrap();
+    sled.flush().unwrap();
+}
+
 #[test]
 fn what_cannot_be_trusted_is_made_anew() {
     assert_eq!(check_reopened(&lives(), |_| ()), None);
@@ -347,15 +354,7 @@ fn what_cannot_be_trusted_is_made_anew() {
     assert!(missing.unwrap().contains("missing"));
     let condemned = check_reopened(&lives(), crate::sled_folder::condemn);
     assert!(condemned.unwrap().contains("found damaged"));
-    let earlier = |db: &Path| {
-        let database = sled::Config::new()
-            .path(db)
-            .segment_size(crate::sled_folder::SEGMENT_BYTES)
-            .open()
-            .unwrap();
-        database.open_tree("meta").unwrap().insert(b"version", &[3]).unwrap();
-        database.flush().unwrap();
-    };
+    let earlier = |db: &Path| put(db, "meta", b"version", &[3]);
     assert!(check_reopened(&lives(), earlier).unwrap().contains("another version's"));
     for (tree, key, value) in [
         ("meta", b"applied".as_slice(), b"x".as_slice()),
@@ -363,16 +362,7 @@ fn what_cannot_be_trusted_is_made_anew() {
         ("sessions", session(8).as_bytes(), b"no row"),
         ("unfinished", b"no id", b""),
     ] {
-        let put = |db: &Path| {
-            let database = sled::Config::new()
-                .path(db)
-                .segment_size(crate::sled_folder::SEGMENT_BYTES)
-                .open()
-                .unwrap();
-            database.open_tree(tree).unwrap().insert(key, value).unwrap();
-            database.flush().unwrap();
-        };
-        let met = check_met(put);
+        let met = check_met(|db| put(db, tree, key, value));
         assert!(met.is_some(), "{tree}: it is found when it is read, and made anew after that");
     }
     let mut shorter = lives();
