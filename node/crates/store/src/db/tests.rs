@@ -342,7 +342,7 @@ fn check_met(change: impl FnOnce(&Path)) -> Option<String> {
 
 /// Writes past [`Database`], once sled's threads have let go of the folder.
 fn put(db: &Path, tree: &str, key: &[u8], value: &[u8]) {
-    let sled = crate::sled_folder::SledFolder::open(db, 1 << 20, &Disk::default()).unwrap();
+    let sled = crate::sled_folder::SledFolder::open(db, 1 << 20, &crate::Disk::default()).unwrap();
     sled.tree(tree).unwrap().insert(key, value).unwrap();
     sled.flush().unwrap();
 }
