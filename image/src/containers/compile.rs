@@ -69,18 +69,43 @@ impl Compiler {
     }
 }
 
-/// Puts the binary where the image is built from, once it is one of that platform.
+/// The C library of what is called debian12 (Debian 12's release notes, and its package libc6).
+const DEBIAN_12_GLIBC: u32 = 36;
+
+/// Puts the binary where the image is built from, once it is one of that platform, and of a C library that the base has.
 ///
 /// # Errors
-/// A file that is not a 64-bit little-endian ELF of the platform's machine; the operating system's.
-pub(super) fn take(binary: &Path, platform: Platform, context: &Path) -> Result<()> {
+/// A file that is not a 64-bit little-endian ELF of the platform's machine; one that wants a newer glibc than Debian 12's 2.36
+/// where the base is that; the operating system's.
+pub(super) fn take(binary: &Path, platform: Platform, base: &str, context: &Path) -> Result<()> {
     check(binary, platform)?;
+    if base.contains("debian12") {
+        let file = fs::read(binary).with_context(|| format!("reading {}", binary.display()))?;
+        let newest = newest_glibc(&file);
+        ensure!(
+            newest <= DEBIAN_12_GLIBC,
+            "{} wants glibc 2.{newest}, and the base {base} has 2.{DEBIAN_12_GLIBC}: it would not start. Compile it on \
+             Debian 12, or with --compile-with cross, or give --base an image with a newer one",
+            binary.display()
+        );
+    }
     let folder = context.join(platform.architecture());
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let to = folder.join("lucid-node");
     fs::copy(binary, &to)
         .with_context(|| format!("copying {} to {}", binary.display(), to.display()))?;
     Ok(())
+}
+
+/// The second number of the newest version of glibc 2 that a program's symbols name; 0 where it names none.
+fn newest_glibc(file: &[u8]) -> u32 {
+    let name = b"GLIBC_2.";
+    let found = file.windows(name.len()).enumerate().filter(|(_, bytes)| bytes == name);
+    let number = |(place, _): (usize, &[u8])| {
+        let digits = file[place + name.len()..].iter().take(3).take_while(|c| c.is_ascii_digit());
+        digits.fold(0, |number, digit| number * 10 + u32::from(digit - b'0'))
+    };
+    found.map(number).max().unwrap_or(0)
 }
 
 fn check(binary: &Path, platform: Platform) -> Result<()> {
@@ -128,7 +153,7 @@ mod tests {
             (b"\x7fELF".to_vec(), Platform::Amd64, Some("fewer than 20 bytes")),
         ] {
             fs::write(&binary, &bytes).unwrap();
-            let taken = take(&binary, platform, &context);
+            let taken = take(&binary, platform, "r.example/cc-debian12", &context);
             match refusal {
                 None => {
                     taken.unwrap();
@@ -141,6 +166,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_binary_that_would_not_start_on_the_base_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let (binary, context) = (folder.path().join("lucid-node"), folder.path().join("context"));
+        for (names, newest) in
+            [("", 0), ("GLIBC_2.36 GLIBC_2.4 GLIBC_2.2.5", 36), ("GLIBC_2.4 GLIBC_2.41", 41)]
+        {
+            let file = [elf(62), names.replace(' ', "\0").into_bytes()].concat();
+            assert_eq!(newest_glibc(&file), newest);
+            fs::write(&binary, &file).unwrap();
+            let on = |base: &str| take(&binary, Platform::Amd64, base, &context);
+            assert_eq!(
+                on("gcr.io/distroless/cc-debian12:nonroot").is_ok(),
+                newest <= 36,
+                "{names}"
+            );
+            on("gcr.io/distroless/cc-debian13:nonroot").unwrap();
+        }
+        let said = take(&binary, Platform::Amd64, "cc-debian12", &context).unwrap_err().to_string();
+        assert!(said.contains("wants glibc 2.41"), "{said}");
     }
 
     #[test]

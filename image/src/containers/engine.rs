@@ -52,6 +52,14 @@ impl Engine {
         }
     }
 
+    /// What tells by which driver buildx builds, and in which store docker keeps images.
+    pub(super) fn stores() -> [Call; 2] {
+        [
+            Call::new("docker", ["buildx", "inspect"]),
+            Call::new("docker", ["info", "--format", "{{json .DriverStatus}}"]),
+        ]
+    }
+
     /// What tells whether the engine still has an image.
     pub(super) fn has(self, local: &str) -> Call {
         match self {
@@ -81,8 +89,11 @@ impl Engine {
             let build = ["buildx", "build", "--provenance=false"];
             let archive =
                 ["--output", &output, "--metadata-file", &digest, "--platform", &platforms];
-            // The engine's own store takes what this machine can run.
-            let own = ["--load", "--tag", building.local];
+            // The engine's own store takes what this machine can run, where that is among them.
+            let here = building.platforms.iter().find(|platform| platform.is_here());
+            let own = here.or(building.platforms.first()).map(ToString::to_string);
+            let own = own.unwrap_or_default();
+            let own = ["--load", "--tag", building.local, "--platform", &own];
             return [&archive[..], &own].map(|more| epoch(call(&[&build, more].concat()))).into();
         }
         // One after another: side by side, the index has them in the order in which they were done.
@@ -143,9 +154,27 @@ fn epoch(call: Call) -> Call {
 /// Whether what an engine said means that the registry was asked, and has no such name.
 pub(super) fn says_missing(said: &str) -> bool {
     let said = said.to_ascii_lowercase();
-    let words =
-        ["manifest unknown", "name unknown", "not found", "manifest_unknown", "name_unknown"];
-    words.iter().any(|word| said.contains(word))
+    let words = ["manifest unknown", "name unknown", "manifest_unknown", "name_unknown"];
+    // A credential helper can be "not found in $PATH", too.
+    words.iter().any(|word| said.contains(word)) || said.trim_end().ends_with(": not found")
+}
+
+/// Whether docker can put an image for several platforms into a file, by what the commands of [`Engine::stores`] said: its own
+/// driver can only where the images are in containerd's store.
+pub(super) fn can_export(driver: &str, store: &str) -> bool {
+    let driver = driver.lines().find_map(|line| line.strip_prefix("Driver:")).map(str::trim);
+    driver != Some("docker") || store.contains("io.containerd.snapshotter")
+}
+
+/// The platforms that an image index is for. A manifest alone does not say its own.
+pub(super) fn platforms_in(index: &[u8]) -> Vec<String> {
+    let index: serde_json::Value = serde_json::from_slice(index).unwrap_or_default();
+    let manifests = index["manifests"].as_array().cloned().unwrap_or_default();
+    let name = |manifest: &serde_json::Value| {
+        let part = |name: &str| Some(manifest["platform"][name].as_str()?.to_owned());
+        Some(format!("{}/{}", part("os")?, part("architecture")?))
+    };
+    manifests.iter().filter_map(name).collect()
 }
 
 #[cfg(test)]
@@ -197,7 +226,8 @@ mod tests {
              linux/amd64,linux/arm64 --file image/Containerfile --build-arg 'VERSION=1.0 beta' out/context"
         );
         assert!(docker[1].contains(" --load --tag localhost/lucid-build:0123 "), "{docker:?}");
-        assert!(!docker[1].contains("--platform"), "it loads what this machine runs: {docker:?}");
+        let here = if cfg!(target_arch = "aarch64") { "linux/arm64" } else { "linux/amd64" };
+        assert!(docker[1].contains(&format!("--platform {here} --file")), "{docker:?}");
         let push = Engine::Docker.push(&building, "r.example/lucid/api-server:1").to_string();
         assert!(
             push.contains("type=registry,name=r.example/lucid/api-server:1,push=true"),
@@ -205,6 +235,10 @@ mod tests {
         );
         let push = Engine::Buildah.push(&building, "r.example/lucid/api-server:1").to_string();
         assert!(push.ends_with("localhost/lucid-build:0123 docker://r.example/lucid/api-server:1"));
+        let other = Platform::ALL.into_iter().find(|platform| !platform.is_here()).unwrap();
+        let foreign = Building { platforms: &[other], ..building };
+        let docker = lines(&Engine::Docker.build(&foreign));
+        assert!(docker[1].contains(&format!("--platform {other} --file")), "{docker:?}");
     }
 
     #[test]
@@ -213,11 +247,34 @@ mod tests {
             "reading manifest 1 in r/x: manifest unknown: manifest unknown",
             "reading manifest 1 in r/x: name unknown: repository name not known to registry",
             "ERROR: r/x:1: not found",
+            "reading manifest; ERROR: r/x:1: not found\n",
         ] {
             assert!(says_missing(said), "{said}");
         }
         for said in ["dial tcp 127.0.0.1:5000: connect: connection refused", "unauthorized", ""] {
             assert!(!says_missing(said), "{said}");
+        }
+        let helper = "exec: \"docker-credential-desktop\": executable file not found in $PATH";
+        assert!(!says_missing(helper));
+    }
+
+    #[test]
+    fn docker_s_own_driver_wants_containerd_s_store() {
+        let inspect = |driver: &str| format!("Name:          x\nDriver:        {driver}\n");
+        let classic = r#"[["Backing Filesystem","extfs"],["Supports d_type","true"]]"#;
+        let containerd = r#"[["driver-type","io.containerd.snapshotter.v1"]]"#;
+        assert!(!can_export(&inspect("docker"), classic));
+        assert!(can_export(&inspect("docker"), containerd));
+        assert!(can_export(&inspect("docker-container"), classic));
+    }
+
+    #[test]
+    fn an_index_says_its_platforms() {
+        let index = br#"{"manifests":[{"platform":{"architecture":"amd64","os":"linux"}},
+            {"platform":{"architecture":"arm64","os":"linux","variant":"v8"}},{"digest":"sha256:0"}]}"#;
+        assert_eq!(platforms_in(index), ["linux/amd64", "linux/arm64"]);
+        for alone in [&b"{\"config\":{}}"[..], b"", b"{\"manifests\":7}"] {
+            assert!(platforms_in(alone).is_empty());
         }
     }
 }

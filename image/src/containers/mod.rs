@@ -15,7 +15,7 @@ mod steps;
 
 use std::{
     env,
-    path::{Path, PathBuf},
+    path::{Path, PathBuf, absolute},
     process::ExitCode,
 };
 
@@ -24,7 +24,7 @@ use clap::{Args, ValueHint};
 
 use self::{
     compile::Compiler,
-    engine::{Engine, says_missing},
+    engine::{Engine, can_export, platforms_in, says_missing},
     plan::Plan,
     services::{Name, Platform},
     steps::Work,
@@ -61,7 +61,7 @@ pub(crate) struct Containers {
     /// Push the image under every name
     #[arg(long)]
     push: bool,
-    /// Leave out names that the registry has; with all of them there, nothing is built
+    /// Leave out names that the registry has for all the platforms; with all of them there, nothing is built
     #[arg(long)]
     missing: bool,
     /// Show what would be done
@@ -110,6 +110,18 @@ impl Containers {
     fn plan(&self, rows: &mut Vec<Row>) -> Result<Plan> {
         let root = clone::root()?;
         let engine = self.engine()?;
+        if engine == Engine::Docker && !self.dry_run {
+            let [driver, store] = Engine::stores().map(|call| output_of(&call, &root));
+            let said = |said: Result<Vec<u8>>| {
+                said.map(|said| String::from_utf8_lossy(&said).into_owned())
+            };
+            ensure!(
+                can_export(&said(driver)?, &said(store)?),
+                "docker's classic image store cannot put an image for several platforms into a file. Have it use \
+                 containerd's (\"features\": {{\"containerd-snapshotter\": true}} in /etc/docker/daemon.json), or give \
+                 buildx a builder of its own (docker buildx create --use), or build by --engine podman or buildah"
+            );
+        }
         check_name(&self.images, "--images", "._-/:")?;
         check_name(&self.tag, "--tag", "._-")?;
         let pinned = self.base.contains("@sha256:");
@@ -130,8 +142,13 @@ impl Containers {
         platforms.dedup();
         let target = clone::target(&root);
         let output = self.output.clone().unwrap_or_else(|| target.join("image"));
+        // The engine runs in the clone's top folder, and this perhaps elsewhere.
+        let output =
+            absolute(&output).with_context(|| format!("looking at {}", output.display()))?;
         let git = |words: &[&str]| clone::git(&root, words);
-        let revision = git(&["rev-parse", "HEAD"]).unwrap_or_else(|| "unknown".to_owned());
+        // With "-dirty" after it where files differ from it.
+        let revision = git(&["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]);
+        let revision = revision.unwrap_or_else(|| "unknown".to_owned());
         let source = git(&["remote", "get-url", "origin"]).and_then(|url| public_source(&url));
         let arguments = vec![
             ("BASE", self.base.clone()),
@@ -174,12 +191,19 @@ impl Containers {
         }
     }
 
-    /// Those of `names` that the registry lacks.
+    /// Those of `names` that the registry lacks, or has not for every platform.
     fn lacking(&self, engine: Engine, names: Vec<Name>, rows: &mut Vec<Row>) -> Vec<Name> {
         let lacks = |name: &Name| {
             let reference = self.reference(*name);
             let said = match output_of(&engine.inspect(&reference), Path::new(".")) {
-                Ok(_) => Said::Same("the registry has it".to_owned()),
+                Ok(index) => {
+                    let there = platforms_in(&index);
+                    let lacks = |platform: &Platform| !there.contains(&platform.to_string());
+                    if self.platforms.iter().any(lacks) {
+                        return true;
+                    }
+                    Said::Same(format!("the registry has it for {}", there.join(" and ")))
+                }
                 Err(error) if says_missing(&error.to_string()) => return true,
                 Err(error) => Said::Failed(format!("the registry cannot be asked: {error}")),
             };

@@ -68,6 +68,11 @@ impl Platform {
         }
     }
 
+    /// Whether this machine is one.
+    pub(super) fn is_here(self) -> bool {
+        (self == Self::Arm64) == cfg!(target_arch = "aarch64")
+    }
+
     /// As the compiler calls it.
     pub(super) fn target(self) -> &'static str {
         match self {

@@ -117,7 +117,7 @@ impl Work {
                 Compiler::output(&self.plan.root, platform)
             }
         };
-        take(&binary, platform, &self.plan.context())?;
+        take(&binary, platform, &self.plan.base, &self.plan.context())?;
         Ok(Said::Done)
     }
 
@@ -160,15 +160,20 @@ impl Work {
     fn push(&mut self, reference: &str, step: &Step) -> Result<Said> {
         let local = self.local()?;
         let digest = self.done.built.as_ref().map(|built| built.digest.clone()).unwrap_or_default();
-        if self.plan.trusts_memory && self.done.pushed.get(reference) == Some(&digest) {
-            return Ok(Said::Same(format!("{digest} was pushed")));
+        let there = || {
+            let there = output_of(&self.plan.engine.inspect(reference), &self.plan.root)?;
+            anyhow::Ok(format!("sha256:{}", hex::encode(Sha256::digest(&there))))
+        };
+        // Somebody may have removed it, or pushed another one over it: where that cannot be known, it is pushed again.
+        let pushed = self.done.pushed.get(reference);
+        if self.plan.trusts_memory && pushed == Some(&digest) && there().ok() == pushed.cloned() {
+            return Ok(Said::Same(format!("the registry has {digest}")));
         }
         let call =
             self.plan.with_building(&local, |building| self.plan.engine.push(building, reference));
         self.call(&call, step)?;
         // The registry is asked: some releases of buildah leave the file with a pushed list's digest empty.
-        let there = output_of(&self.plan.engine.inspect(reference), &self.plan.root)?;
-        let pushed = format!("sha256:{}", hex::encode(Sha256::digest(&there)));
+        let pushed = there()?;
         if self.plan.engine != Engine::Docker && pushed != digest {
             bail!("the registry has {pushed} under that name, and {digest} was pushed");
         }
