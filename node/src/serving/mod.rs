@@ -9,6 +9,7 @@ mod accounts;
 mod board;
 mod folders;
 mod late;
+mod listening;
 mod local;
 mod one;
 mod outside;
@@ -94,7 +95,8 @@ struct Listening {
 pub fn run(context: &Context) -> Outcome<ExitCode> {
     let (runtime, running, service) = (runtime()?, Running::new(), ServiceName::ApiGateway);
     // What stands in the way is met before a folder and keys are made.
-    let bound = runtime.block_on(bind(&context.config, service))?;
+    // The runtime is who is told of connections.
+    let bound = runtime.block_on(async { bind(&context.config, service) })?;
     if context.config.write_only && !context.config.data.exists() {
         return Err(local::write_only());
     }
@@ -149,7 +151,7 @@ pub fn serve(context: &Context, service: ServiceName) -> Outcome<ExitCode> {
     let peers = Peers::new(service, &context.config)?;
     let (runtime, running) = (runtime()?, Running::new());
     let served = runtime.block_on(async {
-        let bound = bind(&context.config, service).await?;
+        let bound = bind(&context.config, service)?;
         let late = Late::new(layer(service, &running));
         let joining = async {
             late.join(one::join(service, context, &peers, &running, &late).await?);
@@ -219,7 +221,7 @@ struct Bound {
 }
 
 /// Takes the service's port. Whoever connects before it is served waits.
-async fn bind(config: &Config, service: ServiceName) -> Outcome<Bound> {
+fn bind(config: &Config, service: ServiceName) -> Outcome<Bound> {
     let (tor, config) = (&config.tor, &config.services);
     let address =
         config.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], service.port())));
@@ -240,7 +242,7 @@ async fn bind(config: &Config, service: ServiceName) -> Outcome<Bound> {
             ));
         }
     }
-    let listener = TcpListener::bind(address).await.map_err(|error| {
+    let listener = listening::bind(address).map_err(|error| {
         Failure::io(format!("cannot listen at {address}: {error}; choose another with --listen"))
     })?;
     Ok(Bound { listener, tls, only })
