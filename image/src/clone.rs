@@ -22,9 +22,9 @@ pub(crate) fn root() -> Result<PathBuf> {
     fs::canonicalize(root).with_context(|| format!("looking at {}", root.display()))
 }
 
-/// Where what is compiled goes.
+/// Where what is compiled goes: cargo runs in the top folder.
 pub(crate) fn target(root: &Path) -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
+    root.join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
 /// What git answers there; `None` where it cannot.

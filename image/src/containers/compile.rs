@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
 
 use super::services::Platform;
-use crate::call::Call;
+use crate::{call::Call, clone};
 
 /// What compiles for another machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -63,9 +63,7 @@ impl Compiler {
 
     /// Where it puts the binary.
     pub(super) fn output(root: &Path, platform: Platform) -> PathBuf {
-        let target =
-            env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        target.join(platform.target()).join("dist").join("lucid-node")
+        clone::target(root).join(platform.target()).join("dist").join("lucid-node")
     }
 }
 

@@ -110,18 +110,6 @@ impl Containers {
     fn plan(&self, rows: &mut Vec<Row>) -> Result<Plan> {
         let root = clone::root()?;
         let engine = self.engine()?;
-        if engine == Engine::Docker && !self.dry_run {
-            let [driver, store] = Engine::stores().map(|call| output_of(&call, &root));
-            let said = |said: Result<Vec<u8>>| {
-                said.map(|said| String::from_utf8_lossy(&said).into_owned())
-            };
-            ensure!(
-                can_export(&said(driver)?, &said(store)?),
-                "docker's classic image store cannot put an image for several platforms into a file. Have it use \
-                 containerd's (\"features\": {{\"containerd-snapshotter\": true}} in /etc/docker/daemon.json), or give \
-                 buildx a builder of its own (docker buildx create --use), or build by --engine podman or buildah"
-            );
-        }
         check_name(&self.images, "--images", "._-/:")?;
         check_name(&self.tag, "--tag", "._-")?;
         let pinned = self.base.contains("@sha256:");
@@ -182,13 +170,24 @@ impl Containers {
     fn engine(&self) -> Result<Engine> {
         let here = Path::new(".");
         let there = |engine: &Engine| output_of(&engine.probe(), here).is_ok();
-        match self.engine {
-            Some(engine) if self.dry_run || there(&engine) => Ok(engine),
+        let engine = match self.engine {
+            Some(engine) if self.dry_run || there(&engine) => engine,
             Some(engine) => bail!("{} cannot be used here: {} failed", engine.program(), engine.probe()),
             None => Engine::ALL.into_iter().find(there).context(
                 "there is no docker with buildx, no podman and no buildah here: install one of them",
-            ),
+            )?,
+        };
+        if engine == Engine::Docker && !self.dry_run {
+            let [driver, store] = Engine::stores()
+                .map(|call| output_of(&call, here).with_context(|| format!("asking by {call}")));
+            ensure!(
+                can_export(&String::from_utf8_lossy(&driver?), &String::from_utf8_lossy(&store?)),
+                "docker's classic image store cannot put an image for several platforms into a file. Have it use \
+                 containerd's (\"features\": {{\"containerd-snapshotter\": true}} in /etc/docker/daemon.json), or give \
+                 buildx a builder of its own (docker buildx create --use), or build by --engine podman or buildah"
+            );
         }
+        Ok(engine)
     }
 
     /// Those of `names` that the registry lacks, or has not for every platform.
@@ -202,7 +201,7 @@ impl Containers {
                     if self.platforms.iter().any(lacks) {
                         return true;
                     }
-                    Said::Same(format!("the registry has it for {}", there.join(" and ")))
+                    Said::Same("the registry has it".to_owned())
                 }
                 Err(error) if says_missing(&error.to_string()) => return true,
                 Err(error) => Said::Failed(format!("the registry cannot be asked: {error}")),
