@@ -2,7 +2,7 @@
 
 mod help;
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use std::{env, num::NonZero, path::PathBuf, process::ExitCode, sync::Arc, thread};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
 use lucid_core::SessionId;
@@ -129,6 +129,7 @@ enum Command {
 
 /// Parses the arguments, runs the command, and gives the exit code.
 pub fn main() -> ExitCode {
+    share_memory();
     let parsed = definition()
         .try_get_matches()
         .and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches));
@@ -146,6 +147,20 @@ pub fn main() -> ExitCode {
         Err(failure) => {
             notice(&format!("{:#}", failure.error));
             failure.class.into()
+        }
+    }
+}
+
+/// As many of the allocator's arenas as there are processors, two at least, instead of eight times as many; what the
+/// operator says in the allocator's own way (`mallopt(3)`) stays.
+fn share_memory() {
+    let is_told =
+        ["MALLOC_ARENA_MAX", "GLIBC_TUNABLES"].map(env::var_os).iter().any(Option::is_some);
+    if !is_told {
+        let processors = thread::available_parallelism().map_or(1, NonZero::get).max(2);
+        if let Some(arenas) = u16::try_from(processors).ok().and_then(NonZero::new) {
+            // Where it cannot be, more memory is used.
+            let _ = lucid_hal::heap::limit_arenas(arenas);
         }
     }
 }
