@@ -43,7 +43,7 @@ pub enum SyncCommand {
     /// Make log, manifests and indexes anew in a data folder that has its secrets and no log; say what is gone
     ReadBack(read_back::ReadBackArgs),
     /// Make a new mongod ready, from its own machine: replica set, administrator, the node's user. Done again, it
-    /// changes nothing but that user's password
+    /// changes nothing but that user's password, and the administrator's where the former one is given
     Setup(SetUp),
 }
 
@@ -56,6 +56,9 @@ pub struct SetUp {
     /// The administrator's password is in this file
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     root_password_file: PathBuf,
+    /// Where that one is new: the one that the administrator has until now is in this file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    former_root_password_file: Option<PathBuf>,
     /// How long mongod, and then its election, are waited for
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -64,10 +67,12 @@ pub struct SetUp {
 
 /// What `sync setup` did.
 #[derive(Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether one thing was done")]
 struct Ready {
     database: String,
     replica_set_made: bool,
     administrator_made: bool,
+    administrator_password_changed: bool,
     user_made: bool,
 }
 
@@ -134,8 +139,14 @@ impl SetUp {
             )));
         }
         let root_password = read_password(&self.root_password_file)?;
-        let patience = Duration::from_secs(self.wait);
-        let setup = Setup { options, at: self.at.to_string(), root_password, patience };
+        let former = self.former_root_password_file.as_deref().map(read_password).transpose()?;
+        let setup = Setup {
+            options,
+            at: self.at.to_string(),
+            root_password,
+            former_root_password: former,
+            patience: Duration::from_secs(self.wait),
+        };
         let done = remote::runtime()?
             .block_on(setup.run())
             .map_err(|fault| Failure::io(format!("MongoDB is not set up: {fault}")))?;
@@ -143,15 +154,20 @@ impl SetUp {
             database: self.at.to_string(),
             replica_set_made: done.replica_set,
             administrator_made: done.administrator,
+            administrator_password_changed: done.root_password,
             user_made: done.user,
         };
         context.output.print(&ready, |ready| {
             let made = |made, there| if made { "made" } else { there };
+            let administrator = match ready.administrator_password_changed {
+                true => "has its new password",
+                false => "was there",
+            };
             format!(
                 "MongoDB at {} is ready: replica set {}, administrator {}, the node's user {}",
                 ready.database,
                 made(ready.replica_set_made, "was there"),
-                made(ready.administrator_made, "was there"),
+                made(ready.administrator_made, administrator),
                 made(ready.user_made, "was there and has its password"),
             )
         })?;

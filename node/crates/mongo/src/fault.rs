@@ -9,6 +9,10 @@ use crate::PortError;
 /// Longest text kept of what a server said, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
 
+/// The system's words for a disk or a quota that is full. mongod passes errors of its storage on with these words under
+/// one code for all of them (8, UnknownError).
+const NO_ROOM: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+
 /// Whether it is worth trying again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Retry {
@@ -111,7 +115,10 @@ impl FaultKind {
     #[must_use]
     pub fn way_out(self) -> &'static str {
         match self {
-            Self::Unreachable => "see that mongod runs and can be reached from here",
+            // A mongod that finds its disk full ends, and tells nobody but its own log.
+            Self::Unreachable => {
+                "see that mongod runs, that its disk has room, and that it can be reached from here"
+            }
             Self::Interrupted => "if it stays so, look at the replica set's health",
             Self::Password => "set the right user and password in MONGO_URL (or MONGO_URL_FILE)",
             Self::Unauthorised => "grant the user the role readWrite on the database",
@@ -178,7 +185,13 @@ impl Fault {
 
     /// An error that a server told by code and text, in answer to `what`.
     pub(crate) fn told(code: i32, message: &str, what: &str) -> Self {
-        Self::new(FaultKind::of_code(code), format!("{what}: MongoDB says {code}: {message}"))
+        let kind = match FaultKind::of_code(code) {
+            FaultKind::Server if NO_ROOM.iter().any(|words| message.contains(words)) => {
+                FaultKind::Full
+            }
+            kind => kind,
+        };
+        Self::new(kind, format!("{what}: MongoDB says {code}: {message}"))
     }
 
     /// What the driver says happened at `what`, which the caller scrubs.
@@ -249,6 +262,20 @@ mod tests {
         }
         for (place, kind) in FaultKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, place, "{}", kind.name());
+        }
+    }
+
+    #[test]
+    fn no_room_is_known_by_the_systems_words() {
+        for (code, message, kind) in [
+            (8, "28: No space left on device", FaultKind::Full),
+            (8, "Index build failed :: caused by :: 28: No space left on device", FaultKind::Full),
+            (8, "122: Disk quota exceeded", FaultKind::Full),
+            (8, "5: Input/output error", FaultKind::Server),
+            // Where the code says more than the words, it counts.
+            (11000, "dup key: { _id: \"No space left on device\" }", FaultKind::Foreign),
+        ] {
+            assert_eq!(Fault::told(code, message, "a write").kind, kind, "{message}");
         }
     }
 

@@ -41,6 +41,12 @@ pub trait Source: Send + Sync {
     /// Who the node is.
     fn identity(&self) -> &Identity;
 
+    /// Whether the node takes in a recording now. Then a backlog is sent slowly: where the database is on the same
+    /// machine, what it does for the sync would be taken from the recording.
+    fn is_recording(&self) -> bool {
+        false
+    }
+
     /// The log's size and root.
     ///
     /// # Errors

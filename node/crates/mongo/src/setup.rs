@@ -3,7 +3,8 @@
 //! It is done once, from the server's own machine: as long as a server with access control has no user, it takes
 //! its first one, and the making of its replica set, from loopback alone (MongoDB's localhost exception). What is
 //! there already is left as it is, but for the node's user, who gets the password and the roles that it should
-//! have: done again, it puts right what was begun, or takes up a new password.
+//! have, and the administrator's password where the former one is given with it: done again, it puts right what was
+//! begun, or takes up a new password.
 
 use std::time::Duration;
 
@@ -34,17 +35,22 @@ pub struct Setup {
     pub at: String,
     /// The administrator's password.
     pub root_password: Zeroizing<String>,
+    /// What it was until now, where that one is new.
+    pub former_root_password: Option<Zeroizing<String>>,
     /// How long the server, and then its election, are waited for.
     pub patience: Duration,
 }
 
 /// What had to be done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each says whether one thing was done")]
 pub struct SetupReport {
     /// The replica set was made.
     pub replica_set: bool,
     /// The administrator was made.
     pub administrator: bool,
+    /// The administrator had the former password, and has the new one.
+    pub root_password: bool,
     /// The node's user was made; else it got its password and roles again.
     pub user: bool,
 }
@@ -63,16 +69,14 @@ impl Setup {
         let made = self.as_nobody(&open, &set, &member).await;
         write::end(open).await;
         let (replica_set, administrator) = made?;
-        let admin = self.connect(Some(
-            Credential::builder()
-                .username(ADMINISTRATOR.to_owned())
-                .password(self.root_password.to_string())
-                .source("admin".to_owned())
-                .build(),
-        ))?;
+        let root_password = match &self.former_root_password {
+            Some(former) => self.change_root_password(former).await?,
+            None => false,
+        };
+        let admin = self.as_administrator(&self.root_password)?;
         let user = self.make_user(&admin, user).await;
         write::end(admin).await;
-        Ok(SetupReport { replica_set, administrator, user: user? })
+        Ok(SetupReport { replica_set, administrator, root_password, user: user? })
     }
 
     /// What a server that has no user yet lets anybody do: whether the set and the administrator had to be made.
@@ -85,6 +89,15 @@ impl Setup {
         let replica_set = self.initiate(open, set, member).await?;
         self.wait_for_primary(open).await?;
         Ok((replica_set, self.make_administrator(open).await?))
+    }
+
+    fn as_administrator(&self, password: &str) -> Result<Client, Fault> {
+        let credential = Credential::builder()
+            .username(ADMINISTRATOR.to_owned())
+            .password(password.to_owned())
+            .source("admin".to_owned())
+            .build();
+        self.connect(Some(credential))
     }
 
     /// The server, past the replica set that it may not have yet, as nobody or as the administrator.
@@ -157,6 +170,21 @@ impl Setup {
         }
     }
 
+    /// Gives the administrator the new password by the `former` one. Where that one is refused the change was made
+    /// before, or neither is right: the new one is tried next, and its refusal told.
+    async fn change_root_password(&self, former: &str) -> Result<bool, Fault> {
+        let client = self.as_administrator(former)?;
+        let update = doc! { "updateUser": ADMINISTRATOR, "pwd": self.root_password.as_str() };
+        let what = "changing the password of MongoDB's administrator";
+        let changed = self.command(&client.database("admin"), update, what).await;
+        write::end(client).await;
+        match changed {
+            Ok(_) => Ok(true),
+            Err((_, fault)) if fault.kind == FaultKind::Password => Ok(false),
+            Err((_, fault)) => Err(fault),
+        }
+    }
+
     /// Makes the node's user, or gives it the password and roles that it should have.
     async fn make_user(&self, client: &Client, user: User) -> Result<bool, Fault> {
         let User { name, password, source } = user;
@@ -207,8 +235,10 @@ impl Setup {
     fn fault(&self, error: &mongodb::error::Error, what: &str) -> Fault {
         let mut fault = Fault::of_driver(error, what);
         fault.text = self.options.url.scrubbed(&fault.text);
-        if !self.root_password.is_empty() {
-            fault.text = fault.text.replace(self.root_password.as_str(), "***");
+        for password in [Some(&self.root_password), self.former_root_password.as_ref()] {
+            if let Some(password) = password.filter(|password| !password.is_empty()) {
+                fault.text = fault.text.replace(password.as_str(), "***");
+            }
         }
         fault
     }

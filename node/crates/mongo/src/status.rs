@@ -65,6 +65,26 @@ struct Inner {
     status: Status,
     /// When the oldest entry being sent was made, by collection.
     oldest: [Option<Timestamp>; Collection::ALL.len()],
+    /// What the log said last of each collection, and of the database as a whole, since it went well.
+    told: [Option<Fault>; Collection::ALL.len() + 1],
+}
+
+impl Inner {
+    /// Whether the log has not said this yet. The same again is counted, not told: a database that is down for a day is
+    /// a line for each collection that waits for it, not one for each try.
+    fn is_news(&mut self, of: Option<Collection>, fault: &Fault) -> bool {
+        let told = &mut self.told[of.map_or(Collection::ALL.len(), |of| of as usize)];
+        let is_news = told.as_ref() != Some(fault);
+        *told = Some(fault.clone());
+        is_news
+    }
+
+    /// It went well with this collection, and so with the database.
+    fn is_well_with(&mut self, of: Collection) {
+        self.told[of as usize] = None;
+        self.told[Collection::ALL.len()] = None;
+        self.status.is_well = Some(true);
+    }
 }
 
 impl Kept {
@@ -87,7 +107,8 @@ impl Kept {
             not_set_up: Vec::new(),
             manifests_unreadable: 0,
         };
-        Self(Mutex::new(Inner { status, oldest: [None; Collection::ALL.len()] }))
+        let oldest = [None; Collection::ALL.len()];
+        Self(Mutex::new(Inner { status, oldest, told: Default::default() }))
     }
 
     pub(crate) fn get(&self) -> Status {
@@ -127,7 +148,7 @@ impl Kept {
         status.bytes += bytes;
         status.batches += u64::from(documents > 0);
         if documents > 0 {
-            inner.status.is_well = Some(true);
+            inner.is_well_with(of);
         }
     }
 
@@ -138,9 +159,7 @@ impl Kept {
     pub(crate) fn failed(&self, of: Option<Collection>, fault: &Fault) {
         let name = of.map(Collection::name);
         let mut inner = self.lock();
-        let before = inner.status.last_fault.as_ref().map(|last| &last.fault);
-        // The same again is counted, not told: a database that is down for a day is one line.
-        if before != Some(fault) || inner.status.is_well != Some(false) {
+        if inner.is_news(of, fault) {
             tracing::warn!(kind = fault.kind.name(), collection = name, %fault, "sync to MongoDB");
         }
         let status = &mut inner.status;
@@ -186,5 +205,22 @@ mod tests {
         kept.failed(None, &Fault::new(FaultKind::Full, "no room"));
         let status = kept.get();
         assert_eq!((status.faults[FaultKind::Full as usize], status.is_well), (1, Some(false)));
+    }
+
+    #[test]
+    fn the_same_again_is_no_news_until_it_went_well() {
+        let kept = Kept::new();
+        let fault = |what: &str| Fault::new(FaultKind::Unreachable, what);
+        let (chunks, entries) = (Some(Collection::Chunks), Some(Collection::Entries));
+        let told = [(chunks, "chunks"), (entries, "entries"), (None, "all")];
+        for round in 0..3 {
+            for (of, what) in told {
+                assert_eq!(kept.lock().is_news(of, &fault(what)), round == 0, "{what}");
+            }
+        }
+        kept.sent(Collection::Chunks, Cursor::default(), 1, 1);
+        let news = told.map(|(of, what)| kept.lock().is_news(of, &fault(what)));
+        assert_eq!(news, [true, false, true]);
+        assert!(kept.lock().is_news(entries, &fault("something else")));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::{Mutex, Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -38,6 +38,7 @@ impl Sync {
             cursors,
             kept: Kept::new(),
             wake: Notify::new(),
+            narrow: Mutex::new(()),
         });
         let lane = |of| Lane::new(Arc::clone(&shared), of);
         let lanes = Collection::ALL.map(lane).into();

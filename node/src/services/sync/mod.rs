@@ -4,10 +4,11 @@
 //! (`ports::LoggedSource`) and its cursors (`ports::CursorFile`) over the node's ports and folder.
 //!
 //! Owns on disk: `sync/cursors`. Nothing waits for any of it: with MongoDB down all else works, and the lag is
-//! measured. It runs on threads of the lowest priority (`aside`).
+//! measured. It runs on threads of the lowest priority (`aside`), and makes way for recordings (`recordings`).
 
 mod aside;
 mod ports;
+mod recordings;
 
 use std::{path::Path, sync::Arc};
 
@@ -16,9 +17,12 @@ use lucid_core::{NodeId, note::VerifierKey};
 use lucid_mongo::{Identity, Options, Progress, Report, Status, Sync};
 use lucid_store::Disk;
 use tokio::sync::OnceCell;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use self::ports::{CursorFile, LoggedSource};
+use self::{
+    ports::{CursorFile, LoggedSource},
+    recordings::Recordings,
+};
 use super::cpu::Pool;
 
 /// Until the log says whose it is, it is asked so often.
@@ -31,6 +35,7 @@ pub struct LocalSync {
     cursors: Arc<CursorFile>,
     pool: Pool,
     options: Options,
+    recordings: Arc<Recordings>,
     sync: OnceCell<Sync>,
 }
 
@@ -45,7 +50,8 @@ impl LocalSync {
         options: Options,
     ) -> Self {
         let cursors = Arc::new(CursorFile::new(data, &Disk::default(), pool.clone()));
-        Self { log, sessions, cursors, pool, options, sync: OnceCell::new() }
+        let recordings = Recordings::new();
+        Self { log, sessions, cursors, pool, options, recordings, sync: OnceCell::new() }
     }
 
     /// Sends what the log has and will have, until `stop`, on threads that take what others leave.
@@ -60,6 +66,11 @@ impl LocalSync {
         if is_open.await.is_none() {
             return;
         }
+        // On the node's own threads, too: one that steps back would hear too late of what it is to make way for.
+        let (recordings, sessions) = (Arc::clone(&self.recordings), Arc::clone(&self.sessions));
+        let listening = AbortOnDropHandle::new(tokio::spawn(async move {
+            recordings.listen(sessions).await;
+        }));
         aside::run(async move {
             if let Some(sync) = self.sync.get() {
                 sync.run(&stop).await;
@@ -68,6 +79,7 @@ impl LocalSync {
             self.close().await;
         })
         .await;
+        drop(listening);
     }
 
     /// How far it is; nothing before the log has said whose it is.
@@ -118,7 +130,13 @@ impl LocalSync {
                     software: concat!("lucid-node ", env!("CARGO_PKG_VERSION")).to_owned(),
                 };
                 let (log, sessions) = (Arc::clone(&self.log), Arc::clone(&self.sessions));
-                let source = LoggedSource::new(identity, log, sessions, self.pool.clone());
+                let source = LoggedSource::new(
+                    identity,
+                    log,
+                    sessions,
+                    self.pool.clone(),
+                    Arc::clone(&self.recordings),
+                );
                 let cursors = Arc::clone(&self.cursors);
                 Ok(Sync::open(self.options.clone(), Arc::new(source), cursors))
             })

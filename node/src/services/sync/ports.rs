@@ -23,6 +23,7 @@ use lucid_store::{Disk, SmallFile};
 use serde::{Deserialize, Serialize};
 use tokio::{runtime::Handle, sync::Mutex};
 
+use super::recordings::Recordings;
 use crate::services::{cpu::Pool, problem::of_store};
 
 /// Bytes of the file of cursors: some lines.
@@ -41,6 +42,7 @@ pub(super) struct LoggedSource {
     /// Where the log and the manifests are read: whoever reads them has a turn, or a lock, that others wait for.
     home: Handle,
     manifests: StdMutex<Manifests>,
+    recordings: Arc<Recordings>,
 }
 
 impl LoggedSource {
@@ -50,9 +52,10 @@ impl LoggedSource {
         log: Arc<dyn TransparencyLog>,
         sessions: Arc<dyn Sessions>,
         pool: Pool,
+        recordings: Arc<Recordings>,
     ) -> Self {
         let (home, manifests) = (Handle::current(), StdMutex::default());
-        Self { identity, log, sessions, pool, home, manifests }
+        Self { identity, log, sessions, pool, home, manifests, recordings }
     }
 
     /// A session's manifest; nothing where it is lost or damaged.
@@ -132,6 +135,10 @@ impl Manifests {
 impl Source for LoggedSource {
     fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    fn is_recording(&self) -> bool {
+        self.recordings.go_on()
     }
 
     async fn head(&self) -> Result<TreeHead, PortError> {

@@ -6,13 +6,15 @@
 //! to be used instead; tests that need servers of their own then say that they need them.
 //!
 //! A [`ReplicaSet`] listens on loopback, on free ports below 32768, which no outgoing connection takes. Its servers are
-//! stopped when it is dropped, by their process ids.
+//! stopped when it is dropped, by their process ids. A [`SmallDisk`] is for data that are to fill it.
 
 mod binary;
+mod disk;
 mod server;
 mod set;
 
 pub use binary::mongod;
+pub use disk::SmallDisk;
 pub use server::Server;
 pub use set::{Given, ReplicaSet, SetOptions, given};
 

@@ -22,6 +22,7 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 pub struct Server {
     program: PathBuf,
     folder: PathBuf,
+    log: PathBuf,
     arguments: Vec<String>,
     /// Its port on loopback.
     pub port: u16,
@@ -29,9 +30,9 @@ pub struct Server {
 }
 
 impl Server {
-    pub(crate) fn new(program: &Path, folder: &Path, arguments: Vec<String>) -> Self {
+    pub(crate) fn new(program: &Path, folder: &Path, log: PathBuf, arguments: Vec<String>) -> Self {
         let (program, folder) = (program.to_owned(), folder.to_owned());
-        Self { program, folder, arguments, port: free_port(), child: None }
+        Self { program, folder, log, arguments, port: free_port(), child: None }
     }
 
     /// Its address.
@@ -52,7 +53,7 @@ impl Server {
     /// [`TestingError`].
     pub fn start(&mut self) -> Result<(), TestingError> {
         fs::create_dir_all(&self.folder).map_err(|e| TestingError::of("a folder for data", e))?;
-        let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log"));
+        let log = fs::OpenOptions::new().create(true).append(true).open(&self.log);
         let log = log.map_err(|e| TestingError::of("mongod's log", e))?;
         let mut command = Command::new(&self.program);
         command.args(["--bind_ip", "127.0.0.1", "--nounixsocket", "--dbpath"]).arg(&self.folder);
@@ -94,10 +95,16 @@ impl Server {
         self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)))
     }
 
+    /// Whether its log has these words.
+    #[must_use]
+    pub fn has_logged(&self, words: &str) -> bool {
+        fs::read_to_string(&self.log).unwrap_or_default().contains(words)
+    }
+
     /// The end of its log, for a failed test.
     #[must_use]
     pub fn log_tail(&self) -> String {
-        let text = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
         let from = text.len().saturating_sub(3000);
         text.get(from..).unwrap_or_default().to_owned()
     }

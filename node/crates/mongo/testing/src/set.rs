@@ -77,7 +77,10 @@ impl ReplicaSet {
         arguments.extend(["--wiredTigerCacheSizeGB".to_owned(), cache.to_owned()]);
         arguments.extend(options.arguments.iter().cloned());
         let server = |number: usize| {
-            Server::new(&program, &root.join(format!("data-{number}")), arguments.clone())
+            let data = root.join(format!("data-{number}"));
+            // Not beside the data: a log that a full disk cuts off would not say why.
+            let log = folder.path().join(format!("log-{number}"));
+            Server::new(&program, &data, log, arguments.clone())
         };
         let mut servers: Vec<Server> = (0..count).map(server).collect();
         servers.iter_mut().try_for_each(Server::start)?;

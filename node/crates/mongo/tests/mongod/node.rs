@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -32,6 +35,7 @@ pub(crate) struct Node {
     identity: Identity,
     key: SigningKey,
     inner: Mutex<Inner>,
+    is_recording: AtomicBool,
 }
 
 #[derive(Default)]
@@ -52,7 +56,13 @@ impl Node {
         let key = SigningKey::from_seed(KeyName::new(node_id.log_origin()).unwrap(), &[seed; 32]);
         let verifier = key.verifier_key().clone();
         let identity = Identity { node_id, key: verifier, software: "lucid-node test".into() };
-        Arc::new(Self { identity, key, inner: Mutex::default() })
+        let (inner, is_recording) = (Mutex::default(), AtomicBool::new(false));
+        Arc::new(Self { identity, key, inner, is_recording })
+    }
+
+    /// As if recordings were taken in from now on, or not any more.
+    pub(crate) fn records(&self, does: bool) {
+        self.is_recording.store(does, Ordering::Relaxed);
     }
 
     pub(crate) fn id(&self) -> NodeId {
@@ -269,6 +279,10 @@ fn at(index: u64) -> Timestamp {
 impl Source for Node {
     fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    fn is_recording(&self) -> bool {
+        self.is_recording.load(Ordering::Relaxed)
     }
 
     async fn head(&self) -> Result<TreeHead, PortError> {

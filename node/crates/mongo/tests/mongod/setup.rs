@@ -15,7 +15,8 @@ fn setup(set: &ReplicaSet, password: &str, root: &str) -> Setup {
     options.select = Duration::from_secs(2);
     let root_password = root.to_owned().into();
     let patience = Duration::from_mins(1);
-    Setup { options, at: set.servers[0].address(), root_password, patience }
+    let at = set.servers[0].address();
+    Setup { options, at, root_password, former_root_password: None, patience }
 }
 
 async fn writes(set: &ReplicaSet, password: &str, database: &str) -> mongodb::error::Result<()> {
@@ -30,7 +31,7 @@ async fn a_server_is_made_ready_once_and_takes_up_a_new_password() {
     let with_password = SetOptions { with_password: true, ..SetOptions::default() };
     let set = ReplicaSet::start(1, &with_password).await.expect("a mongod");
     let first = setup(&set, "hush-1", "hush-root").run().await.unwrap();
-    assert_eq!(first, SetupReport { replica_set: false, administrator: true, user: true });
+    assert_eq!(first, SetupReport { administrator: true, user: true, ..SetupReport::default() });
     writes(&set, "hush-1", "lucid").await.unwrap();
     assert!(writes(&set, "hush-1", "other").await.is_err(), "it may write to one database");
 
@@ -43,6 +44,32 @@ async fn a_server_is_made_ready_once_and_takes_up_a_new_password() {
     let refused = setup(&set, "hush-3", "hush-wrong").run().await.unwrap_err();
     assert_eq!(refused.kind, FaultKind::Password, "{}", refused.text);
     assert!(!refused.text.contains("hush"), "{}", refused.text);
+}
+
+#[tokio::test]
+async fn the_administrator_takes_up_a_new_password_by_the_former_one() {
+    let with_password = SetOptions { with_password: true, ..SetOptions::default() };
+    let set = ReplicaSet::start(1, &with_password).await.expect("a mongod");
+    let with = |root: &str, former: Option<&str>| {
+        let former_root_password = former.map(|former| former.to_owned().into());
+        Setup { former_root_password, ..setup(&set, "hush", root) }
+    };
+    // Of a new server the former one is none yet.
+    let first = with("hush-1", Some("hush-0")).run().await.unwrap();
+    assert_eq!(first, SetupReport { administrator: true, user: true, ..SetupReport::default() });
+
+    let changed = with("hush-2", Some("hush-1")).run().await.unwrap();
+    assert_eq!(changed, SetupReport { root_password: true, ..SetupReport::default() });
+    let refused = with("hush-1", None).run().await.unwrap_err();
+    assert_eq!(refused.kind, FaultKind::Password, "the former one: {}", refused.text);
+    // Whoever was cut off does it again.
+    let again = with("hush-2", Some("hush-1")).run().await.unwrap();
+    assert_eq!(again, SetupReport::default());
+
+    let refused = with("hush-4", Some("hush-3")).run().await.unwrap_err();
+    assert_eq!(refused.kind, FaultKind::Password, "{}", refused.text);
+    assert!(!refused.text.contains("hush"), "{}", refused.text);
+    with("hush-2", None).run().await.unwrap();
 }
 
 #[tokio::test]
