@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use axum::{Router, body::Body, response::IntoResponse, routing::post};
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, future, stream, stream::BoxStream};
+use http::header;
 use lucid_core::{
     ChunkIndex, EntryIndex, NodeId, SessionId,
     entry::{AnchorTron, ParametersChanged, UserChanged},
@@ -19,6 +20,7 @@ use crate::{
         Answer, Event, Lease, LeaseId, Ledger, LedgerProof, ListSessions, LoggedAnchor, NewSession,
         ParameterChanges, Session, Sessions, Summary, UploadState, UserChanges,
     },
+    server::EVENT_LINES,
 };
 
 /// An event's line is not longer.
@@ -90,7 +92,8 @@ pub fn sessions(port: Arc<dyn Sessions>) -> Router {
                         });
                         // The first line at once, so that the caller knows that it is listened to.
                         let begin = stream::once(future::ready(Ok(Bytes::from_static(b"\n"))));
-                        Body::from_stream(begin.chain(lines)).into_response()
+                        let kind = [(header::CONTENT_TYPE, EVENT_LINES)];
+                        (kind, Body::from_stream(begin.chain(lines))).into_response()
                     }))
                 }
             }),

@@ -1,9 +1,11 @@
 //! Listening: connections, TLS, time limits, and an orderly end.
 //!
 //! Invariants: a connection that says nothing is closed; a request head has an end in time and in
-//! bytes; an answer that nobody reads is let go with its connection; when the node stops, requests under way have a grace to finish in, then are cut; whoever is
-//! answered before it has said everything still reads the answer.
+//! bytes; an answer that nobody reads is let go with its connection; when the node stops, answers without an end are ended and
+//! requests under way have a grace to finish in, then are cut; whoever is answered before it has said everything still
+//! reads the answer.
 
+mod endless;
 mod linger;
 mod shares;
 mod tls;
@@ -26,6 +28,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
+pub(crate) use endless::EVENT_LINES;
 pub use shares::Shares;
 pub(crate) use shares::network;
 pub use tls::{Tls, TlsError};
@@ -168,8 +171,9 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: 
         };
         request.extensions_mut().insert(Peer(peer));
         let (answer, answers) = (router.clone().oneshot(request), paced.clone());
+        let stop = stop.clone();
         async move {
-            let answer = answer.await?;
+            let answer = endless::ended(answer.await?, &stop);
             // What one stream holds back, the connection does not show.
             Ok::<_, Infallible>(if is_stream {
                 answer.map(|body| answers.paced(body))
