@@ -4,6 +4,7 @@ mod boot_test;
 mod call;
 mod clone;
 mod containers;
+mod dpkg;
 mod memory;
 mod pi;
 mod report;

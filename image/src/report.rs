@@ -16,6 +16,8 @@ use serde::Serialize;
 pub(crate) enum Said {
     /// It was done.
     Done,
+    /// It was done, but for what is said.
+    Part(String),
     /// It needed not be done again.
     Same(String),
     /// It was tried.
@@ -38,7 +40,7 @@ pub(crate) struct Row {
 
 /// Whether nothing failed.
 pub(crate) fn is_whole(rows: &[Row]) -> bool {
-    rows.iter().all(|row| matches!(row.said, Said::Done | Said::Same(_)))
+    rows.iter().all(|row| matches!(row.said, Said::Done | Said::Part(_) | Said::Same(_)))
 }
 
 /// The steps as text, a line each; `result` comes before what failed.
@@ -47,6 +49,7 @@ pub(crate) fn table(rows: &[Row], result: &str) -> String {
     for Row { step, seconds, said, .. } in rows {
         let (word, why) = match said {
             Said::Done => ("done", format!("{seconds:.1} s")),
+            Said::Part(why) => ("in part", why.clone()),
             Said::Same(why) => ("as before", why.clone()),
             Said::Failed(why) => ("FAILED", why.clone()),
             Said::NotTried(why) => ("not tried", why.clone()),
@@ -162,6 +165,7 @@ mod tests {
         let row = |step: &str, said| Row { step: step.to_owned(), name: None, seconds: 1.25, said };
         let mut rows =
             vec![row("build", Said::Done), row("tag api-server", Said::Same("it has it".into()))];
+        rows.push(row("SBOM for linux/arm64", Said::Part("without packages".into())));
         assert!(is_whole(&rows));
         rows.push(row("push api-server", Said::Failed("connection refused".into())));
         assert!(!is_whole(&rows));
@@ -170,15 +174,17 @@ mod tests {
             "build ",
             "done       1.2 s",
             "as before  it has it",
+            "in part    without packages",
             "FAILED     connection refused",
             "image sha256:00",
-            "1 of 3 failed; run it again",
+            "1 of 4 failed; run it again",
         ] {
             assert!(table.contains(words), "{words}: {table}");
         }
         let json = serde_json::to_value(&rows).unwrap();
-        assert_eq!(json[2]["result"], "failed");
-        assert_eq!(json[2]["why"], "connection refused");
+        assert_eq!(json[3]["result"], "failed");
+        assert_eq!(json[3]["why"], "connection refused");
+        assert_eq!(json[2]["result"], "part");
         assert_eq!(json[0]["result"], "done");
     }
 

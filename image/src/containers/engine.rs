@@ -30,6 +30,8 @@ pub(super) struct Building<'a> {
     pub(super) digest: &'a Path,
     /// Arguments of the build.
     pub(super) arguments: &'a [(&'static str, String)],
+    /// Whether the registry is asked for the base, though there is one of its name here.
+    pub(super) pull: bool,
 }
 
 impl Engine {
@@ -77,6 +79,11 @@ impl Engine {
         let mut shared = vec!["--file".to_owned(), path(building.containerfile)];
         for (name, value) in building.arguments {
             shared.extend(["--build-arg".to_owned(), format!("{name}={value}")]);
+        }
+        if building.pull {
+            // Docker builds again to push, and so is told so each time: it could take an older one of its own.
+            let word = if self == Self::Docker { "--pull" } else { "--pull=always" };
+            shared.push(word.to_owned());
         }
         shared.push(path(building.context));
         let call = |words: &[&str]| {
@@ -190,6 +197,7 @@ mod tests {
             layout: Path::new("out/oci"),
             digest: Path::new("out/digest"),
             arguments,
+            pull: false,
         }
     }
 
@@ -239,6 +247,25 @@ mod tests {
         let foreign = Building { platforms: &[other], ..building };
         let docker = lines(&Engine::Docker.build(&foreign));
         assert!(docker[1].contains(&format!("--platform {other} --file")), "{docker:?}");
+    }
+
+    #[test]
+    fn each_engine_asks_for_the_newest_base_where_it_is_to() {
+        for (engine, option) in [
+            (Engine::Docker, " --pull out/context"),
+            (Engine::Podman, " --pull=always out/context"),
+            (Engine::Buildah, " --pull=always out/context"),
+        ] {
+            let asked = |pull: bool| {
+                let building = Building { pull, ..building(&[]) };
+                let calls = lines(&engine.build(&building));
+                let building_ones = calls.iter().filter(|call| call.ends_with(" out/context"));
+                building_ones.map(|call| call.ends_with(option)).collect::<Vec<_>>()
+            };
+            assert_eq!((asked(true), asked(false)), (vec![true; 2], vec![false; 2]), "{engine:?}");
+        }
+        let push = Engine::Docker.push(&Building { pull: true, ..building(&[]) }, "r.example/x:1");
+        assert!(push.to_string().contains(" --pull "), "{push}");
     }
 
     #[test]

@@ -1,12 +1,15 @@
 //! `containers`: one image, built for every platform from binaries that were compiled for it, under every service's name.
 //!
-//! The order is compile, describe (SBOM), build, tag, push. Each step is a command of the engine or of the compiler,
+//! The order is compile, build, describe (SBOM), tag, push. Each step is a command of the engine or of the compiler,
 //! whose words go into a log in the output folder. A step that fails lets the others that do not need it go on; what
 //! is done is remembered after each, so that the next run goes on from there ([`done`]).
 
+mod base;
 mod compile;
 mod done;
 mod engine;
+mod layout;
+mod missing;
 mod plan;
 mod report;
 pub(crate) mod sbom;
@@ -24,7 +27,8 @@ use clap::{Args, ValueHint};
 
 use self::{
     compile::Compiler,
-    engine::{Engine, can_export, platforms_in, says_missing},
+    engine::{Engine, can_export},
+    missing::{Answer, ask},
     plan::Plan,
     services::{Name, Platform},
     steps::Work,
@@ -32,7 +36,7 @@ use self::{
 use crate::{
     call::output_of,
     clone,
-    report::{Row, Said, print_steps},
+    report::{Row, is_whole, print_steps},
 };
 
 /// The base that the Containerfile names.
@@ -61,7 +65,8 @@ pub(crate) struct Containers {
     /// Push the image under every name
     #[arg(long)]
     push: bool,
-    /// Leave out names that the registry has for all the platforms; with all of them there, nothing is built
+    /// Leave out names that the registry has for all the platforms; with all of them there, nothing is built. With
+    /// --dry-run the registry is asked, too
     #[arg(long)]
     missing: bool,
     /// Show what would be done
@@ -70,6 +75,9 @@ pub(crate) struct Containers {
     /// The base image; what is pushed has one named by its digest (NAME@sha256:…)
     #[arg(long, value_name = "IMAGE", default_value = BASE)]
     base: String,
+    /// Ask the registry for the newest image under the base's name, and build anew, though there is one here
+    #[arg(long)]
+    pull: bool,
     /// Push although the base is named by a tag, which may be another image tomorrow
     #[arg(long)]
     unpinned: bool,
@@ -96,18 +104,18 @@ impl Containers {
     /// # Errors
     /// Before anything is built: no engine, no repository, an unpinned base, an output folder that cannot be written.
     pub(crate) fn run(self) -> Result<ExitCode> {
-        let mut rows = Vec::new();
-        let plan = self.plan(&mut rows)?;
+        let (plan, answers) = self.plan()?;
         if self.dry_run {
-            return self.show(&plan);
+            return self.show(&plan, &answers);
         }
+        let rows = answers.iter().filter_map(Answer::row).collect();
         let report = Work::new(plan)?.run(rows)?;
         report.print(self.json)?;
         Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 
-    /// What is to be done. Names that need nothing, and those that could not be asked for, go to `rows`.
-    fn plan(&self, rows: &mut Vec<Row>) -> Result<Plan> {
+    /// What is to be done, and what the registry answered where it was asked for what it has.
+    fn plan(&self) -> Result<(Plan, Vec<Answer>)> {
         let root = clone::root()?;
         let engine = self.engine()?;
         check_name(&self.images, "--images", "._-/:")?;
@@ -122,8 +130,11 @@ impl Containers {
         let mut names = if self.only.is_empty() { Name::all() } else { self.only.clone() };
         names.sort();
         names.dedup();
-        if self.missing && !self.dry_run {
-            names = self.lacking(engine, names, rows);
+        let mut answers = Vec::new();
+        if self.missing {
+            let ask = |name: Name| ask(engine, name, self.reference(name), &self.platforms);
+            answers = names.into_iter().map(ask).collect();
+            names = answers.iter().filter(|answer| answer.is_missing()).map(Answer::name).collect();
         }
         let mut platforms = self.platforms.clone();
         platforms.sort();
@@ -144,7 +155,7 @@ impl Containers {
             ("REVISION", revision),
             ("SOURCE", source.unwrap_or_else(|| "unknown".to_owned())),
         ];
-        Ok(Plan {
+        let plan = Plan {
             root,
             output,
             engine,
@@ -158,8 +169,10 @@ impl Containers {
             base: self.base.clone(),
             arguments,
             push: self.push,
+            pull: self.pull,
             trusts_memory: !self.missing,
-        })
+        };
+        Ok((plan, answers))
     }
 
     /// The full name of the image for a service.
@@ -190,38 +203,14 @@ impl Containers {
         Ok(engine)
     }
 
-    /// Those of `names` that the registry lacks, or has not for every platform.
-    fn lacking(&self, engine: Engine, names: Vec<Name>, rows: &mut Vec<Row>) -> Vec<Name> {
-        let lacks = |name: &Name| {
-            let reference = self.reference(*name);
-            let said = match output_of(&engine.inspect(&reference), Path::new(".")) {
-                Ok(index) => {
-                    let there = platforms_in(&index);
-                    let lacks = |platform: &Platform| !there.contains(&platform.to_string());
-                    if self.platforms.iter().any(lacks) {
-                        return true;
-                    }
-                    Said::Same("the registry has it".to_owned())
-                }
-                Err(error) if says_missing(&error.to_string()) => return true,
-                Err(error) => Said::Failed(format!("the registry cannot be asked: {error}")),
-            };
-            rows.push(Row {
-                step: format!("look for {name}"),
-                name: Some(reference),
-                seconds: 0.0,
-                said,
-            });
-            false
-        };
-        let mut lacks = lacks;
-        names.into_iter().filter(|name| lacks(name)).collect()
-    }
-
-    fn show(&self, plan: &Plan) -> Result<ExitCode> {
-        let steps = plan.shown();
+    /// For `--dry-run`: what the registry answered, and the commands. It fails where the registry could not be asked, since
+    /// what would be done is not known then.
+    fn show(&self, plan: &Plan, answers: &[Answer]) -> Result<ExitCode> {
+        let mut steps: Vec<_> = answers.iter().map(|answer| answer.shown(plan.engine)).collect();
+        steps.extend(plan.shown());
         print_steps(&steps, self.json)?;
-        Ok(ExitCode::SUCCESS)
+        let rows: Vec<Row> = answers.iter().filter_map(Answer::row).collect();
+        Ok(if is_whole(&rows) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 

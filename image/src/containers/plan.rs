@@ -25,6 +25,8 @@ pub(super) struct Plan {
     /// Arguments of the Containerfile.
     pub(super) arguments: Vec<(&'static str, String)>,
     pub(super) push: bool,
+    /// Whether the registry is asked for the base, though there is one here.
+    pub(super) pull: bool,
     /// Whether what was pushed before is taken for there.
     pub(super) trusts_memory: bool,
 }
@@ -72,8 +74,8 @@ impl Plan {
             return Vec::new();
         }
         let mut steps: Vec<_> = self.platforms.iter().copied().map(Step::Compile).collect();
-        steps.extend(self.platforms.iter().copied().map(Step::Describe));
         steps.push(Step::Build);
+        steps.extend(self.platforms.iter().copied().map(Step::Describe));
         let names = || self.names.iter().cloned();
         steps.extend(names().map(|(name, reference)| Step::Tag(name, reference)));
         if self.push {
@@ -92,7 +94,10 @@ impl Plan {
                 None => text(vec![self.compiler.call(*platform)]),
             },
             Step::Describe(platform) => {
-                text(vec![sbom::question(*platform), sbom::narrower_question(*platform)])
+                let mut shown =
+                    text(vec![sbom::question(*platform), sbom::narrower_question(*platform)]);
+                shown.push(format!("read the base's packages in {}", self.layout().display()));
+                shown
             }
             Step::Build => self.with_building(&local, |building| text(self.engine.build(building))),
             Step::Tag(_, reference) => text(vec![self.engine.tag(&local, reference)]),
@@ -116,6 +121,10 @@ impl Plan {
         self.output.join("oci")
     }
 
+    pub(super) fn sbom(&self, platform: Platform) -> PathBuf {
+        self.output.join(format!("sbom-{}.cdx.json", platform.architecture()))
+    }
+
     pub(super) fn digest_file(&self) -> PathBuf {
         self.output.join("digest")
     }
@@ -133,6 +142,7 @@ impl Plan {
             layout: &self.layout(),
             digest: &self.digest_file(),
             arguments: &self.arguments,
+            pull: self.pull,
         })
     }
 }

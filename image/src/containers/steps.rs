@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use sha2::{Digest as _, Sha256};
 
 use super::{
+    base,
     compile::{Compiler, take},
     done::{Built, Done},
     engine::Engine,
@@ -65,7 +66,7 @@ impl Work {
             progress.begin(place + 1, &step.text(), left);
             let (began, needed) = (Instant::now(), self.broken.clone());
             let said = match (needed, step) {
-                (Some(broken), step) if !matches!(step, Step::Compile(_) | Step::Describe(_)) => {
+                (Some(broken), step) if !matches!(step, Step::Compile(_)) => {
                     Said::NotTried(format!("{broken} failed"))
                 }
                 _ => self
@@ -74,7 +75,7 @@ impl Work {
             };
             let seconds = began.elapsed().as_secs_f64();
             match &said {
-                Said::Done => self.times.took(&step.kind(), seconds),
+                Said::Done | Said::Part(_) => self.times.took(&step.kind(), seconds),
                 Said::Failed(_) if matches!(step, Step::Compile(_) | Step::Build) => {
                     self.broken.get_or_insert_with(|| step.text());
                 }
@@ -121,19 +122,25 @@ impl Work {
         Ok(Said::Done)
     }
 
-    /// The SBOM of a platform, beside the image.
+    /// The SBOM of a platform, beside the image. What it has from the base is read in the image itself.
     fn describe(&self, platform: Platform) -> Result<Said> {
-        let document = sbom::of(&self.plan.root, platform, &self.plan.base)?;
-        let name = format!("sbom-{}.cdx.json", platform.architecture());
-        memory::write(&self.plan.output.join(name), &document)?;
-        Ok(Said::Done)
+        let mut document = sbom::of(&self.plan.root, platform, &self.plan.base)?;
+        let packages = base::packages(&self.plan.layout(), platform);
+        base::add(&mut document, &packages);
+        memory::write(&self.plan.sbom(platform), &document)?;
+        Ok(match packages {
+            Ok(_) => Said::Done,
+            Err(error) => Said::Part(shortened(&format!("without the base's packages: {error:#}"))),
+        })
     }
 
     fn build(&mut self) -> Result<Said> {
         let input = self.input()?;
         let (engine, layout) = (self.plan.engine, self.plan.layout());
         let there = |built: &&Built| {
-            built.input == input
+            // A base of the same name may be another one.
+            !self.plan.pull
+                && built.input == input
                 && layout.exists()
                 && output_of(&engine.has(&built.local), &self.plan.root).is_ok()
         };
@@ -148,6 +155,11 @@ impl Work {
         let local = format!("localhost/lucid-build:{}-{:x}", &input[..16], now.as_millis());
         let removed = if layout.is_dir() { fs::remove_dir_all(&layout) } else { Ok(()) };
         removed.with_context(|| format!("removing {}", layout.display()))?;
+        // They say what is in that image.
+        for sbom in Platform::ALL.map(|platform| self.plan.sbom(platform)) {
+            let removed = if sbom.exists() { fs::remove_file(&sbom) } else { Ok(()) };
+            removed.with_context(|| format!("removing {}", sbom.display()))?;
+        }
         for call in self.plan.with_building(&local, |building| engine.build(building)) {
             self.call(&call, &Step::Build)?;
         }

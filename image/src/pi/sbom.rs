@@ -4,13 +4,7 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
-/// A package in dpkg's list.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Package<'a> {
-    name: &'a str,
-    version: &'a str,
-    architecture: &'a str,
-}
+use crate::dpkg::{Package, installed};
 
 /// What the document says of the image itself.
 pub(super) struct Image<'a> {
@@ -30,8 +24,7 @@ pub(super) struct Image<'a> {
 /// # Errors
 /// A list that has no package, or not the node's; a document of another form.
 pub(super) fn document(status: &str, node: &Value, image: &Image<'_>) -> Result<Value> {
-    let mut packages = installed(status);
-    packages.sort_unstable();
+    let packages = installed(status);
     ensure!(
         packages.iter().any(|package| package.name == "lucid-node"),
         "the root's list of packages has no lucid-node"
@@ -72,40 +65,15 @@ pub(super) fn document(status: &str, node: &Value, image: &Image<'_>) -> Result<
     }))
 }
 
-fn component(package: &Package<'_>, image: &Image<'_>) -> Value {
-    let Package { name, version, architecture } = package;
+fn component(package: &Package, image: &Image<'_>) -> Value {
     // Of Raspberry Pi's own packages the version ends with +rpt and a number.
-    let vendor = if version.contains("+rpt") { "raspberrypi" } else { "debian" };
-    let escaped = version.replace('+', "%2B").replace(':', "%3A").replace('~', "%7E");
-    let purl =
-        format!("pkg:deb/{vendor}/{}@{escaped}?arch={architecture}", name.replace('+', "%2B"));
-    let mut component = json!({
-        "type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl,
-    });
-    if *name == "lucid-node" {
+    let vendor = if package.version.contains("+rpt") { "raspberrypi" } else { "debian" };
+    let mut component = package.component(vendor);
+    if package.name == "lucid-node" {
         component["type"] = json!("application");
         component["hashes"] = json!([{ "alg": "SHA-256", "content": image.deb }]);
     }
     component
-}
-
-/// The packages that are installed.
-fn installed(status: &str) -> Vec<Package<'_>> {
-    status
-        .split("\n\n")
-        .filter_map(|block| {
-            let field = |name: &str| {
-                let mut values = block.lines().filter_map(|line| line.strip_prefix(name));
-                values.find_map(|rest| rest.strip_prefix(": "))
-            };
-            (field("Status")? == "install ok installed").then_some(())?;
-            Some(Package {
-                name: field("Package")?,
-                version: field("Version")?,
-                architecture: field("Architecture")?,
-            })
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -102,7 +102,7 @@ impl Work {
             };
             let seconds = began.elapsed().as_secs_f64();
             match &said {
-                Said::Done => self.times.took(step.text(), seconds),
+                Said::Done | Said::Part(_) => self.times.took(step.text(), seconds),
                 Said::Failed(_) => broken = Some(step.text()),
                 Said::Same(_) | Said::NotTried(_) => (),
             }

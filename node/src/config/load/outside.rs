@@ -236,6 +236,32 @@ mod tests {
     }
 
     #[test]
+    fn the_key_of_trons_provider_comes_from_a_file_or_not_and_is_shown_nowhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tron_api_key");
+        fs::write(&file, " 0f-secret-1e \n").unwrap();
+        let path = file.to_str().unwrap();
+        let (in_file, text) =
+            (("LUCID_TRON_API_KEY_FILE", path), ("LUCID_TRON_API_KEY", "0f-secret-1e"));
+        let with = |one: &[(&str, &str)]| {
+            let environment = [&[("LUCID_TRON_NETWORK", "nile")], one].concat();
+            given(&environment, Path::new("/no/such/file"))
+        };
+        for one in [in_file, text] {
+            let (config, errors) = with(&[one]);
+            assert_eq!(errors, [""; 0], "{one:?}");
+            assert!(config.outside.tron.unwrap().api_key.is_some(), "{one:?}");
+            assert!(!format!("{:?}", config.settings).contains("secret-1e"), "{one:?}");
+        }
+        let (_, errors) = with(&[in_file, text]);
+        assert!(errors[0].contains("LUCID_TRON_API_KEY and LUCID_TRON_API_KEY_FILE"), "{errors:?}");
+        fs::write(&file, "0f-secret-1e".repeat(30)).unwrap();
+        let (_, errors) = with(&[in_file]);
+        assert!(errors.len() == 1 && errors[0].contains("LUCID_TRON_API_KEY_FILE"), "{errors:?}");
+        assert!(errors[0].contains(path) && !errors[0].contains("secret-1e"), "{errors:?}");
+    }
+
+    #[test]
     fn a_proxys_password_is_a_secret_and_a_proxy_without_one_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let (file, secret) = (folder.path().join("lucid.toml"), folder.path().join("proxy"));
