@@ -15,6 +15,7 @@ use crate::{
     config::ServiceName,
     context::Context,
     failure::{Failure, Outcome},
+    output::notice,
 };
 
 /// How long between two times of asking where it is waited for.
@@ -34,6 +35,9 @@ pub struct Healthcheck {
     /// Ask again until it is well, for so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=WAIT_MAX))]
     wait: Option<u64>,
+    /// Where it cannot do its work by then but lives, say what it lacks and be content
+    #[arg(long, requires = "ready")]
+    or_alive: bool,
     #[command(flatten)]
     node: NodeArg,
 }
@@ -61,34 +65,41 @@ impl Healthcheck {
         let service = self.service.unwrap_or(ServiceName::ApiGateway);
         let client = self.node.client(context, service)?;
         let until = self.wait.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+        let path = if self.ready { "/ready" } else { "/health" };
         let healthy = loop {
-            match (self.ask(&client, service), until) {
+            match (ask(&client, service, path), until) {
                 (Ok(healthy), _) => break healthy,
                 (Err(_), Some(until)) if Instant::now() < until => thread::sleep(ASK_EVERY),
+                (Err(failure), _) if self.or_alive => {
+                    let alive = ask(&client, service, "/health")?;
+                    notice(&format!("it lives, and is not ready: {:#}", failure.error));
+                    break alive;
+                }
                 (Err(failure), _) => return Err(failure),
             }
         };
-        context.output.print(&healthy, |h| format!("{} at {} is well", h.service, h.url))?;
+        let is_less = self.ready && healthy.path != "/ready";
+        let how = if is_less { "lives" } else { "is well" };
+        context.output.print(&healthy, |h| format!("{} at {} {how}", h.service, h.url))?;
         Ok(ExitCode::SUCCESS)
     }
+}
 
-    /// Asks once.
-    fn ask(&self, client: &Client, service: ServiceName) -> Outcome<Healthy> {
-        let path = if self.ready { "/ready" } else { "/health" };
-        let reply = runtime()?.block_on(client.get(path));
-        let reply = reply.map_err(|error| Failure::check(error.to_string()))?;
-        let (url, status) = (client.url().to_owned(), reply.status.as_u16());
-        if !reply.status.is_success() {
-            let text = String::from_utf8_lossy(&reply.body);
-            return Err(Failure::check(format!("{url}{path} answers {status}: {text}")));
-        }
-        // One service at another's place would answer for it.
-        let Said { service: named } = serde_json::from_slice(&reply.body).map_err(|_| {
-            Failure::check(format!("what answers at {url} is no service of a Lucid node"))
-        })?;
-        if named != service.as_str() {
-            return Err(Failure::check(format!("{named} answers at {url}, not {service}")));
-        }
-        Ok(Healthy { service: service.as_str(), url, path, status })
+/// Asks once.
+fn ask(client: &Client, service: ServiceName, path: &'static str) -> Outcome<Healthy> {
+    let reply = runtime()?.block_on(client.get(path));
+    let reply = reply.map_err(|error| Failure::check(error.to_string()))?;
+    let (url, status) = (client.url().to_owned(), reply.status.as_u16());
+    if !reply.status.is_success() {
+        let text = String::from_utf8_lossy(&reply.body);
+        return Err(Failure::check(format!("{url}{path} answers {status}: {text}")));
     }
+    // One service at another's place would answer for it.
+    let Said { service: named } = serde_json::from_slice(&reply.body).map_err(|_| {
+        Failure::check(format!("what answers at {url} is no service of a Lucid node"))
+    })?;
+    if named != service.as_str() {
+        return Err(Failure::check(format!("{named} answers at {url}, not {service}")));
+    }
+    Ok(Healthy { service: service.as_str(), url, path, status })
 }

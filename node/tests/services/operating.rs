@@ -93,6 +93,15 @@ fn a_health_check_tells_life_from_work() {
         assert!(killed.elapsed() < Duration::from_secs(5), "it does not notice");
     }
     assert!(said(&waits(), 1).contains("session-encryptor"), "it says what it lacks");
+    let content = |listen: &str, more: &[&str]| {
+        let arguments = [&["healthcheck", name, "--or-alive"][..], more].concat();
+        run_with(&[("LUCID_LISTEN", listen)], &arguments)
+    };
+    let alive = content(listen, &["--ready", "--wait", "1"]);
+    let text = said(&alive, 0);
+    assert!(text.contains("is not ready") && text.contains("session-encryptor"), "{text}");
+    assert!(said(&content(&places[0].1, &["--ready"]), 1).contains("nobody answers"));
+    said(&content(listen, &[]), 64);
 }
 
 #[test]
