@@ -35,7 +35,8 @@ pub(crate) fn installed(list: &str) -> Vec<Package> {
             let mut values = block.lines().filter_map(|line| line.strip_prefix(name));
             values.find_map(|rest| rest.strip_prefix(':')).map(|value| value.trim().to_owned())
         };
-        let installed = field("Status").is_none_or(|status| status == "install ok installed");
+        // What is wanted, whether that went well, and what is there (dpkg(1)): one that is held is there, too.
+        let installed = field("Status").is_none_or(|status| status.ends_with(" installed"));
         installed.then_some(())?;
         Some(Package {
             name: field("Package")?,
@@ -55,7 +56,8 @@ mod tests {
     #[test]
     fn what_is_installed_is_listed_and_nothing_else() {
         let list = "Package: zlib1g\nStatus: install ok installed\nArchitecture: arm64\nVersion: 1:1.3+b1\n\
-            Description: x\n Version: no\n\nPackage: gone\nStatus: deinstall ok config-files\nArchitecture: arm64\n\
+            Description: x\n Version: no\n\nPackage: held\nStatus: hold ok installed\nArchitecture: arm64\nVersion: 2\n\n\
+            Package: never\nStatus: unknown ok not-installed\nArchitecture: arm64\nVersion: 3\n\nPackage: gone\nStatus: deinstall ok config-files\nArchitecture: arm64\n\
             Version: 1\n\nPackage: libstdc++6\nVersion: 12~rc\nArchitecture:arm64\n\nPackage: half\n\n\n\n";
         let purls: Vec<_> = installed(list).iter().map(|package| package.purl("debian")).collect();
         assert_eq!(

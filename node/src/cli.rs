@@ -154,9 +154,9 @@ pub fn main() -> ExitCode {
 /// As many of the allocator's arenas as there are processors, two at least, instead of eight times as many; what the
 /// operator says in the allocator's own way (`mallopt(3)`) stays.
 fn share_memory() {
-    let is_told =
-        ["MALLOC_ARENA_MAX", "GLIBC_TUNABLES"].map(env::var_os).iter().any(Option::is_some);
-    if !is_told {
+    let tunables = env::var_os("GLIBC_TUNABLES").unwrap_or_default();
+    let is_tuned = tunables.to_string_lossy().contains("glibc.malloc.arena");
+    if !is_tuned && env::var_os("MALLOC_ARENA_MAX").is_none() {
         let processors = thread::available_parallelism().map_or(1, NonZero::get).max(2);
         if let Some(arenas) = u16::try_from(processors).ok().and_then(NonZero::new) {
             // Where it cannot be, more memory is used.

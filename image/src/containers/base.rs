@@ -30,7 +30,8 @@ pub(super) fn packages(layout: &Path, platform: Platform) -> Result<Vec<Package>
 pub(super) fn add(document: &mut Value, packages: &Result<Vec<Package>>) {
     let said = match packages {
         Ok(packages) => format!("{} Debian packages", packages.len()),
-        Err(error) => format!("not listed: {error:#}"),
+        // What is around it has paths of this machine, and an SBOM is given away.
+        Err(error) => format!("not listed: {}", error.root_cause()),
     };
     let mut append = |pointer: &str, value: Value| {
         let list = document.pointer_mut(pointer).and_then(Value::as_array_mut);

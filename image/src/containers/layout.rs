@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs::File,
     io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
 };
@@ -78,7 +78,8 @@ impl Layout {
         let digest = descriptor["digest"].as_str().context("a descriptor has no digest")?;
         let hex = digest.strip_prefix("sha256:").context("a digest is not of SHA-256")?;
         // It becomes a part of a path.
-        ensure!(hex.bytes().all(|c| c.is_ascii_hexdigit()), "{digest:?} is no digest");
+        let is_one = hex.len() == 64 && hex.bytes().all(|c| c.is_ascii_hexdigit());
+        ensure!(is_one, "{digest:?} is no digest");
         let bytes = self.file(&format!("blobs/sha256/{hex}"))?;
         ensure!(hex::encode(Sha256::digest(&bytes)) == hex, "the blob {digest} is damaged");
         Ok(bytes)
@@ -86,14 +87,22 @@ impl Layout {
 
     fn file(&self, name: &str) -> Result<Vec<u8>> {
         let within = || format!("reading {name} in {}", self.path.display());
-        let Some(archived) = &self.archived else {
-            return fs::read(self.path.join(name)).with_context(within);
+        let (mut file, length) = match &self.archived {
+            None => {
+                let file = File::open(self.path.join(name)).with_context(within)?;
+                let length = file.metadata().with_context(within)?.len();
+                (file, length)
+            }
+            Some(archived) => {
+                let place = archived.get(name).context("it is not there").with_context(within)?;
+                let mut file = File::open(&self.path).with_context(within)?;
+                file.seek(SeekFrom::Start(place.0)).with_context(within)?;
+                (file, place.1)
+            }
         };
-        let (begin, length) = archived.get(name).context("it is not there").with_context(within)?;
-        let mut file = File::open(&self.path).with_context(within)?;
-        file.seek(SeekFrom::Start(*begin)).with_context(within)?;
+        ensure!(length <= LAYER_BYTES_MAX, "{name} is larger than 1 GiB");
         let mut bytes = Vec::new();
-        file.take(*length).read_to_end(&mut bytes).with_context(within)?;
+        file.by_ref().take(length).read_to_end(&mut bytes).with_context(within)?;
         Ok(bytes)
     }
 }
@@ -138,7 +147,7 @@ fn unpacked(layer: Vec<u8>) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::io::Write as _;
+    use std::{fs, io::Write as _};
 
     use flate2::{Compression, write::GzEncoder};
     use serde_json::json;

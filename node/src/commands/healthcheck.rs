@@ -20,6 +20,8 @@ use crate::{
 
 /// How long between two times of asking where it is waited for.
 const ASK_EVERY: Duration = Duration::from_millis(250);
+/// How long a service may take to start again.
+const ALIVE_WITHIN: Duration = Duration::from_secs(10);
 /// Nothing that is to become well takes longer.
 const WAIT_MAX: u64 = 3600;
 
@@ -71,7 +73,7 @@ impl Healthcheck {
                 (Ok(healthy), _) => break healthy,
                 (Err(_), Some(until)) if Instant::now() < until => thread::sleep(ASK_EVERY),
                 (Err(failure), _) if self.or_alive => {
-                    let alive = ask(&client, service, "/health")?;
+                    let alive = alive(&client, service)?;
                     notice(&format!("it lives, and is not ready: {:#}", failure.error));
                     break alive;
                 }
@@ -82,6 +84,17 @@ impl Healthcheck {
         let how = if is_less { "lives" } else { "is well" };
         context.output.print(&healthy, |h| format!("{} at {} {how}", h.service, h.url))?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// That it lives: asked for some seconds, for one that is just being started again.
+fn alive(client: &Client, service: ServiceName) -> Outcome<Healthy> {
+    let until = Instant::now() + ALIVE_WITHIN;
+    loop {
+        match ask(client, service, "/health") {
+            Err(_) if Instant::now() < until => thread::sleep(ASK_EVERY),
+            asked => return asked,
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! While a batch is on its way the next one is made; so there are two in memory, and never more.
 //!
-//! While the node takes in recordings, one collection at a time sends one batch, and then nobody does for
-//! [`REST`] times as long: whoever shares the machine with the database must not notice a backlog.
+//! While the node takes in recordings, one collection at a time sends one batch, and then nobody does for many
+//! times as long ([`Pauses::rest`]): whoever shares the machine with the database must not notice a backlog.
 
 use std::{
     sync::{
@@ -29,11 +29,6 @@ use crate::{
 /// Batches after which others get a turn: a comparison waits for the collections' turns to end.
 const BATCHES_A_TURN: u32 = 16;
 
-/// How many times as long as a batch took nothing is sent after it, while the node takes in recordings. The database
-/// then has a sixteenth of the time: over a thousand documents a second, where a recording makes one for each chunk.
-const REST: u32 = 15;
-/// The longest such rest; one slow answer is no reason to stand still.
-const REST_MAX: Duration = Duration::from_secs(10);
 /// How often a rest looks whether the recording has ended.
 const REST_LOOK: Duration = Duration::from_millis(100);
 
@@ -85,14 +80,16 @@ impl Lane {
 
     /// One turn, and the rest after it where the node takes in recordings. Dropped at any point it loses nothing.
     pub(crate) async fn turn(&self) -> Result<Turn, Fault> {
-        if !self.shared.source.is_recording() {
+        // The node's status is one small document, and waits for itself.
+        if self.of == Collection::NodeStatus || !self.shared.source.is_recording() {
             return self.turn_of(BATCHES_A_TURN).await;
         }
         let _narrow = self.shared.narrow.lock().await;
         self.spent.store(0, Ordering::Relaxed);
         let turn = self.turn_of(1).await;
         let spent = Duration::from_micros(self.spent.load(Ordering::Relaxed));
-        let until = Instant::now() + spent.saturating_mul(REST).min(REST_MAX);
+        let Pauses { rest, rest_max, .. } = self.shared.link.options.pauses;
+        let until = Instant::now() + spent.saturating_mul(rest).min(rest_max);
         while self.shared.source.is_recording() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -139,6 +136,10 @@ impl Lane {
         let mut batch = maker.batch(cursor, size).await?;
         let mut left = batches_max;
         while let Some(now) = batch {
+            if left == Some(1) {
+                self.send(at, &now).await?;
+                return Ok(Turn::More);
+            }
             if left.is_some() && !now.is_full && now.work.documents() > 0 {
                 // What came first waits for more; then whatever is there goes.
                 kept.sending(self.of, now.oldest);
@@ -148,16 +149,15 @@ impl Lane {
                 self.send(at, &waited).await?;
                 return Ok(Turn::More);
             }
-            if left == Some(1) {
-                self.send(at, &now).await?;
-                return Ok(Turn::More);
-            }
             // The batch after it is made meanwhile.
             let next = now.next;
             let (sent, made) = tokio::join!(self.send(at, &now), maker.batch(next, size));
             sent?;
             batch = made?;
             left = left.map(|left| left.saturating_sub(1));
+            if left.is_some() && source.is_recording() {
+                return Ok(Turn::More);
+            }
         }
         kept.sending(self.of, None);
         Ok(Turn::Idle)
@@ -238,6 +238,7 @@ impl Lane {
                 }
                 Ok(Turn::Idle) => {
                     back_off.forget();
+                    self.shared.kept.idle(self.of);
                     pauses.look
                 }
                 Err(fault) => {
@@ -294,11 +295,12 @@ impl BackOff {
     /// The pause after one more failure.
     pub(crate) fn next(&mut self, retry: Retry) -> std::time::Duration {
         let Pauses { first, longest, permanent, .. } = self.pauses;
-        let whole = first.saturating_mul(1 << self.failures.min(20)).min(longest);
+        let whole = first.saturating_mul(1 << self.failures.min(20));
         self.failures = self.failures.saturating_add(1);
         match retry {
-            Retry::Temporary | Retry::Unknown => whole.mul_f64(drawn()),
-            Retry::Permanent => permanent.mul_f64(f64::midpoint(1.0, drawn())),
+            Retry::Temporary | Retry::Unknown => whole.min(longest).mul_f64(drawn()),
+            // Seldom, but not at first: where database and node begin together, its user may only be on its way.
+            Retry::Permanent => whole.min(permanent).mul_f64(f64::midpoint(1.0, drawn())),
         }
     }
 }

@@ -170,7 +170,7 @@ pub struct Pauses {
     pub first: Duration,
     /// The longest one.
     pub longest: Duration,
-    /// After a failure that does not pass by itself: between half of this and the whole.
+    /// After a failure that does not pass by itself, once it has come again and again: between half of this and the whole.
     pub permanent: Duration,
     /// How often the log is looked at where nobody says that it grew.
     pub look: Duration,
@@ -179,10 +179,14 @@ pub struct Pauses {
     /// How often a cursor that moved is put at most: each time is a write to the node's disk, and what is sent
     /// again after a crash is there already.
     pub cursor: Duration,
+    /// While the node takes in recordings: how many times as long as a batch took nothing is sent after it.
+    pub rest: u32,
+    /// The longest such rest. One slow answer, or a database far away, is no reason to stand still.
+    pub rest_max: Duration,
 }
 
 impl Default for Pauses {
-    /// 200 ms to 30 s; 60 s; 1 s; 5 s; 10 s.
+    /// 200 ms to 30 s; 60 s; 1 s; 5 s; 10 s. 15 times, so that the database has a sixteenth of the time; 3 s.
     fn default() -> Self {
         Self {
             first: Duration::from_millis(200),
@@ -191,6 +195,8 @@ impl Default for Pauses {
             look: Duration::from_secs(1),
             status: Duration::from_secs(5),
             cursor: Duration::from_secs(10),
+            rest: 15,
+            rest_max: Duration::from_secs(3),
         }
     }
 }

@@ -140,6 +140,11 @@ impl Kept {
         self.lock().oldest[of as usize] = oldest;
     }
 
+    /// All that there was is sent: what failed before is news where it comes again.
+    pub(crate) fn idle(&self, of: Collection) {
+        self.lock().told[of as usize] = None;
+    }
+
     pub(crate) fn sent(&self, of: Collection, cursor: Cursor, documents: u64, bytes: u64) {
         let mut inner = self.lock();
         let status = &mut inner.status.collections[of as usize];

@@ -14,11 +14,12 @@ use std::{
 use futures_util::StreamExt;
 use lucid_api::ports::{EventKind, SessionState, Sessions};
 
-/// A recording is believed to go on for so long after its last sign of life: a stream of a few bytes a second fills no
-/// chunk in that time, and takes nothing that a sync could slow down.
-const LINGERS: Duration = Duration::from_secs(2);
-/// After the events ended, or where there are none, they are asked for again.
+/// A recording is believed to go on for so long after its last sign of life. It is told when a chunk is durable, which is no
+/// later than `flush_after` (10 s by default) after its first byte.
+const LINGERS: Duration = Duration::from_secs(12);
+/// After the events ended, they are asked for again; where there are none, half a minute later at the latest.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+const ASK_AGAIN_MAX: Duration = Duration::from_secs(30);
 
 /// When a recording was last seen to go on.
 pub(super) struct Recordings {
@@ -41,9 +42,11 @@ impl Recordings {
 
     /// Listens for as long as it is polled.
     pub(super) async fn listen(&self, sessions: Arc<dyn Sessions>) {
+        let mut pause = ASK_AGAIN;
         loop {
             match sessions.events().await {
                 Ok(mut events) => {
+                    pause = ASK_AGAIN;
                     while let Some(event) = events.next().await {
                         self.take(event.kind);
                     }
@@ -52,7 +55,8 @@ impl Recordings {
                     tracing::debug!(%problem, "whether there are recordings is not known");
                 }
             }
-            tokio::time::sleep(ASK_AGAIN).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(ASK_AGAIN_MAX);
         }
     }
 

@@ -1,6 +1,6 @@
 //! [`Sessions`] and [`Ledger`] over HTTP.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{Router, body::Body, response::IntoResponse, routing::post};
@@ -23,6 +23,8 @@ use crate::{
     server::EVENT_LINES,
 };
 
+/// Where nothing happens for so long, an empty line says so.
+const QUIET_FOR: Duration = Duration::from_secs(15);
 /// An event's line is not longer.
 const LINE_BYTES_MAX: usize = 4096;
 
@@ -93,11 +95,23 @@ pub fn sessions(port: Arc<dyn Sessions>) -> Router {
                         // The first line at once, so that the caller knows that it is listened to.
                         let begin = stream::once(future::ready(Ok(Bytes::from_static(b"\n"))));
                         let kind = [(header::CONTENT_TYPE, EVENT_LINES)];
+                        let lines = kept_up(lines.boxed());
                         (kind, Body::from_stream(begin.chain(lines))).into_response()
                     }))
                 }
             }),
         )
+}
+
+/// The lines, and an empty one where nothing happens for a while: who listens then knows that there is somebody.
+fn kept_up(
+    lines: BoxStream<'static, Result<Bytes, Problem>>,
+) -> impl futures_util::Stream<Item = Result<Bytes, Problem>> {
+    stream::unfold(lines, |mut lines| async {
+        let next = tokio::time::timeout(QUIET_FOR, lines.next()).await;
+        let line = next.unwrap_or_else(|_| Some(Ok(Bytes::from_static(b"\n"))))?;
+        Some((line, lines))
+    })
 }
 
 /// The ledger's called end.
@@ -271,7 +285,9 @@ impl Sessions for RemoteSessions {
                     if rest.len() > LINE_BYTES_MAX {
                         return None;
                     }
-                    rest.extend_from_slice(&content.next().await?.ok()?);
+                    // A machine that went away without a word says nothing any more, not even that nothing happens.
+                    let more = tokio::time::timeout(3 * QUIET_FOR, content.next()).await.ok()?;
+                    rest.extend_from_slice(&more?.ok()?);
                 }
             });
         Ok(lines.boxed())

@@ -14,9 +14,14 @@ const EVENT_STREAM: &str = "text/event-stream";
 
 /// The answer, which ends at `stop` where it would not by itself.
 pub(super) fn ended(answer: Response, stop: &CancellationToken) -> Response {
+    // One that says how long it is has an end, whatever somebody called what they uploaded.
+    if answer.headers().contains_key(header::CONTENT_LENGTH) {
+        return answer;
+    }
     let kind = answer.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let is_endless = |kind: &[u8]| {
-        [EVENT_LINES, EVENT_STREAM].iter().any(|endless| kind.starts_with(endless.as_bytes()))
+        let name = kind.split(|c| *c == b';').next().unwrap_or_default();
+        [EVENT_LINES, EVENT_STREAM].iter().any(|endless| name == endless.as_bytes())
     };
     if !kind.is_some_and(is_endless) {
         return answer;
@@ -68,6 +73,26 @@ mod tests {
         };
         tokio::time::timeout(Duration::from_secs(30), over).await.expect(kind);
         assert!(said.ends_with(b"first\n\r\n0\r\n\r\n"), "{kind}: it is cut, not ended");
+    }
+
+    #[tokio::test]
+    async fn a_content_that_is_called_events_is_not_cut() {
+        let stop = CancellationToken::new();
+        stop.cancel();
+        for (headers, whole) in [
+            (vec![(header::CONTENT_TYPE, EVENT_LINES), (header::CONTENT_LENGTH, "6")], true),
+            (vec![(header::CONTENT_TYPE, "application/x-ndjson-of-ours")], true),
+            (vec![(header::CONTENT_TYPE, EVENT_LINES)], false),
+        ] {
+            let body = stream::once(async { Ok::<_, Infallible>(Bytes::from_static(b"events")) });
+            let mut answer = Response::new(Body::from_stream(body));
+            for (name, value) in headers {
+                answer.headers_mut().insert(name, HeaderValue::from_static(value));
+            }
+            let body = ended(answer, &stop).into_body();
+            let read = axum::body::to_bytes(body, 64).await.unwrap();
+            assert_eq!(&read[..] == b"events", whole, "{read:?}");
+        }
     }
 
     #[tokio::test]

@@ -85,7 +85,9 @@ async fn drain(lanes: &[Lane], held: &mut [MutexGuard<'_, At>], size: u64) -> Re
             _ => lane.send_until(at, size, None).await,
         };
         let Err(fault) = sent else { continue };
-        let shown = !matches!(fault.kind, FaultKind::Password | FaultKind::Unauthorised);
+        // Of these, what is missing says nothing about the documents.
+        let shown =
+            !matches!(fault.kind, FaultKind::Password | FaultKind::Unauthorised | FaultKind::Full);
         if fault.kind.retry() != Retry::Permanent || !shown {
             return Err(fault);
         }

@@ -85,6 +85,7 @@ pub(crate) fn options(url: &str, name: &str) -> Options {
         look: millis(50),
         status: millis(50),
         cursor: millis(0),
+        ..Pauses::default()
     };
     options.batch.age_max = millis(10);
     options.select = Duration::from_secs(2);
