@@ -63,6 +63,7 @@ mod tests {
         assert_eq!(
             purls,
             [
+                "pkg:deb/debian/held@2?arch=arm64",
                 "pkg:deb/debian/libstdc%2B%2B6@12%7Erc?arch=arm64",
                 "pkg:deb/debian/zlib1g@1%3A1.3%2Bb1?arch=arm64",
             ]
