@@ -44,22 +44,30 @@ impl Order {
         tor: Option<&Controller>,
     ) -> Result<(), TunnelError> {
         match self {
-            Self::Create { service, answer } => drop(answer.send(desk.create(service, tor).await)),
+            Self::Create { service, answer } => {
+                let done = desk.create(service, tor).await;
+                desk.answer(answer, done);
+            }
             Self::Rotate { name, grace, answer } => {
-                drop(answer.send(desk.rotate(&name, grace, tor).await));
+                let done = desk.rotate(&name, grace, tor).await;
+                desk.answer(answer, done);
             }
             Self::Clients { name, change, answer } => {
                 let (done, withdrawn) = desk.change_clients(&name, change, tor).await;
-                drop(answer.send(done));
+                desk.answer(answer, done);
                 return withdrawn;
             }
             Self::Ports { name, ports, answer } => {
-                drop(answer.send(desk.set_ports(&name, ports, tor).await));
+                let done = desk.set_ports(&name, ports, tor).await;
+                desk.answer(answer, done);
             }
-            Self::Refresh { name, answer } => drop(answer.send(desk.refresh(&name, tor).await)),
+            Self::Refresh { name, answer } => {
+                let done = desk.refresh(&name, tor).await;
+                desk.answer(answer, done);
+            }
             Self::TakeDown { name, answer } => {
                 let (done, withdrawn) = desk.take_down(&name, tor).await;
-                drop(answer.send(done));
+                desk.answer(answer, done);
                 return withdrawn;
             }
             Self::Controller { answer } => {
@@ -72,6 +80,13 @@ impl Order {
 }
 
 impl Desk {
+    /// Answers, once everybody can see what was done: who asks how it is after that is told of it.
+    fn answer<T>(&mut self, answer: oneshot::Sender<T>, done: T) {
+        self.tell();
+        // Whoever asked may have gone.
+        drop(answer.send(done));
+    }
+
     async fn create(
         &mut self,
         new: NewService,
