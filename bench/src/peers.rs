@@ -38,7 +38,7 @@ const CAST_SHARE: u64 = 4;
 #[derive(Args)]
 pub(crate) struct Peers {
     /// The folder of the inputs and of all that is written: 5 times the size free
-    #[arg(value_name = "DIR")]
+    #[arg(value_name = "DIR", default_value = "/dev/shm/lucid-bench-peers")]
     folder: PathBuf,
     /// Bytes of the incompressible input and of the real files; the asciicast is a quarter of it
     #[arg(long, default_value = "2GiB")]

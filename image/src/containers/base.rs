@@ -21,7 +21,7 @@ const LIST_BYTES_MAX: u64 = 64 << 20;
 /// # Errors
 /// Where they cannot be known: the layout's, and a base that lists none.
 pub(super) fn packages(layout: &Path, platform: Platform) -> Result<Vec<Package>> {
-    let packages = listed(&Layout::open(layout)?.layers(platform)?)?;
+    let packages = listed(Layout::open(layout)?.layers(platform)?)?;
     ensure!(!packages.is_empty(), "the base has no list of Debian packages in /{LISTS}");
     Ok(packages)
 }
@@ -47,9 +47,10 @@ pub(super) fn add(document: &mut Value, packages: &Result<Vec<Package>>) {
 }
 
 /// The packages that layers list, one over the other.
-fn listed(layers: &[Vec<u8>]) -> Result<Vec<Package>> {
+fn listed(layers: impl Iterator<Item = Result<Vec<u8>>>) -> Result<Vec<Package>> {
     let mut lists = BTreeMap::new();
     for layer in layers {
+        let layer = layer?;
         let (mut new, mut gone) = (Vec::new(), Vec::new());
         let mut archive = tar::Archive::new(&layer[..]);
         for entry in archive.entries().context("reading a layer")? {
@@ -103,6 +104,7 @@ mod tests {
     use crate::containers::layout::tests::{archive, layout};
 
     fn names(layers: &[Vec<u8>]) -> Vec<String> {
+        let layers = layers.iter().cloned().map(Ok);
         listed(layers).unwrap().into_iter().map(|package| package.name).collect()
     }
 
@@ -138,7 +140,9 @@ mod tests {
         assert_eq!(names(&[lower, again]), ["netbase"]);
         let dpkg = [control("dpkg"), b"Status: install ok installed\n\n".to_vec(), libc].concat();
         assert_eq!(names(&[archive(&[("var/lib/dpkg/status", &dpkg)])]), ["dpkg", "libc6"]);
-        assert!(listed(&[b"no archive, but as long as the header of one".repeat(30)]).is_err());
+        let no_archive = b"no archive, but as long as the header of one".repeat(30);
+        assert!(listed([Ok(no_archive)].into_iter()).is_err());
+        assert!(listed([Err(anyhow::anyhow!("a layer that cannot be read"))].into_iter()).is_err());
     }
 
     #[test]

@@ -35,17 +35,20 @@ impl Layout {
         Ok(Self { path: path.to_owned(), archived })
     }
 
-    /// The layers of the image for a platform, the base's first, each as the tar archive that it is.
+    /// The layers of the image for a platform, the base's first, each as the tar archive that it is; one at a time.
     ///
     /// # Errors
     /// No image for that platform; a blob that is missing, damaged, or packed in a way that is not read here.
-    pub(super) fn layers(&self, platform: Platform) -> Result<Vec<Vec<u8>>> {
+    pub(super) fn layers(
+        &self,
+        platform: Platform,
+    ) -> Result<impl Iterator<Item = Result<Vec<u8>>>> {
         let index = json(&self.file("index.json")?, "index.json")?;
         let manifest = self.manifest(&index, platform, 0)?;
         let manifest =
             manifest.with_context(|| format!("there is no image for {platform} in it"))?;
-        let layers = manifest["layers"].as_array().context("the manifest has no layers")?;
-        layers.iter().map(|layer| unpacked(self.blob(layer)?)).collect()
+        let layers = manifest["layers"].as_array().context("the manifest has no layers")?.clone();
+        Ok(layers.into_iter().map(|layer| unpacked(self.blob(&layer)?)))
     }
 
     /// The manifest for a platform, in an index or in one of its indexes.
@@ -205,6 +208,11 @@ pub(super) mod tests {
         archive.into_inner().unwrap()
     }
 
+    fn all(path: &Path, platform: Platform) -> Result<Vec<Vec<u8>>> {
+        let layout = Layout::open(path)?;
+        layout.layers(platform)?.collect()
+    }
+
     #[test]
     fn layers_are_found_in_a_folder_and_in_docker_s_archive() {
         let (first, second) = (archive(&[("a", b"1")]), archive(&[("b", b"2")]));
@@ -218,9 +226,8 @@ pub(super) mod tests {
             layout(&at, &images, deep);
             fs::write(&file, archived(&at)).unwrap();
             for path in [&at, &file] {
-                let opened = Layout::open(path).unwrap();
                 for platform in Platform::ALL {
-                    let layers = opened.layers(platform).unwrap();
+                    let layers = all(path, platform).unwrap();
                     assert_eq!(layers, [first.clone(), second.clone()], "{deep} {platform}");
                 }
             }
@@ -235,10 +242,8 @@ pub(super) mod tests {
             layout(&at, &[("amd64", layers)], false);
             at
         };
-        let says = |path: &Path, platform: Platform| {
-            let layers = Layout::open(path).and_then(|layout| layout.layers(platform));
-            format!("{:#}", layers.unwrap_err())
-        };
+        let says =
+            |path: &Path, platform: Platform| format!("{:#}", all(path, platform).unwrap_err());
         let zstd = at("zstd", vec![b"\x28\xb5\x2f\xfd....".to_vec()]);
         assert!(says(&zstd, Platform::Amd64).contains("packed with zstd"));
         assert!(says(&zstd, Platform::Arm64).contains("no image for linux/arm64"));

@@ -127,6 +127,11 @@ impl Containers {
              NAME@sha256:… (the registry says the digest), or --unpinned",
             self.base
         );
+        ensure!(
+            !(engine == Engine::Docker && self.pull && self.push) || pinned,
+            "docker builds again for each name that it pushes, and with --pull the base of a tag may be another one by then: \
+             give --base NAME@sha256:…, or pull the base first and push without --pull"
+        );
         let mut names = if self.only.is_empty() { Name::all() } else { self.only.clone() };
         names.sort();
         names.dedup();

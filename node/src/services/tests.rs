@@ -14,7 +14,10 @@ mod sessions_data;
 mod strange;
 mod vm;
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -26,6 +29,7 @@ use lucid_api::{
     },
 };
 use lucid_core::{ChunkIndex, SegmentIndex, SessionId, chunk::Codec, evidence::Evidence};
+use tokio_util::task::AbortOnDropHandle;
 
 use self::{
     chain_api::{
@@ -65,6 +69,7 @@ use self::{
         what_computes_keeps_no_read_waiting,
     },
 };
+use super::sync::recordings::Recordings;
 
 macro_rules! suite {
     ($($test:ident)*) => {
@@ -91,6 +96,7 @@ suite! {
     an_owner_has_few_open_sessions_and_sees_them_newest_first
     the_completer_closes_what_rests_and_leaves_what_is_held
     events_tell_what_happens
+    the_sync_hears_of_recordings
     the_log_is_read_and_proved
     witnesses_say_what_they_saw
     a_chain_registers_what_was_sealed_once_and_survives_anything
@@ -363,4 +369,21 @@ async fn events_tell_what_happens(reach: Reach) {
     let state = |state| EventKind::State { state };
     let progress = EventKind::Progress { offset: 5, length: Some(5) };
     assert_eq!(kinds, [state(SessionState::Open), progress, state(SessionState::Sealed)]);
+}
+
+async fn the_sync_hears_of_recordings(reach: Reach) {
+    let node = Node::new(reach).await;
+    let (recordings, sessions) = (Recordings::new(), node.sessions.clone());
+    let heard = Arc::clone(&recordings);
+    let listening = AbortOnDropHandle::new(tokio::spawn(async move {
+        recordings.listen(sessions).await;
+    }));
+    assert!(!heard.go_on());
+    // It is told of those that begin once it listens.
+    let until = Instant::now() + Duration::from_secs(30);
+    while !heard.go_on() {
+        assert!(Instant::now() < until, "it hears of none");
+        node.sealed(b"hello").await;
+    }
+    drop(listening);
 }

@@ -180,10 +180,16 @@ impl fmt::Display for Fault {
 
 impl Fault {
     pub(crate) fn new(kind: FaultKind, text: impl Into<String>) -> Self {
-        Self { kind, text: shortened(text.into()) }
+        Self { kind, text: text.into() }
     }
 
-    /// An error that a server told by code and text, in answer to `what`.
+    /// The same without what `scrub` takes away, and then no longer than a text may be. In this order: a password that is
+    /// cut in its middle is not found any more.
+    pub(crate) fn scrubbed(self, scrub: impl Fn(&str) -> String) -> Self {
+        Self { text: shortened(scrub(&self.text)), ..self }
+    }
+
+    /// An error that a server told by code and text, in answer to `what`; to be [`scrubbed`](Self::scrubbed).
     pub(crate) fn told(code: i32, message: &str, what: &str) -> Self {
         let kind = match FaultKind::of_code(code) {
             FaultKind::Server if NO_ROOM.iter().any(|words| message.contains(words)) => {
@@ -194,7 +200,7 @@ impl Fault {
         Self::new(kind, format!("{what}: MongoDB says {code}: {message}"))
     }
 
-    /// What the driver says happened at `what`, which the caller scrubs.
+    /// What the driver says happened at `what`; to be [`scrubbed`](Self::scrubbed).
     pub(crate) fn of_driver(error: &Error, what: &str) -> Self {
         let text = |error: &dyn fmt::Display| format!("{what}: {error}");
         match &*error.kind {
@@ -281,8 +287,13 @@ mod tests {
 
     #[test]
     fn texts_are_short_and_whole() {
-        let fault = Fault::new(FaultKind::Server, "ä".repeat(400));
-        assert_eq!(fault.text.len(), 512 + '…'.len_utf8());
-        assert_eq!(Fault::new(FaultKind::Server, "x").text, "x");
+        let said = |text: &str| {
+            let fault = Fault::new(FaultKind::Server, text);
+            fault.scrubbed(|text| text.replace("hush", "***")).text
+        };
+        assert_eq!(said(&"ä".repeat(400)).len(), 512 + '…'.len_utf8());
+        assert_eq!(said("x hush"), "x ***");
+        // One that lies across the end is none that is left in half.
+        assert!(!said(&format!("{}hush and more", "x".repeat(510))).contains('h'));
     }
 }

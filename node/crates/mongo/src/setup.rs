@@ -233,14 +233,12 @@ impl Setup {
 
     /// What the driver says, without passwords.
     fn fault(&self, error: &mongodb::error::Error, what: &str) -> Fault {
-        let mut fault = Fault::of_driver(error, what);
-        fault.text = self.options.url.scrubbed(&fault.text);
-        for password in [Some(&self.root_password), self.former_root_password.as_ref()] {
-            if let Some(password) = password.filter(|password| !password.is_empty()) {
-                fault.text = fault.text.replace(password.as_str(), "***");
-            }
-        }
-        fault
+        let passwords = [Some(&self.root_password), self.former_root_password.as_ref()];
+        let passwords = passwords.into_iter().flatten().filter(|password| !password.is_empty());
+        Fault::of_driver(error, what).scrubbed(|text| {
+            let text = self.options.url.scrubbed(text);
+            passwords.clone().fold(text, |text, password| text.replace(password.as_str(), "***"))
+        })
     }
 }
 

@@ -101,9 +101,8 @@ impl Link {
         self.scrub(Fault::of_driver(error, what))
     }
 
-    fn scrub(&self, mut fault: Fault) -> Fault {
-        fault.text = self.options.url.scrubbed(&fault.text);
-        fault
+    fn scrub(&self, fault: Fault) -> Fault {
+        fault.scrubbed(|text| self.options.url.scrubbed(text))
     }
 
     /// Waits for what the driver does, but not for ever.

@@ -8,7 +8,7 @@
 
 mod aside;
 mod ports;
-mod recordings;
+pub(super) mod recordings;
 
 use std::{path::Path, sync::Arc};
 

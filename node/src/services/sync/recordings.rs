@@ -22,26 +22,26 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 const ASK_AGAIN_MAX: Duration = Duration::from_secs(30);
 
 /// When a recording was last seen to go on.
-pub(super) struct Recordings {
+pub(in crate::services) struct Recordings {
     since: Instant,
     /// Milliseconds after `since`, and one; zero before the first.
     seen: AtomicU64,
 }
 
 impl Recordings {
-    pub(super) fn new() -> Arc<Self> {
+    pub(in crate::services) fn new() -> Arc<Self> {
         Arc::new(Self { since: Instant::now(), seen: AtomicU64::new(0) })
     }
 
     /// Whether one goes on now. Where nothing is heard of session-orchestrator, none does: a sync that nobody needs to
     /// wait for must not wait for somebody who is away.
-    pub(super) fn go_on(&self) -> bool {
+    pub(in crate::services) fn go_on(&self) -> bool {
         let seen = self.seen.load(Ordering::Relaxed);
         seen != 0 && self.now().saturating_sub(seen) < LINGERS.as_millis() as u64
     }
 
     /// Listens for as long as it is polled.
-    pub(super) async fn listen(&self, sessions: Arc<dyn Sessions>) {
+    pub(in crate::services) async fn listen(&self, sessions: Arc<dyn Sessions>) {
         let mut pause = ASK_AGAIN;
         loop {
             match sessions.events().await {

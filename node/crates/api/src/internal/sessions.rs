@@ -293,3 +293,23 @@ impl Sessions for RemoteSessions {
         Ok(lines.boxed())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nothing_happens_an_empty_line_says_so() {
+        let event = || stream::once(async { Ok(Bytes::from_static(b"{}\n")) });
+        let mut lines = pin!(kept_up(event().chain(stream::pending()).boxed()));
+        let began = tokio::time::Instant::now();
+        for line in [&b"{}\n"[..], b"\n", b"\n"] {
+            assert_eq!(lines.next().await.unwrap().unwrap(), line);
+        }
+        assert_eq!(began.elapsed(), 2 * QUIET_FOR);
+        let ended: Vec<_> = kept_up(event().boxed()).collect().await;
+        assert_eq!(ended.len(), 1, "what ends, ends");
+    }
+}

@@ -23,6 +23,9 @@ use crate::TestingError;
 const HOLD: &str =
     r#"mount -t tmpfs -o "size=$2k" small-disk "$1" && cd "$1" && echo mounted && exec cat"#;
 
+/// How often others may be faster where the disk is filled.
+const TRIES_MAX: u32 = 10_000;
+
 /// What is missing where there is no such disk.
 const WAY_OUT: &str = "a disk that becomes full needs a tmpfs of its own: run the tests as root, in a container with \
                        CAP_SYS_ADMIN, or where users may make namespaces (sysctl user.max_user_namespaces above 0, \
@@ -79,7 +82,7 @@ impl SmallDisk {
         let failed = |e: &dyn std::fmt::Display| TestingError::of("filling the disk", e);
         let mut how = fs::OpenOptions::new();
         let file = how.create(true).append(true).open(self.filler()).map_err(|e| failed(&e))?;
-        loop {
+        for _ in 0..TRIES_MAX {
             let taken = self.room()?.saturating_sub(bytes);
             if taken == 0 {
                 return Ok(());
@@ -91,6 +94,7 @@ impl SmallDisk {
                 Err(error) => return Err(failed(&error)),
             }
         }
+        Err(TestingError("the disk says that it has room, and gives none".to_owned()))
     }
 
     /// Gives back the room that was taken.
