@@ -6,6 +6,7 @@ mod chain_api;
 mod governance;
 mod hostile;
 mod log;
+mod manifests;
 mod node;
 mod parameters;
 mod renamed;
@@ -49,6 +50,7 @@ use self::{
         the_nodes_account_is_the_nodes,
     },
     log::{the_log_is_read_and_proved, witnesses_say_what_they_saw},
+    manifests::several_manifests_are_given_each_in_its_place,
     node::{CHUNK, Node, Reach},
     parameters::{
         a_chain_begins_with_the_configured_parameters_and_a_decision_changes_what_follows,
@@ -95,6 +97,7 @@ suite! {
     lengths_are_set_once_and_end_the_upload
     an_owner_has_few_open_sessions_and_sees_them_newest_first
     the_completer_closes_what_rests_and_leaves_what_is_held
+    several_manifests_are_given_each_in_its_place
     events_tell_what_happens
     the_sync_hears_of_recordings
     the_log_is_read_and_proved

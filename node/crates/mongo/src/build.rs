@@ -5,15 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use lucid_core::{
-    ChunkIndex, EntryIndex, NodeId, SessionId,
+    ChunkIndex, EntryIndex, Hash, NodeId, SessionId,
     entry::{Entry, SessionSealed, UserChanged},
 };
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 
 use crate::{
-    BatchLimits, Collection, Cursor, Page, Source,
+    BatchLimits, Collection, Cursor, ManifestHead, Page, Source,
     anchor::Anchor,
     batch::{Batch, Marked, Room, Work},
     document::{self, Record, long},
@@ -72,20 +71,15 @@ impl Maker {
     ) -> Result<Batch, Fault> {
         let limits = self.limits;
         let folded = blocking(move || fold_sessions(limits, from, &entries)).await??;
-        let Folded { sessions, anchor, oldest, next } = folded;
-        let with_manifest = |mut session: Session| async move {
-            if session.sealed.is_some()
-                && let Some(head) = self.source.manifest(session.id).await?
-            {
-                session.take_manifest(&head)?;
+        let Folded { mut sessions, anchor, oldest, next } = folded;
+        for some in sessions.chunks_mut(MANIFESTS_AT_ONCE) {
+            let sealed = some.iter().filter_map(|it| Some((it.id, it.sealed?.manifest_hash)));
+            let heads = self.manifests(&sealed.collect::<Vec<_>>()).await?;
+            let sealed = some.iter_mut().filter(|session| session.sealed.is_some());
+            for (session, head) in sealed.zip(heads) {
+                head.map_or(Ok(()), |head| session.take_manifest(&head))?;
             }
-            Ok::<_, Fault>(session)
-        };
-        let sessions: Vec<Session> = stream::iter(sessions)
-            .map(with_manifest)
-            .buffered(MANIFESTS_AT_ONCE)
-            .try_collect()
-            .await?;
+        }
         let mut work = Work::default();
         for session in sessions {
             let record = session.record(self.node);
@@ -141,12 +135,28 @@ impl Maker {
     /// Of each session that is sealed, whether its manifest is there; which is then at hand for whoever asks for its
     /// chunks.
     async fn have_manifests(&self, sealed: &[Option<SessionSealed>]) -> Result<Vec<bool>, Fault> {
-        let ids: Vec<_> = sealed.iter().map(|it| it.as_ref().map(|it| it.session_id)).collect();
-        let has = |session: Option<SessionId>| async move {
-            let Some(session) = session else { return Ok(false) };
-            Ok::<_, Fault>(self.source.manifest(session).await?.is_some())
-        };
-        stream::iter(ids).map(has).buffered(MANIFESTS_AT_ONCE).try_collect().await
+        let ids = sealed.iter().flatten().map(|it| (it.session_id, it.manifest_hash));
+        let ids: Vec<_> = ids.collect();
+        let mut heads = self.manifests(&ids).await?.into_iter();
+        let has = |it: &Option<SessionSealed>| it.is_some() && heads.next().flatten().is_some();
+        Ok(sealed.iter().map(has).collect())
+    }
+
+    /// The heads of these sessions' manifests, each in its place.
+    async fn manifests(
+        &self,
+        sessions: &[(SessionId, Hash)],
+    ) -> Result<Vec<Option<ManifestHead>>, Fault> {
+        if sessions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let heads = self.source.manifests(sessions).await?;
+        if heads.len() == sessions.len() {
+            return Ok(heads);
+        }
+        let text =
+            format!("{} manifests were asked for, and {} given", sessions.len(), heads.len());
+        Err(Fault::new(FaultKind::Node, text))
     }
 
     /// Adds a session's chunks from `batch.next` on. `false` where it ended because the batch is full.

@@ -94,6 +94,22 @@ pub trait Source: Send + Sync {
     /// [`PortError`] where it may be read later.
     async fn manifest(&self, session: SessionId) -> Result<Option<ManifestHead>, PortError>;
 
+    /// [`manifest`](Self::manifest) of several sessions, in their order, with the hashes that their entries in the
+    /// log have. Reading them together, and by their hashes, may cost less.
+    ///
+    /// # Errors
+    /// [`PortError`].
+    async fn manifests(
+        &self,
+        sessions: &[(SessionId, Hash)],
+    ) -> Result<Vec<Option<ManifestHead>>, PortError> {
+        let mut heads = Vec::with_capacity(sessions.len());
+        for (session, _) in sessions {
+            heads.push(self.manifest(*session).await?);
+        }
+        Ok(heads)
+    }
+
     /// At most `count_max` of a manifest's chunks, from `from` on, in order. None only at the list's end.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ mod dates;
 mod holds;
 mod ledger;
 mod log;
+mod read;
 mod retention;
 mod view;
 
@@ -32,7 +33,7 @@ use lucid_api::{
     },
 };
 use lucid_core::{
-    ChunkIndex, Policy, SessionId, Upload, chunk::ChunkSummary, entry::SessionOpened,
+    ChunkIndex, Hash, Policy, SessionId, Upload, chunk::ChunkSummary, entry::SessionOpened,
 };
 use lucid_store::{Lease as StoreLease, Order, SealRequest, SessionFilter, Store};
 use tokio::sync::broadcast;
@@ -275,24 +276,6 @@ impl Parts {
         self.changed(session)
     }
 
-    fn ledger_proof(&self, session: SessionId) -> Answer<LedgerProof> {
-        let index = self.sealed_entry(session)?;
-        let read =
-            |log: &lucid_store::LogReader| Ok((log.entry(index)?, log.witnessed_proof(index)?));
-        let (entry, proof) = self.store.with_log(read).map_err(of_store)?;
-        let key = self.store.log_key().verifier_key().to_string();
-        let entry = String::from_utf8(entry).map_err(|error| problem::internal(&error))?;
-        Ok(LedgerProof { entry, tlog_proof: proof.to_text(), key })
-    }
-
-    fn chunks(&self, session: SessionId, from: ChunkIndex, limit: u32) -> Answer<Vec<Summary>> {
-        let index = self.store.index(session).map_err(of_store)?;
-        let place = usize::try_from(from.0).map_err(|error| problem::internal(&error))?;
-        let count = usize::try_from(limit.min(PAGE_MAX)).unwrap_or_default();
-        let summaries = index.skip(place).take(count);
-        summaries.map(|summary| Ok(Summary(summary.map_err(of_store)?))).collect()
-    }
-
     fn list(&self, list: ListSessions) -> Answer<Vec<Session>> {
         let (state, anchored) = view::split(list.state.map(view::store_state).transpose()?);
         let order = match list.order {
@@ -373,11 +356,12 @@ impl Sessions for Orchestrator {
     }
 
     async fn manifest(&self, session: SessionId) -> Answer<Bytes> {
-        self.run(move |parts| {
-            let manifest = parts.store.manifest(session).map_err(of_store)?;
-            Ok(Bytes::from(manifest.bytes))
-        })
-        .await
+        self.run(move |parts| parts.manifest(session)).await
+    }
+
+    async fn manifests(&self, sessions: &[(SessionId, Hash)]) -> Answer<Vec<Answer<Bytes>>> {
+        let sessions = sessions.to_vec();
+        self.run(move |parts| Ok(parts.manifests(&sessions))).await
     }
 
     async fn chunks(

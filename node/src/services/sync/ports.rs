@@ -7,6 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use lucid_api::{
     Code, Problem,
     ports::{ENTRIES_MAX, LogHead, Sessions, TransparencyLog},
@@ -31,6 +32,15 @@ const CURSORS_BYTES_MAX: u64 = 64 << 10;
 
 fn port(problem: Problem) -> PortError {
     PortError(problem.detail)
+}
+
+/// A manifest, where it is there and sound.
+fn parsed(read: Result<Bytes, Problem>) -> Result<Option<Manifest>, Problem> {
+    match read {
+        Ok(bytes) => Ok(Manifest::parse(&bytes).ok()),
+        Err(it) if matches!(it.code, Code::Damaged | Code::NotFound | Code::Gone) => Ok(None),
+        Err(problem) => Err(problem),
+    }
 }
 
 /// The log and the manifests.
@@ -64,18 +74,47 @@ impl LoggedSource {
             return Ok(Some(manifest));
         }
         let sessions = Arc::clone(&self.sessions);
-        let bytes = match self.at_home(async move { sessions.manifest(session).await }).await? {
-            Ok(bytes) => bytes,
-            Err(problem) if matches!(problem.code, Code::Damaged | Code::NotFound | Code::Gone) => {
-                return Ok(None);
-            }
-            Err(problem) => return Err(port(problem)),
+        let read = self.at_home(async move { sessions.manifest(session).await }).await?;
+        let manifest = self.pool.run(move || parsed(read)).await.map_err(port)?.map(Arc::new);
+        if let Some(manifest) = &manifest {
+            self.manifests().put(session, Arc::clone(manifest));
+        }
+        Ok(manifest)
+    }
+
+    /// The heads of some sessions' manifests, each in its place; nothing where one is lost or damaged. No more of
+    /// the manifests than [`Manifests`] keeps are in memory, however long they are.
+    async fn heads(
+        &self,
+        sessions: &[(SessionId, Hash)],
+    ) -> Result<Vec<Option<ManifestHead>>, PortError> {
+        let mut heads: Vec<_> = {
+            let kept = self.manifests();
+            sessions.iter().map(|(session, _)| kept.get(*session).map(|it| head_of(&it))).collect()
         };
-        let parse = move || Ok(Manifest::parse(&bytes).ok());
-        let Some(manifest) = self.pool.run(parse).await.map_err(port)? else { return Ok(None) };
-        let manifest = Arc::new(manifest);
-        self.manifests().put(session, Arc::clone(&manifest));
-        Ok(Some(manifest))
+        let mut missing: Vec<usize> = (0..heads.len()).collect();
+        missing.retain(|place| heads[*place].is_none());
+        let mut rest = &missing[..];
+        while !rest.is_empty() {
+            let asked: Vec<_> = rest.iter().map(|place| sessions[*place]).collect();
+            let from = Arc::clone(&self.sessions);
+            let read = self.at_home(async move { from.manifests(&asked).await });
+            let read = read.await?.map_err(port)?;
+            if read.is_empty() || read.len() > rest.len() {
+                let text = format!("{} manifests were read, of {}", read.len(), rest.len());
+                return Err(PortError(text));
+            }
+            let parse = move || Ok(read.into_iter().map(parsed).collect::<Vec<_>>());
+            let manifests = self.pool.run(parse).await.map_err(port)?;
+            let (now, later) = rest.split_at(manifests.len());
+            for (place, manifest) in now.iter().zip(manifests) {
+                let Some(manifest) = manifest.map_err(port)?.map(Arc::new) else { continue };
+                heads[*place] = Some(head_of(&manifest));
+                self.manifests().put(sessions[*place].0, manifest);
+            }
+            rest = later;
+        }
+        Ok(heads)
     }
 
     async fn log_head(&self) -> Result<LogHead, PortError> {
@@ -180,6 +219,13 @@ impl Source for LoggedSource {
 
     async fn manifest(&self, session: SessionId) -> Result<Option<ManifestHead>, PortError> {
         Ok(self.read(session).await?.map(|manifest| head_of(&manifest)))
+    }
+
+    async fn manifests(
+        &self,
+        sessions: &[(SessionId, Hash)],
+    ) -> Result<Vec<Option<ManifestHead>>, PortError> {
+        self.heads(sessions).await
     }
 
     async fn chunks(

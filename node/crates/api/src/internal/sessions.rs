@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use axum::{Router, body::Body, response::IntoResponse, routing::post};
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use futures_util::{StreamExt, future, stream, stream::BoxStream};
 use http::header;
 use lucid_core::{
-    ChunkIndex, EntryIndex, NodeId, SessionId,
+    ChunkIndex, EntryIndex, Hash, NodeId, SessionId,
     entry::{AnchorTron, ParametersChanged, UserChanged},
     merkle::TreeHead,
 };
@@ -67,7 +67,8 @@ pub fn sessions(port: Arc<dyn Sessions>) -> Router {
         route!(router, "chunks", |port, (id, from, limit): (SessionId, ChunkIndex, u32)| port
             .chunks(id, from, limit));
     let router = route!(router, "ledger_proof", |port, id: SessionId| port.ledger_proof(id));
-    let (for_manifest, for_events) = (Arc::clone(&port), port);
+    let (for_manifest, for_manifests) = (Arc::clone(&port), Arc::clone(&port));
+    let for_events = port;
     router
         .route(
             "/internal/v1/sessions/manifest",
@@ -76,6 +77,18 @@ pub fn sessions(port: Arc<dyn Sessions>) -> Router {
                 async move {
                     answer(match parsed(&body) {
                         Ok(id) => port.manifest(id).await,
+                        Err(problem) => Err(problem),
+                    })
+                }
+            }),
+        )
+        .route(
+            "/internal/v1/sessions/manifests",
+            post(move |body: Bytes| {
+                let port = Arc::clone(&for_manifests);
+                async move {
+                    answer(match parsed::<Vec<(SessionId, Hash)>>(&body) {
+                        Ok(ids) => port.manifests(&ids).await.and_then(|some| together(&some)),
                         Err(problem) => Err(problem),
                     })
                 }
@@ -101,6 +114,35 @@ pub fn sessions(port: Arc<dyn Sessions>) -> Router {
                 }
             }),
         )
+}
+
+/// Several manifests in one answer: a line that tells of each how long it is, or why it is not there, and then
+/// their bytes.
+fn together(manifests: &[Answer<Bytes>]) -> Answer<Bytes> {
+    let told: Vec<Result<usize, &Problem>> =
+        manifests.iter().map(|manifest| manifest.as_ref().map(Bytes::len)).collect();
+    let mut body = serde_json::to_vec(&told).map_err(|_| Problem::internal())?;
+    body.push(b'\n');
+    for manifest in manifests.iter().flatten() {
+        body.extend_from_slice(manifest);
+    }
+    Ok(Bytes::from(body))
+}
+
+/// Takes apart what [`together`] made; nothing where it is not that.
+fn apart(mut body: Bytes) -> Option<Vec<Answer<Bytes>>> {
+    let line = body.iter().position(|byte| *byte == b'\n')?;
+    let told: Vec<Answer<usize>> = serde_json::from_slice(&body.split_to(line)).ok()?;
+    body.advance(1);
+    let mut manifests = Vec::with_capacity(told.len());
+    for one in told {
+        manifests.push(match one {
+            Ok(count) if count > body.len() => return None,
+            Ok(count) => Ok(body.split_to(count)),
+            Err(problem) => Err(problem),
+        });
+    }
+    body.is_empty().then_some(manifests)
 }
 
 /// The lines, and an empty one where nothing happens for a while: who listens then knows that there is somebody.
@@ -255,6 +297,11 @@ impl Sessions for RemoteSessions {
         self.0.call_for_bytes("sessions/manifest", &session).await
     }
 
+    async fn manifests(&self, sessions: &[(SessionId, Hash)]) -> Answer<Vec<Answer<Bytes>>> {
+        let body = self.0.call_for_bytes("sessions/manifests", sessions).await?;
+        apart(body).ok_or_else(|| self.0.nonsense())
+    }
+
     async fn chunks(
         &self,
         session: SessionId,
@@ -299,6 +346,21 @@ mod tests {
     use std::pin::pin;
 
     use super::*;
+    use crate::Code;
+
+    #[test]
+    fn several_manifests_go_in_one_answer_and_nothing_else_does() {
+        let gone = || Err(Problem::new(Code::Gone, "with\na line's end"));
+        let manifests = vec![Ok(Bytes::from_static(b"{}\n")), gone(), Ok(Bytes::new())];
+        let body = together(&manifests).unwrap();
+        assert_eq!(apart(body.clone()), Some(manifests));
+        assert_eq!(apart(together(&[]).unwrap()), Some(vec![]));
+        for end in 0..body.len() {
+            assert_eq!(apart(body.slice(..end)), None, "cut after {end}");
+        }
+        assert_eq!(apart([&body[..], b"x"].concat().into()), None, "with more behind it");
+        assert_eq!(apart(Bytes::from_static(b"[{\"Ok\":18446744073709551615}]\n{}")), None);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn where_nothing_happens_an_empty_line_says_so() {

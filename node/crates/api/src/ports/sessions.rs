@@ -7,6 +7,7 @@ use lucid_core::{ChunkIndex, Hash, MediaType, Owner, Policy, SessionId, Timestam
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, ListOrder, Summary};
+use crate::{Code, Problem};
 
 /// What a session is asked to be.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -253,6 +254,20 @@ pub trait Sessions: Send + Sync {
     /// # Errors
     /// `not_found`, `session_state`, `damaged`.
     async fn manifest(&self, session: SessionId) -> Answer<Bytes>;
+
+    /// The manifests of several sealed sessions, each told by its hash, in their order: of the first, and of as
+    /// many more as fit into some megabyte. Whoever needs the others asks again.
+    ///
+    /// # Errors
+    /// Where none can be read at all; of each, `damaged` where it is missing or has another hash.
+    async fn manifests(&self, sessions: &[(SessionId, Hash)]) -> Answer<Vec<Answer<Bytes>>> {
+        let Some((first, hash)) = sessions.first() else { return Ok(Vec::new()) };
+        let manifest = self.manifest(*first).await.and_then(|bytes| match Hash::of(&bytes) {
+            found if found == *hash => Ok(bytes),
+            _ => Err(Problem::new(Code::Damaged, "the manifest has another hash")),
+        });
+        Ok(vec![manifest])
+    }
 
     /// The summaries of at most `limit` acknowledged chunks from `from` on.
     ///

@@ -120,6 +120,19 @@ pub(crate) fn read(
     path: &Path,
     expected: Option<Hash>,
 ) -> Result<Option<ManifestFile>, StoreError> {
+    let Some((bytes, hash)) = read_bytes(path, expected)? else { return Ok(None) };
+    let manifest = Manifest::parse(&bytes).map_err(|error| damaged(path, error))?;
+    Ok(Some(ManifestFile { bytes, hash, manifest }))
+}
+
+/// Reads a manifest's bytes and their hash. `None` where there is no file.
+///
+/// # Errors
+/// [`StoreError::Damaged`] where the hash is not `expected` (if one is), the operating system's.
+pub(crate) fn read_bytes(
+    path: &Path,
+    expected: Option<Hash>,
+) -> Result<Option<(Vec<u8>, Hash)>, StoreError> {
     let bytes = match read_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         bytes => bytes.doing("read", path)?,
@@ -131,8 +144,7 @@ pub(crate) fn read(
         let reason = format!("its hash is {hash}; the ledger has {expected}");
         return Err(damaged(path, reason));
     }
-    let manifest = Manifest::parse(&bytes).map_err(|error| damaged(path, error))?;
-    Ok(Some(ManifestFile { bytes, hash, manifest }))
+    Ok(Some((bytes, hash)))
 }
 
 #[cfg(test)]

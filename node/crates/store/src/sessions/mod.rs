@@ -21,7 +21,7 @@ pub use self::{
 };
 pub(crate) use self::{
     index::{Scan, scan},
-    manifest::{read, write},
+    manifest::{read, read_bytes, write},
 };
 use crate::{
     chunks::remove_folder,

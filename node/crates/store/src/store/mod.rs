@@ -46,7 +46,7 @@ use std::{
 };
 
 use lucid_core::{
-    NodeId, Owner, SessionId, Timestamp,
+    Hash, NodeId, Owner, SessionId, Timestamp,
     entry::{Entry, NodeEvent, SessionOpened},
     note::SigningKey,
 };
@@ -176,6 +176,18 @@ impl Store {
         let path = self.sessions.manifest_path(session);
         let file = sessions::read(&path, Some(sealed.manifest_hash))?;
         file.ok_or_else(|| crate::error::damaged(&path, "the file is missing"))
+    }
+
+    /// The bytes of a sealed session's manifest, told by the hash that its entry in the log has: whoever reads the
+    /// log knows it, and neither database nor log are asked again.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] where there is no file, or its hash is another one.
+    pub fn manifest_bytes(&self, session: SessionId, hash: Hash) -> Result<Vec<u8>, StoreError> {
+        let path = self.sessions.manifest_path(session);
+        let read = sessions::read_bytes(&path, Some(hash))?;
+        let (bytes, _) = read.ok_or_else(|| crate::error::damaged(&path, "the file is missing"))?;
+        Ok(bytes)
     }
 
     /// A session's acknowledged chunks, in order, read from the disk one by one.
