@@ -18,7 +18,7 @@ use crate::{
     codec::{CodecError, Decompressor},
     pages::PageBuffer,
     tree,
-    window::{self, WINDOW_SEGMENTS},
+    window::{SCAN_SEGMENTS, WINDOW_SEGMENTS},
 };
 
 /// What is wrong with a chunk file.
@@ -103,7 +103,8 @@ pub struct ChunkOpener {
 impl Default for ChunkOpener {
     fn default() -> Self {
         Self {
-            window: window::new_window(),
+            // What only `scan` uses of it costs no memory where nothing is scanned.
+            window: PageBuffer::zeroed(PREFIX_BYTES + SCAN_SEGMENTS * SEALED_SEGMENT_BYTES),
             leaves: Vec::new(),
             payload: Vec::new(),
             plain: Vec::new(),
@@ -132,7 +133,7 @@ impl ChunkOpener {
     ) -> Result<ChunkSummary, ChunkError> {
         let prefix = read_prefix(reader, file_bytes, expected)?;
         self.leaves.clear();
-        self.segments(reader, &prefix.header, |_, _, _| Ok(()))?;
+        self.segments(reader, &prefix.header, SCAN_SEGMENTS, |_, _, _| Ok(()))?;
         Ok(prefix.summary(tree::root_in_place(&mut self.leaves)))
     }
 
@@ -149,7 +150,7 @@ impl ChunkOpener {
     ) -> Result<(Prefix, Vec<Hash>), ChunkError> {
         let prefix = read_prefix(reader, file_bytes, expected)?;
         self.leaves.clear();
-        self.segments(reader, &prefix.header, |_, _, _| Ok(()))?;
+        self.segments(reader, &prefix.header, SCAN_SEGMENTS, |_, _, _| Ok(()))?;
         Ok((prefix, self.leaves.iter().copied().map(Hash).collect()))
     }
 
@@ -175,10 +176,11 @@ impl ChunkOpener {
         self.leaves.clear();
         let mut payload = std::mem::take(&mut self.payload);
         payload.resize(header.payload_bytes as usize, 0);
-        let opened = self.segments(reader, &header, |counter, offset, sealed| {
+        let visit = |counter: u32, offset: usize, sealed: &[u8]| {
             let plain = &mut payload[offset..offset + sealed.len() - TAG_BYTES];
             cipher.open(counter, sealed, plain)
-        });
+        };
+        let opened = self.segments(reader, &header, WINDOW_SEGMENTS, visit);
         self.payload = payload;
         opened?;
         let summary = prefix.summary(tree::root_in_place(&mut self.leaves));
@@ -192,24 +194,27 @@ impl ChunkOpener {
         }
     }
 
-    /// Reads the sealed segments a window at a time, hashes them, and gives each to `visit` with its
+    /// Reads the sealed segments so many at a time, hashes them, and gives each to `visit` with its
     /// counter and its payload's offset.
     fn segments(
         &mut self,
         reader: &mut impl Read,
         header: &ChunkHeader,
+        at_once: usize,
         mut visit: impl FnMut(u32, usize, &[u8]) -> Result<(), Unauthentic>,
     ) -> Result<(), ChunkError> {
         let mut rest = header.layout().sealed_bytes();
         let mut counter = 0;
         while rest > 0 {
-            let full = WINDOW_SEGMENTS * SEALED_SEGMENT_BYTES;
+            let full = at_once * SEALED_SEGMENT_BYTES;
             let count = usize::try_from(rest).map_or(full, |rest| rest.min(full));
             // Where the file has them, so that the kernel copies from and to places of one alignment:
             // the first lie behind the prefix, and a window's length is a multiple of 64 bytes.
             let window = &mut self.window[PREFIX_BYTES..PREFIX_BYTES + count];
             reader.read_exact(window).map_err(ChunkError::Read)?;
-            tree::hash_segments(window, &mut self.leaves);
+            for segments in window.chunks(WINDOW_SEGMENTS * SEALED_SEGMENT_BYTES) {
+                tree::hash_segments(segments, &mut self.leaves);
+            }
             for sealed in window.chunks(SEALED_SEGMENT_BYTES) {
                 let visited = visit(counter, counter as usize * SEGMENT_BYTES, sealed);
                 visited.map_err(|Unauthentic| ChunkError::Segment(SegmentIndex(counter)))?;
