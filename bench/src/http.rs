@@ -158,7 +158,8 @@ impl Http {
         Ok(bytes)
     }
 
-    /// The same file through `ingest` and through an upload, in turns.
+    /// The same file through `ingest` and through an upload, in turns, each into memory that is there: until a
+    /// server is up and somebody has signed in, the host took some of it back.
     fn uploads(&self, node: &Path, wallet: &Wallet, measured: &mut Measured) -> Result<()> {
         let plain = inputs::ensure(&self.folder, Kind::ALL[0], self.size)?;
         let processors = machine::processors()?;
@@ -173,11 +174,13 @@ impl Http {
                 ["ingest".as_ref(), plain.as_os_str(), "--json".as_ref(), "--data".as_ref()];
             let command: Vec<_> =
                 [node.as_os_str()].into_iter().chain(words).chain([data.as_os_str()]).collect();
+            machine::touch_memory(&self.folder, self.size)?;
             let finished = process::run(&command, &[], &processors, Input::None, Output::Dropped)?;
             remove()?;
             let (server, _) = Server::start(node, &data, wallet)?;
             let client = Client::sign_in(server.address, node, wallet)?;
             let session: SessionId = client.mint(&json!({}))?.parse()?;
+            machine::touch_memory(&self.folder, self.size)?;
             let seconds = Connection::upload(&client, &session.to_string(), &plain)?;
             drop(server);
             if round > 0 {
