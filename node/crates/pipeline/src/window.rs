@@ -12,8 +12,8 @@ pub const WINDOW_SEGMENTS: usize = if cfg!(target_arch = "x86_64") { 16 } else {
 
 /// Segments that are read at once where they are hashed and no more, a multiple of the window's: the kernel
 /// copies long runs of a file faster than short ones, and what was hashed need not stay in the cache. On one
-/// Zen 4 core, page cache of ext4 and of tmpfs, `verify` read 2.22 to 2.57 and 2.00 to 2.41 GB/s with 16 segments, and
-/// 2.57 to 2.69 and 2.26 to 2.48 with 64 (2 GiB, five times by turns).
+/// Zen 4 core `verify` read 2.22 and 2.28 GB/s from the page caches of ext4 and tmpfs with 16 segments, and 2.63 and
+/// 2.40 with 64 (2 GiB, medians of five by turns).
 pub const SCAN_SEGMENTS: usize = if cfg!(target_arch = "x86_64") { 64 } else { WINDOW_SEGMENTS };
 
 /// Bytes of a window: the chunk file's prefix goes out with its first segments, in one write.
