@@ -60,6 +60,17 @@ impl Client {
         Ok(serde_json::from_slice(&answer)?)
     }
 
+    /// Gives an upload up, and its session with it.
+    pub(crate) fn give_up(&self, session: &str) -> Result<()> {
+        let mut connection = Connection::open(self)?;
+        let path = format!("/api/v1/sessions/{session}/upload");
+        let head = self.head("DELETE", &path, "Tus-Resumable: 1.0.0\r\n");
+        connection.stream.get_mut().write_all(head.as_bytes())?;
+        let (status, answer) = connection.answer()?;
+        ensure!(status == 204, "{path}: {status}: {}", String::from_utf8_lossy(&answer));
+        Ok(())
+    }
+
     fn head(&self, method: &str, path: &str, more: &str) -> String {
         let token = match self.token.as_str() {
             "" => String::new(),
