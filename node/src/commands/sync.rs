@@ -88,7 +88,9 @@ struct Compared {
     /// All of them; the first 1,000 are named.
     differences_count: u64,
     mended: u64,
-    /// Sealed sessions of which the manifest could not be read: they were not compared.
+    /// The first 1,000 sealed sessions of which the manifest could not be read: they were not compared.
+    unreadable: Vec<lucid_core::SessionId>,
+    /// All of them.
     unreadable_count: u64,
 }
 
@@ -211,6 +213,8 @@ fn compare(context: &Context, mends: bool) -> Outcome<ExitCode> {
     let report = report.map_err(Failure::io)?;
     drop(bar);
     let is_right = report.is_right() || (mends && report.mended == report.differences_count);
+    // Nobody said of what was not compared that it is right.
+    let is_right = is_right && report.unreadable_count == 0;
     context.output.print(&compared(report), text)?;
     Ok(if is_right { ExitCode::SUCCESS } else { Class::Check.into() })
 }
@@ -239,6 +243,7 @@ fn compared(report: Report) -> Compared {
         differences: report.differences.into_iter().map(named).collect(),
         differences_count: report.differences_count,
         mended: report.mended,
+        unreadable: report.unreadable,
         unreadable_count: report.unreadable_count,
     }
 }
@@ -259,7 +264,12 @@ fn text(compared: &Compared) -> String {
     }
     if compared.unreadable_count > 0 {
         let sessions = counted(compared.unreadable_count, "session");
-        lines.push_str(&format!("not compared: {sessions} whose manifest cannot be read here\n"));
+        lines.push_str(&format!(
+            "not compared: {sessions} whose manifest cannot be read here; put it back and compare again\n"
+        ));
+        for session in &compared.unreadable {
+            lines.push_str(&format!("not compared: session {session}\n"));
+        }
     }
     if compared.mended > 0 {
         lines.push_str(&format!("{} put right\n", counted(compared.mended, "document")));
@@ -285,6 +295,11 @@ fn status_text(state: &SyncState) -> String {
     ];
     let failed = state.last_fault.as_ref().zip(state.last_fault_at);
     rows.extend(failed.map(|(what, at)| ("the last", format!("{at}: {what}"))));
+    if state.manifests_unreadable > 0 {
+        let count = counted(state.manifests_unreadable, "session");
+        let text = format!("{count} passed over since the start, as the log says; see sync verify");
+        rows.push(("manifests", text));
+    }
     rows.extend(state.not_set_up.iter().map(|what| ("not set up", what.clone())));
     let mut text = table(&rows);
     for of in &state.collections {

@@ -109,7 +109,9 @@ impl Maker {
             sealed.collect::<Result<Vec<_>, _>>()
         };
         let sealed = blocking(sealed).await??;
-        for some in sealed.chunks(MANIFESTS_AT_ONCE) {
+        // Within a session its manifest alone: others would push a long one out of what the source keeps.
+        let (begun, others) = sealed.split_at(usize::from(from.chunk > 0).min(sealed.len()));
+        for some in begun.chunks(1).chain(others.chunks(MANIFESTS_AT_ONCE)) {
             // Asked for together, and waited for before anything else is: what is asked may have a turn that others
             // wait for.
             let there = self.have_manifests(some).await?;

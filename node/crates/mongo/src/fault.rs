@@ -120,7 +120,9 @@ impl FaultKind {
                 "see that mongod runs, that its disk has room, and that it can be reached from here"
             }
             Self::Interrupted => "if it stays so, look at the replica set's health",
-            Self::Password => "set the right user and password in MONGO_URL (or MONGO_URL_FILE)",
+            Self::Password => {
+                "set the right user and password in the file that mongo_url_file names"
+            }
             Self::Unauthorised => "grant the user the role readWrite on the database",
             Self::Refused => "look at the collection's validator: another version may have set it",
             Self::TooLarge => {
@@ -134,7 +136,7 @@ impl FaultKind {
             }
             Self::Node => "see the node's own log",
             Self::Damaged => "check the log with: lucid-node ledger check",
-            Self::Address => "correct MONGO_URL",
+            Self::Address => "correct the address in the file that mongo_url_file names",
             Self::Server => "see mongod's log",
         }
     }

@@ -13,11 +13,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lucid_core::{EntryIndex, entry::Entry};
 use tokio::sync::{Mutex, MutexGuard, Notify};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Collection, Cursor, Cursors, Fault, FaultKind, Retry, Source,
+    Collection, Cursor, Cursors, Fault, FaultKind, Page, Retry, Source,
     batch::{self, Batch},
     build::Maker,
     options::Pauses,
@@ -243,6 +244,7 @@ impl Lane {
                 }
                 Err(fault) => {
                     self.shared.kept.failed(Some(self.of), &fault);
+                    self.tell_since_when().await;
                     let pause = back_off.next(fault.kind.retry());
                     tokio::select! {
                         () = stop.cancelled() => break,
@@ -259,6 +261,20 @@ impl Lane {
         if let Err(fault) = self.put_last().await {
             self.shared.kept.failed(Some(self.of), &fault);
         }
+    }
+
+    /// Tells since when there has been something to send, where no batch was made of it yet: the lag is known while
+    /// nothing can be sent, too.
+    pub(crate) async fn tell_since_when(&self) {
+        if self.of == Collection::NodeStatus {
+            return;
+        }
+        let at = self.at.lock().await;
+        let page = Page { count_max: 1, bytes_max: 1 };
+        let next = self.shared.source.entries(EntryIndex(cursor_of(&at).entry), page).await;
+        // What the log fails with is told by whoever waits for its entries.
+        let first = next.ok().and_then(|entries| Entry::parse(entries.first()?).ok());
+        self.shared.kept.waiting(self.of, first.map(|entry| entry.at()));
     }
 
     async fn put_last(&self) -> Result<(), Fault> {

@@ -112,7 +112,7 @@ async fn run(link: &Link, command: &Document, what: &str) -> Result<Document, Fa
 }
 
 /// Whether the database has less than the cursors say: it is an empty one, another one, or one brought back from a
-/// copy. Then everything is to be sent again; what is there already is found so.
+/// copy. Then everything is to be sent again, where it is not being judged; what is there already is found so.
 pub(crate) async fn is_behind(shared: &Shared) -> Result<bool, Fault> {
     let known = shared.cursors.get(Collection::NodeStatus).await?;
     if known == status_lane::LOST {
@@ -129,6 +129,6 @@ pub(crate) async fn is_behind(shared: &Shared) -> Result<bool, Fault> {
         return Ok(false);
     }
     let had = known.entry;
-    tracing::warn!(had, has, "MongoDB has less than it had: everything is sent again");
+    tracing::warn!(had, has, "MongoDB has less than it had");
     Ok(true)
 }

@@ -140,6 +140,12 @@ impl Kept {
         self.lock().oldest[of as usize] = oldest;
     }
 
+    /// Nothing can be sent, and the next entry was made then; what a batch said before is kept.
+    pub(crate) fn waiting(&self, of: Collection, next: Option<Timestamp>) {
+        let oldest = &mut self.lock().oldest[of as usize];
+        *oldest = oldest.or(next);
+    }
+
     /// All that there was is sent: what failed before is news where it comes again.
     pub(crate) fn idle(&self, of: Collection) {
         self.lock().told[of as usize] = None;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Collection, Cursor, Cursors, Fault, Options, Source, Status,
-    compare::{self, Progress, Report},
+    compare::{self, How, Progress, Report},
     lane::{BackOff, Lane, Shared},
     prepare,
     status::Kept,
@@ -95,7 +95,10 @@ impl Sync {
             status_lane::check_is_of_this_log(&self.shared).await?;
             prepare::database(&self.shared).await?;
             match prepare::is_behind(&self.shared).await? {
-                true => self.reset().await,
+                true => {
+                    tracing::warn!("everything is sent to MongoDB again");
+                    self.reset().await
+                }
                 false => Ok(()),
             }
         };
@@ -109,6 +112,8 @@ impl Sync {
             if let Err(fault) = lane.cursor(&mut at).await {
                 self.shared.kept.failed(Some(lane.of), &fault);
             }
+            drop(at);
+            lane.tell_since_when().await;
         }
         match self.shared.source.head().await {
             Ok(head) => self.shared.kept.log_size(head.size),
@@ -143,7 +148,8 @@ impl Sync {
         self.shared.kept.get()
     }
 
-    /// Sends what is still to be sent, then compares every document of this node with what it should be.
+    /// Sends what was never sent, then compares every document of this node with what it should be. Where the
+    /// database has less than it had nothing is sent: what is missing there is what this is to find.
     ///
     /// # Errors
     /// [`Fault`] where either side cannot be read. Differences are no error: the [`Report`] has them.
@@ -151,8 +157,13 @@ impl Sync {
         &self,
         tell: &(dyn Fn(Progress) + Send + std::marker::Sync),
     ) -> Result<Report, Fault> {
-        self.ready().await?;
-        compare::compare(&self.lanes, &self.shared, false, tell).await
+        status_lane::check_is_of_this_log(&self.shared).await?;
+        prepare::database(&self.shared).await?;
+        let how = match prepare::is_behind(&self.shared).await? {
+            true => How::AsItIs,
+            false => How::WithTheRest,
+        };
+        compare::compare(&self.lanes, &self.shared, how, tell).await
     }
 
     /// As [`verify`](Self::verify), and mends: puts what is missing or altered, and takes away what says that it
@@ -165,6 +176,6 @@ impl Sync {
         tell: &(dyn Fn(Progress) + Send + std::marker::Sync),
     ) -> Result<Report, Fault> {
         self.ready().await?;
-        compare::compare(&self.lanes, &self.shared, true, tell).await
+        compare::compare(&self.lanes, &self.shared, How::Mending, tell).await
     }
 }

@@ -34,13 +34,25 @@ fn port(problem: Problem) -> PortError {
     PortError(problem.detail)
 }
 
-/// A manifest, where it is there and sound.
-fn parsed(read: Result<Bytes, Problem>) -> Result<Option<Manifest>, Problem> {
-    match read {
-        Ok(bytes) => Ok(Manifest::parse(&bytes).ok()),
-        Err(it) if matches!(it.code, Code::Damaged | Code::NotFound | Code::Gone) => Ok(None),
-        Err(problem) => Err(problem),
-    }
+/// A manifest, where it is there, can be read, and is sound. What says nothing about this one, as that the other
+/// service is away, is no answer.
+fn parsed(session: SessionId, read: Result<Bytes, Problem>) -> Result<Option<Manifest>, Problem> {
+    let error = match read {
+        Ok(bytes) => match Manifest::parse(&bytes) {
+            Ok(manifest) => return Ok(Some(manifest)),
+            Err(error) => error.to_string(),
+        },
+        Err(problem) => match problem.code {
+            Code::Unavailable | Code::BadGateway | Code::Timeout => return Err(problem),
+            _ => problem.detail,
+        },
+    };
+    tracing::warn!(
+        %session,
+        error,
+        "a manifest cannot be read: put it back, then lucid-node sync rebuild sends what it says"
+    );
+    Ok(None)
 }
 
 /// The log and the manifests.
@@ -75,7 +87,8 @@ impl LoggedSource {
         }
         let sessions = Arc::clone(&self.sessions);
         let read = self.at_home(async move { sessions.manifest(session).await }).await?;
-        let manifest = self.pool.run(move || parsed(read)).await.map_err(port)?.map(Arc::new);
+        let manifest = self.pool.run(move || parsed(session, read));
+        let manifest = manifest.await.map_err(port)?.map(Arc::new);
         if let Some(manifest) = &manifest {
             self.manifests().put(session, Arc::clone(manifest));
         }
@@ -104,11 +117,13 @@ impl LoggedSource {
                 let text = format!("{} manifests were read, of {}", read.len(), rest.len());
                 return Err(PortError(text));
             }
-            let parse = move || Ok(read.into_iter().map(parsed).collect::<Vec<_>>());
-            let manifests = self.pool.run(parse).await.map_err(port)?;
-            let (now, later) = rest.split_at(manifests.len());
+            let (now, later) = rest.split_at(read.len());
+            let ids: Vec<_> = now.iter().map(|place| sessions[*place].0).collect();
+            let parse =
+                move || ids.into_iter().zip(read).map(|(id, read)| parsed(id, read)).collect();
+            let manifests: Vec<_> = self.pool.run(parse).await.map_err(port)?;
             for (place, manifest) in now.iter().zip(manifests) {
-                let Some(manifest) = manifest.map_err(port)?.map(Arc::new) else { continue };
+                let Some(manifest) = manifest.map(Arc::new) else { continue };
                 heads[*place] = Some(head_of(&manifest));
                 self.manifests().put(sessions[*place].0, manifest);
             }
@@ -300,5 +315,23 @@ impl Cursors for CursorFile {
         self.pool.run(move || file.save(&bytes).map_err(of_store)).await.map_err(port)?;
         *known = Some(next);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_manifest_that_cannot_be_read_is_passed_over_and_a_service_that_is_away_is_not() {
+        let session = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let failed = |code| parsed(session, Err(Problem::new(code, "it failed")));
+        for code in [Code::Damaged, Code::NotFound, Code::Gone, Code::Internal] {
+            assert_eq!(failed(code), Ok(None), "{code}");
+        }
+        for code in [Code::Unavailable, Code::BadGateway, Code::Timeout] {
+            assert_eq!(failed(code).unwrap_err().code, code);
+        }
+        assert_eq!(parsed(session, Ok(Bytes::from_static(b"{}"))), Ok(None));
     }
 }

@@ -3,7 +3,8 @@
 //! Every document of the node is read, in the order of `_id`s, beside what log and manifests make of it. So all
 //! that is missing, that is there and should not be, and that is not what it should be, is found, whatever the
 //! size of either side: both are read in pages. The collections are held meanwhile, after all that was still to be
-//! sent was sent, so that both sides stand for the same log.
+//! sent was sent, so that both sides stand for the same log. Where the database has lost what it had, nothing is sent
+//! first unless it is to be mended: it would be judged by what was just put there.
 
 mod plain;
 mod report;
@@ -26,6 +27,17 @@ use crate::{
 /// What is told of a comparison while it goes on.
 pub(crate) type Tell<'a> = &'a (dyn Fn(Progress) + Send + std::marker::Sync);
 
+/// What a comparison may write.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum How {
+    /// Nothing.
+    AsItIs,
+    /// What was never sent, before it compares.
+    WithTheRest,
+    /// That, and what is wrong.
+    Mending,
+}
+
 /// A comparison.
 pub(crate) struct Comparing<'a> {
     pub(crate) shared: &'a Arc<Shared>,
@@ -36,13 +48,14 @@ pub(crate) struct Comparing<'a> {
     pub(crate) tell: Tell<'a>,
 }
 
-/// Sends what is still to be sent, compares, and mends where that was asked for.
+/// Sends what is still to be sent, compares, and mends, as far as it may.
 pub(crate) async fn compare(
     lanes: &[Lane],
     shared: &Arc<Shared>,
-    mends: bool,
+    how: How,
     tell: Tell<'_>,
 ) -> Result<Report, Fault> {
+    let mends = how == How::Mending;
     let mut held = Vec::with_capacity(lanes.len());
     for lane in lanes {
         held.push(lane.hold().await);
@@ -58,7 +71,9 @@ pub(crate) async fn compare(
             }
         }
     }
-    drain(lanes, &mut held, size).await?;
+    if how != How::AsItIs {
+        drain(lanes, &mut held, size).await?;
+    }
     let comparing = Comparing { shared, size, mends, tell };
     let mut report = Report::new(size);
     for of in [Collection::Entries, Collection::Blocks, Collection::Anchors] {

@@ -94,6 +94,42 @@ async fn mends(sync: &Sync, differences: u64, other: &Sync) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_comparison_puts_nothing_right_where_the_nodes_own_document_is_gone_too() {
+    let (place, node, cursors) = (Place::new().await, Node::new(1), Arc::new(Kept::default()));
+    node.some_of_everything();
+    assert!(place.sent(&node, &cursors).await.is_right());
+    let me = node.id().to_string();
+    let forged = doc! { "$set": { "entry": "{}" } };
+    let first = doc! { "_id": format!("{me}/{:016}", 0) };
+    place.all(Collection::Entries).update_one(first.clone(), forged).await.unwrap();
+    for how in [doc! { "$set": { "log_size": 1_i64 } }, doc! {}] {
+        let own = doc! { "_id": &me };
+        let kind = match how.is_empty() {
+            false => {
+                place.all(Collection::NodeStatus).update_one(own, how).await.unwrap();
+                Kind::Altered
+            }
+            true => {
+                place.all(Collection::NodeStatus).delete_one(own).await.unwrap();
+                Kind::Missing
+            }
+        };
+        // Again and again, and by a process that begins.
+        for _ in 0..2 {
+            let report = place.sync(&node, &cursors).verify(&|_| ()).await.unwrap();
+            let found: Vec<_> = report.differences.iter().map(|d| (d.collection, d.kind)).collect();
+            let wanted = [(Collection::Entries, Kind::Altered), (Collection::NodeStatus, kind)];
+            assert_eq!((found, report.mended), (wanted.to_vec(), 0), "{report:#?}");
+        }
+        let entries = place.find(Collection::Entries, first.clone()).await;
+        assert_eq!(entries[0].get_str("entry").unwrap(), "{}", "it is there to be looked at");
+    }
+    let sync = place.sync(&node, &cursors);
+    sync.rebuild(&|_| ()).await.unwrap();
+    assert!(sync.verify(&|_| ()).await.unwrap().is_right());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_fills_an_empty_database_and_reports_on_the_way() {
     let (place, node, cursors) = (Place::new().await, Node::new(1), Arc::new(Kept::default()));
     node.some_of_everything();

@@ -85,6 +85,7 @@ async fn a_database_that_was_down_is_caught_up_with() {
     let sync = place.sync(&node, &cursors);
     let running = Running::start(&sync);
     until(&sync, |status| status.last_fault.is_some() && status.lag_entries == 1).await;
+    until(&sync, |status| status.lag_seconds > 0).await;
     running.stop().await;
 }
 

@@ -43,6 +43,8 @@ struct Inner {
     entries: Vec<Vec<u8>>,
     range: CompactRange,
     manifests: HashMap<SessionId, Option<Manifest>>,
+    /// Manifests that were asked for.
+    asked: u64,
     blocks: u64,
 }
 
@@ -75,6 +77,10 @@ impl Node {
 
     pub(crate) fn entry(&self, index: u64) -> Vec<u8> {
         self.inner.lock().unwrap().entries[index as usize].clone()
+    }
+
+    pub(crate) fn asked(&self) -> u64 {
+        self.inner.lock().unwrap().asked
     }
 
     pub(crate) fn manifest_bytes(&self, session: SessionId) -> Vec<u8> {
@@ -303,7 +309,8 @@ impl Source for Node {
     }
 
     async fn manifest(&self, session: SessionId) -> Result<Option<ManifestHead>, PortError> {
-        let inner = self.inner.lock().unwrap();
+        let mut inner = self.inner.lock().unwrap();
+        inner.asked += 1;
         Ok(inner.manifests.get(&session).and_then(Option::as_ref).map(head_of))
     }
 

@@ -129,6 +129,23 @@ async fn a_restart_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_long_sessions_batches_do_not_ask_for_the_sessions_after_it() {
+    let (place, node, cursors) = (Place::new().await, Node::new(1), Arc::new(Kept::default()));
+    node.sessions(0, 1, 400);
+    node.sessions(1, 8, 1);
+    let mut options = place.options();
+    options.batch.documents_max = 10;
+    let sync = crate::support::open(options, &node, &cursors);
+    let running = Running::start(&sync);
+    until(&sync, |status| is_done(status, node.size())).await;
+    running.stop().await;
+    let asked = node.asked();
+    // Forty batches of one session: one for each, and for the others each collection's own.
+    assert!((9..=80).contains(&asked), "{asked} manifests were asked for");
+    assert!(sync.verify(&|_| ()).await.unwrap().is_right());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_old_replay_takes_nothing_back() {
     let (place, node, cursors) = (Place::new().await, Node::new(1), Arc::new(Kept::default()));
     node.some_of_everything();
