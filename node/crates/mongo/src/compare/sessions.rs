@@ -46,7 +46,9 @@ async fn one(
     let Some(sealed) = session.sealed else {
         return sessions.expect(session.record(node), None, report).await;
     };
-    match comparing.shared.source.manifest(id).await? {
+    // As when it is sent: by the hash that the log has.
+    let named = [(id, sealed.manifest_hash)];
+    match comparing.shared.source.manifests(&named).await?.pop().flatten() {
         Some(head) => {
             session.take_manifest(&head)?;
             sessions.expect(session.record(node), None, report).await?;
