@@ -124,3 +124,31 @@ fn nothing_comes_back_without_the_key_or_to_a_node_that_was_never_there() {
     synced.run("sync read-back").ok();
     synced.node.run("ledger check").ok();
 }
+
+#[test]
+fn a_session_without_its_manifest_is_named_and_hinders_no_other() {
+    let runtime = Runtime::new().unwrap();
+    let given = runtime.block_on(given()).unwrap();
+    let synced = Synced::new(&given, "manifest");
+    let node = &synced.node;
+    let (without, whole) = (node.ingest(b"a"), node.ingest(&mixed(200_000, 2)));
+    let manifest = node.data().join("sessions").join(&without).join("manifest.json");
+    fs::rename(&manifest, node.path("aside")).unwrap();
+
+    let found = synced.run("sync verify --json").ends(1).json();
+    assert_eq!(found["unreadable"], json!([without]), "{found}");
+    assert_eq!((&found["unreadable_count"], &found["differences_count"]), (&json!(1), &json!(0)));
+    let chunks = node.run(&format!("show {whole} --json")).ok().json()["chunk_count"].clone();
+    let of_chunks = |found: &Value| {
+        let all = found["collections"].as_array().unwrap().clone();
+        all.into_iter().find(|of| of["collection"] == "chunks").unwrap()["stored"].clone()
+    };
+    assert_eq!(of_chunks(&found), chunks);
+    let said = String::from_utf8(synced.run("sync verify").ends(1).stdout).unwrap();
+    assert!(said.contains(&format!("not compared: session {without}")), "{said}");
+
+    fs::rename(node.path("aside"), &manifest).unwrap();
+    synced.run("sync rebuild").ok();
+    let found = synced.run("sync verify --json").ok().json();
+    assert_eq!(of_chunks(&found), json!(chunks.as_u64().unwrap() + 1));
+}
