@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn one_manifest_that_cannot_be_read_is_passed_over_and_a_service_that_is_away_is_not() {
-        let session = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let session = "00000000-0000-4000-8000-000000000002".parse().unwrap();
         let failed = |code| parsed(session, Err(Problem::new(code, "it failed")));
         for code in [Code::Damaged, Code::NotFound, Code::Gone, Code::Internal] {
             assert_eq!(failed(code), Ok(None), "{code}");
