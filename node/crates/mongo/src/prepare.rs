@@ -111,24 +111,40 @@ async fn run(link: &Link, command: &Document, what: &str) -> Result<Document, Fa
     link.command(raw, what).await
 }
 
-/// Whether the database has less than the cursors say: it is an empty one, another one, or one brought back from a
-/// copy. Then everything is to be sent again, where it is not being judged; what is there already is found so.
-pub(crate) async fn is_behind(shared: &Shared) -> Result<bool, Fault> {
+/// What the database has, by what the cursors say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Standing {
+    /// Nothing was ever sent, or what was is there as far as the node's own document tells.
+    Sound,
+    /// It has less: it is an empty one, another one, or one brought back from a copy. Then everything is to be sent
+    /// again, where it is not being judged; what is there already is found so.
+    Behind,
+    /// It has a document of this node's, and the cursors know of nothing that was sent: they are lost, and what was
+    /// sent and what was not cannot be told apart.
+    Forgotten,
+}
+
+/// How the database stands.
+pub(crate) async fn standing(shared: &Shared) -> Result<Standing, Fault> {
     let known = shared.cursors.get(Collection::NodeStatus).await?;
     if known == status_lane::LOST {
-        return Ok(true);
+        return Ok(Standing::Behind);
     }
+    let stored = status_lane::stored(shared).await?;
     if known == Cursor::default() {
-        return Ok(false);
+        return Ok(match stored {
+            Stored::Nothing => Standing::Sound,
+            Stored::Signed(_) | Stored::Unsound => Standing::Forgotten,
+        });
     }
-    let has = match status_lane::stored(shared).await? {
+    let has = match stored {
         Stored::Signed(checkpoint) => checkpoint.size,
         Stored::Nothing | Stored::Unsound => 0,
     };
     if has >= known.entry {
-        return Ok(false);
+        return Ok(Standing::Sound);
     }
     let had = known.entry;
     tracing::warn!(had, has, "MongoDB has less than it had");
-    Ok(true)
+    Ok(Standing::Behind)
 }

@@ -10,7 +10,7 @@ use crate::{
     Collection, Cursor, Cursors, Fault, Options, Source, Status,
     compare::{self, How, Progress, Report},
     lane::{BackOff, Lane, Shared},
-    prepare,
+    prepare::{self, Standing},
     status::Kept,
     status_lane,
     write::Link,
@@ -92,17 +92,22 @@ impl Sync {
 
     async fn ready(&self) -> Result<(), Fault> {
         let prepare = || async {
-            status_lane::check_is_of_this_log(&self.shared).await?;
-            prepare::database(&self.shared).await?;
-            match prepare::is_behind(&self.shared).await? {
-                true => {
+            match self.prepared().await? {
+                Standing::Behind => {
                     tracing::warn!("everything is sent to MongoDB again");
                     self.reset().await
                 }
-                false => Ok(()),
+                Standing::Sound | Standing::Forgotten => Ok(()),
             }
         };
         self.ready.get_or_try_init(prepare).await.copied()
+    }
+
+    /// Makes the database ready, and says how it stands.
+    async fn prepared(&self) -> Result<Standing, Fault> {
+        status_lane::check_is_of_this_log(&self.shared).await?;
+        prepare::database(&self.shared).await?;
+        prepare::standing(&self.shared).await
     }
 
     /// Looks at log and cursors, so that the lag is known with the database down too.
@@ -149,7 +154,8 @@ impl Sync {
     }
 
     /// Sends what was never sent, then compares every document of this node with what it should be. Where the
-    /// database has less than it had nothing is sent: what is missing there is what this is to find.
+    /// database has less than it had, or the cursors are lost, nothing is sent: what is missing there is what this is
+    /// to find.
     ///
     /// # Errors
     /// [`Fault`] where either side cannot be read. Differences are no error: the [`Report`] has them.
@@ -157,11 +163,9 @@ impl Sync {
         &self,
         tell: &(dyn Fn(Progress) + Send + std::marker::Sync),
     ) -> Result<Report, Fault> {
-        status_lane::check_is_of_this_log(&self.shared).await?;
-        prepare::database(&self.shared).await?;
-        let how = match prepare::is_behind(&self.shared).await? {
-            true => How::AsItIs,
-            false => How::WithTheRest,
+        let how = match self.prepared().await? {
+            Standing::Sound => How::WithTheRest,
+            Standing::Behind | Standing::Forgotten => How::AsItIs,
         };
         compare::compare(&self.lanes, &self.shared, how, tell).await
     }

@@ -20,7 +20,7 @@ impl Parts {
 
     /// The first session's manifest, and as many of the others' as fit.
     pub(super) fn manifests(&self, sessions: &[(SessionId, Hash)]) -> Vec<Answer<Bytes>> {
-        as_many_as_fit(sessions.iter().map(|(session, hash)| {
+        as_many_as_fit(sessions.iter().take(PAGE_MAX as usize).map(|(session, hash)| {
             let bytes = self.store.manifest_bytes(*session, *hash).map_err(of_store)?;
             Ok(Bytes::from(bytes))
         }))

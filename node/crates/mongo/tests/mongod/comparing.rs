@@ -130,6 +130,24 @@ async fn a_comparison_puts_nothing_right_where_the_nodes_own_document_is_gone_to
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_comparison_puts_nothing_right_where_the_cursors_are_lost() {
+    let (place, node, cursors) = (Place::new().await, Node::new(1), Arc::new(Kept::default()));
+    node.some_of_everything();
+    assert!(place.sent(&node, &cursors).await.is_right());
+    let first = doc! { "_id": format!("{}/{:016}", node.id(), 0) };
+    let forged = doc! { "$set": { "entry": "{}" } };
+    place.all(Collection::Entries).update_one(first, forged).await.unwrap();
+    let lost = Arc::new(Kept::default());
+    for _ in 0..2 {
+        let report = place.sync(&node, &lost).verify(&|_| ()).await.unwrap();
+        let found: Vec<_> = report.differences.iter().map(|d| (d.collection, d.kind)).collect();
+        assert_eq!(found, [(Collection::Entries, Kind::Altered)], "{report:#?}");
+    }
+    place.sync(&node, &lost).rebuild(&|_| ()).await.unwrap();
+    assert!(place.sync(&node, &lost).verify(&|_| ()).await.unwrap().is_right());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_fills_an_empty_database_and_reports_on_the_way() {
     let (place, node, cursors) = (Place::new().await, Node::new(1), Arc::new(Kept::default()));
     node.some_of_everything();
