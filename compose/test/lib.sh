@@ -46,12 +46,23 @@ libraries() {
     done
 }
 
-# An engine in namespaces of its own: no port of it, no network and no rule is this machine's.
+# A page's commands in the block that is marked `<!-- run by MARK -->`: block PAGE MARK
+block() {
+  awk -v mark="<!-- run by $2 -->" '
+    $0 == mark { marked = 1; next }
+    marked && /^```sh$/ { inside = 1; found = 1; next }
+    inside && /^```$/ { exit }
+    inside { print; next }
+    marked { exit }
+    END { exit !found }' "$1"
+}
+
+# An engine in namespaces of its own, of these options: no port of it, no network and no rule is this machine's.
 start_engine() {
   mkdir -p "$work/engine"
   setsid unshare -n -m --propagation private sh -c "ip link set lo up
     exec dockerd -H unix://$work/engine/docker.sock --data-root $work/engine/data --exec-root $work/engine/exec \
-      --pidfile $work/engine/docker.pid" >"$work/engine/log" 2>&1 &
+      --pidfile $work/engine/docker.pid $*" >"$work/engine/log" 2>&1 &
   export DOCKER_HOST=unix://$work/engine/docker.sock
   local _
   for _ in {1..300}; do

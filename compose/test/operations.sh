@@ -14,15 +14,7 @@ printf '#!/bin/sh\n[ "$1" != compose ] || { shift; exec "%s" "$@"; }\nexec "%s" 
   "$cache/compose/bin/docker-compose" "$(command -v docker)" >"$top/programs/docker"
 chmod +x "$top/programs/docker"
 
-block() {  # NAME: the commands of the page's block that is marked so
-  awk -v mark="<!-- run by compose/test/operations.sh: $1 -->" '
-    $0 == mark { marked = 1; next }
-    marked && /^```sh$/ { inside = 1; found = 1; next }
-    inside && /^```$/ { exit }
-    inside { print; next }
-    marked { exit }
-    END { exit !found }' "$page"
-}
+section() { block "$page" "compose/test/operations.sh: $1"; }  # NAME: the commands of the page's block that is marked so
 row() {  # SECRET: the commands of its row, one a line
   awk -F ' [|] ' -v name="| \`$1\`" '$1 == name { print $2 }' "$page" | grep -o '`[^`]*`' | tr -d '`'
 }
@@ -30,7 +22,7 @@ row() {  # SECRET: the commands of its row, one a line
 as_printed() {
   local commands
   [ -n "${1:-}" ] || fail "OPERATIONS.md lacks what is to be run here"
-  commands=$(block compose && block secrets && printf '%s\n' "$@")
+  commands=$(section compose && section secrets && printf '%s\n' "$@")
   (cd "$top" && PATH=$top/programs:$PATH bash -euo pipefail -c "$commands") >"$work/said" 2>&1 </dev/null ||
     { tail -n 20 "$work/said" >&2; fail "as OPERATIONS.md has it: $*"; }
 }
@@ -58,7 +50,7 @@ works() {
   retry 60 synced || fail "$1: MongoDB is behind: $(ask "$api/admin/sync" -H "$auth")"
 }
 
-release=$(block upgrade | sed -n 's/^release=\([^ ]*\).*/\1/p')
+release=$(section upgrade | sed -n 's/^release=\([^ ]*\).*/\1/p')
 say "upgrade to $release, as OPERATIONS.md has it, while a session is uploaded"
 for name in $(docker images --format '{{.Repository}}' | grep '^localhost/lucid/'); do docker tag "$name:latest" "$name:${release:?}"; done
 head -c 40000000 /dev/urandom >"$work/upgraded"
@@ -70,7 +62,7 @@ touch "$work/slowly"
 (upload "$third" "$work/upgraded" 1048576; [ "${broken:-0}" -gt 0 ] || fail "the upgrade did not meet the upload") &
 uploading=$!
 retry 30 moved 3000000
-as_printed "$(block upgrade)"
+as_printed "$(section upgrade)"
 # The upload itself fails where it is told less than what was acknowledged.
 on
 [ "$(docker ps --format '{{.Image}}' --filter label=com.docker.compose.project=lucid | grep -v mongo | sed 's/.*://' | sort | uniq -c | tr -s ' ')" = " 12 $release" ] ||
@@ -168,7 +160,7 @@ tar -C "$root" -c . | docker import - debian:12-slim >/dev/null
 retry 60 synced || fail "MongoDB is behind"
 before=$(sealed_sessions)
 ask "$api/log/checkpoint" -H "$auth" -o "$work/checkpoint"
-as_printed "$(block 'back up')"
+as_printed "$(section 'back up')"
 works "back up"
 # What it is for is looked at below. A network that the engine still holds an end in, as after a cut and a kill, is the engine's.
 new down -v >"$work/said" 2>&1 || {
@@ -181,7 +173,7 @@ done
 mkdir "$work/apart"
 mv "$stack/secrets" "$stack/.env" "$work/apart"
 cp -a "$work/apart/." "$stack"
-as_printed "$(block restore)"
+as_printed "$(section restore)"
 retry 30 sign_in || fail "nobody can sign in after the restore"
 all_whole || fail "after the restore not all sessions are whole"
 [ "$(sealed_sessions)" = "$before" ] || fail "sealed: $before, and restored $(sealed_sessions)"

@@ -12,7 +12,11 @@ use crate::call::Call;
 /// The engine's program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 pub(super) enum Engine {
+    /// With its images in containerd's store.
     Docker,
+    /// With its images in its classic store, and a builder of buildx's own.
+    #[value(skip)]
+    DockerBuilder,
     Podman,
     Buildah,
 }
@@ -40,16 +44,20 @@ impl Engine {
 
     pub(super) fn program(self) -> &'static str {
         match self {
-            Self::Docker => "docker",
+            Self::Docker | Self::DockerBuilder => "docker",
             Self::Podman => "podman",
             Self::Buildah => "buildah",
         }
     }
 
+    pub(super) fn is_docker(self) -> bool {
+        matches!(self, Self::Docker | Self::DockerBuilder)
+    }
+
     /// What tells whether the engine can be used.
     pub(super) fn probe(self) -> Call {
         match self {
-            Self::Docker => Call::new("docker", ["buildx", "version"]),
+            Self::Docker | Self::DockerBuilder => Call::new("docker", ["buildx", "version"]),
             Self::Podman | Self::Buildah => Call::new(self.program(), ["--version"]),
         }
     }
@@ -65,7 +73,7 @@ impl Engine {
     /// What tells whether the engine still has an image.
     pub(super) fn has(self, local: &str) -> Call {
         match self {
-            Self::Docker => Call::new("docker", ["image", "inspect", local]),
+            Self::Docker | Self::DockerBuilder => Call::new("docker", ["image", "inspect", local]),
             Self::Podman | Self::Buildah => {
                 Call::new(self.program(), ["manifest", "inspect", local])
             }
@@ -81,8 +89,8 @@ impl Engine {
             shared.extend(["--build-arg".to_owned(), format!("{name}={value}")]);
         }
         if building.pull {
-            // Docker builds again to push, and so is told so each time: it could take an older one of its own.
-            let word = if self == Self::Docker { "--pull" } else { "--pull=always" };
+            // Buildx may build again to push, and so is told so each time: it could take an older one of its own.
+            let word = if self.is_docker() { "--pull" } else { "--pull=always" };
             shared.push(word.to_owned());
         }
         shared.push(path(building.context));
@@ -90,18 +98,30 @@ impl Engine {
             let words = words.iter().map(|word| (*word).to_owned());
             Call::new(self.program(), words.chain(shared.clone()))
         };
-        if self == Self::Docker {
-            let output = format!("type=oci,dest={},rewrite-timestamp=true", path(building.layout));
+        if self.is_docker() {
+            let mut output =
+                format!("type=oci,dest={},rewrite-timestamp=true", path(building.layout));
+            if self == Self::Docker {
+                output = format!("{output},name={}", building.local);
+            }
             let (digest, platforms) = (path(building.digest), platforms.join(","));
             let build = ["buildx", "build", "--provenance=false"];
             let archive =
                 ["--output", &output, "--metadata-file", &digest, "--platform", &platforms];
-            // The engine's own store takes what this machine can run, where that is among them.
+            let archive = epoch(call(&[&build[..], &archive].concat()));
+            if self == Self::Docker {
+                // All platforms of it, under the name in it.
+                return vec![
+                    archive,
+                    Call::new("docker", ["load", "--input", &path(building.layout)]),
+                ];
+            }
+            // The classic store takes one platform: what this machine can run, where that is among them.
             let here = building.platforms.iter().find(|platform| platform.is_here());
             let own = here.or(building.platforms.first()).map(ToString::to_string);
             let own = own.unwrap_or_default();
             let own = ["--load", "--tag", building.local, "--platform", &own];
-            return [&archive[..], &own].map(|more| epoch(call(&[&build, more].concat()))).into();
+            return vec![archive, epoch(call(&[&build[..], &own].concat()))];
         }
         // One after another: side by side, the index has them in the order in which they were done.
         let build = ["build", "--timestamp", "0", "--manifest", building.local, "--platform"];
@@ -125,13 +145,16 @@ impl Engine {
     /// What pushes the image under a name, and puts the digest it has there into a file.
     pub(super) fn push(self, building: &Building<'_>, name: &str) -> Call {
         if self == Self::Docker {
+            return Call::new("docker", ["push", name]);
+        }
+        if self == Self::DockerBuilder {
             let mut calls = self.build(building);
-            // The layers are there from the build before: it is only sent.
+            // The layers are there from the build before: it is only sent. As in the archive, its media types are OCI's.
             let mut call = calls.swap_remove(0);
             for argument in &mut call.arguments {
                 if argument.starts_with("type=oci,") {
-                    *argument =
-                        format!("type=registry,name={name},push=true,rewrite-timestamp=true");
+                    let same = "oci-mediatypes=true,rewrite-timestamp=true";
+                    *argument = format!("type=registry,name={name},push=true,{same}");
                 }
             }
             return call;
@@ -145,7 +168,9 @@ impl Engine {
     /// What asks the registry whether it has a name.
     pub(super) fn inspect(self, name: &str) -> Call {
         match self {
-            Self::Docker => Call::new("docker", ["buildx", "imagetools", "inspect", "--raw", name]),
+            Self::Docker | Self::DockerBuilder => {
+                Call::new("docker", ["buildx", "imagetools", "inspect", "--raw", name])
+            }
             Self::Podman | Self::Buildah => {
                 Call::new("skopeo", ["inspect", "--raw", &format!("docker://{name}")])
             }
@@ -166,11 +191,14 @@ pub(super) fn says_missing(said: &str) -> bool {
     words.iter().any(|word| said.contains(word)) || said.trim_end().ends_with(": not found")
 }
 
-/// Whether docker can put an image for several platforms into a file, by what the commands of [`Engine::stores`] said: its own
-/// driver can only where the images are in containerd's store.
-pub(super) fn can_export(driver: &str, store: &str) -> bool {
+/// Which docker it is, by what the commands of [`Engine::stores`] said; `None` where it cannot put an image for several platforms
+/// into a file: with images in the classic store, its own driver does not.
+pub(super) fn docker_of(driver: &str, store: &str) -> Option<Engine> {
+    if store.contains("io.containerd.snapshotter") {
+        return Some(Engine::Docker);
+    }
     let driver = driver.lines().find_map(|line| line.strip_prefix("Driver:")).map(str::trim);
-    driver != Some("docker") || store.contains("io.containerd.snapshotter")
+    (driver != Some("docker")).then_some(Engine::DockerBuilder)
 }
 
 /// The platforms that an image index is for. A manifest alone does not say its own.
@@ -227,32 +255,45 @@ mod tests {
             "{podman:?}"
         );
         let docker = lines(&Engine::Docker.build(&building));
+        let build = |output: &str| {
+            format!(
+                "SOURCE_DATE_EPOCH=0 docker buildx build --provenance=false --output {output} --metadata-file \
+                 out/digest --platform linux/amd64,linux/arm64 --file image/Containerfile --build-arg 'VERSION=1.0 beta' \
+                 out/context"
+            )
+        };
+        let archive = "type=oci,dest=out/oci,rewrite-timestamp=true";
         assert_eq!(
-            docker[0],
-            "SOURCE_DATE_EPOCH=0 docker buildx build --provenance=false --output \
-             type=oci,dest=out/oci,rewrite-timestamp=true --metadata-file out/digest --platform \
-             linux/amd64,linux/arm64 --file image/Containerfile --build-arg 'VERSION=1.0 beta' out/context"
+            docker,
+            [
+                build(&format!("{archive},name=localhost/lucid-build:0123")),
+                "docker load --input out/oci".to_owned()
+            ]
         );
-        assert!(docker[1].contains(" --load --tag localhost/lucid-build:0123 "), "{docker:?}");
+        let name = "r.example/lucid/api-server:1";
+        let push = |engine: Engine| engine.push(&building, name).to_string();
+        assert_eq!(push(Engine::Docker), format!("docker push {name}"));
+        let builder = lines(&Engine::DockerBuilder.build(&building));
+        assert_eq!(builder[0], build(archive));
+        assert!(builder[1].contains(" --load --tag localhost/lucid-build:0123 "), "{builder:?}");
         let here = if cfg!(target_arch = "aarch64") { "linux/arm64" } else { "linux/amd64" };
-        assert!(docker[1].contains(&format!("--platform {here} --file")), "{docker:?}");
-        let push = Engine::Docker.push(&building, "r.example/lucid/api-server:1").to_string();
-        assert!(
-            push.contains("type=registry,name=r.example/lucid/api-server:1,push=true"),
-            "{push}"
-        );
-        let push = Engine::Buildah.push(&building, "r.example/lucid/api-server:1").to_string();
-        assert!(push.ends_with("localhost/lucid-build:0123 docker://r.example/lucid/api-server:1"));
+        assert!(builder[1].contains(&format!("--platform {here} --file")), "{builder:?}");
+        let same = "oci-mediatypes=true,rewrite-timestamp=true";
+        let registry = format!("type=registry,name={name},push=true,{same}");
+        assert_eq!(push(Engine::DockerBuilder), build(&registry));
+        let pushed = push(Engine::Buildah);
+        assert!(pushed.ends_with(&format!("localhost/lucid-build:0123 docker://{name}")));
         let other = Platform::ALL.into_iter().find(|platform| !platform.is_here()).unwrap();
         let foreign = Building { platforms: &[other], ..building };
-        let docker = lines(&Engine::Docker.build(&foreign));
-        assert!(docker[1].contains(&format!("--platform {other} --file")), "{docker:?}");
+        let builder = lines(&Engine::DockerBuilder.build(&foreign));
+        assert!(builder[1].contains(&format!("--platform {other} --file")), "{builder:?}");
     }
 
     #[test]
     fn each_engine_asks_for_the_newest_base_where_it_is_to() {
         for (engine, option) in [
             (Engine::Docker, " --pull out/context"),
+            (Engine::DockerBuilder, " --pull out/context"),
             (Engine::Podman, " --pull=always out/context"),
             (Engine::Buildah, " --pull=always out/context"),
         ] {
@@ -262,9 +303,11 @@ mod tests {
                 let building_ones = calls.iter().filter(|call| call.ends_with(" out/context"));
                 building_ones.map(|call| call.ends_with(option)).collect::<Vec<_>>()
             };
-            assert_eq!((asked(true), asked(false)), (vec![true; 2], vec![false; 2]), "{engine:?}");
+            assert!(asked(true).iter().all(|&asks| asks) && !asked(true).is_empty(), "{engine:?}");
+            assert!(!asked(false).contains(&true) && !asked(false).is_empty(), "{engine:?}");
         }
-        let push = Engine::Docker.push(&Building { pull: true, ..building(&[]) }, "r.example/x:1");
+        let push =
+            Engine::DockerBuilder.push(&Building { pull: true, ..building(&[]) }, "r.example/x:1");
         assert!(push.to_string().contains(" --pull "), "{push}");
     }
 
@@ -290,9 +333,14 @@ mod tests {
         let inspect = |driver: &str| format!("Name:          x\nDriver:        {driver}\n");
         let classic = r#"[["Backing Filesystem","extfs"],["Supports d_type","true"]]"#;
         let containerd = r#"[["driver-type","io.containerd.snapshotter.v1"]]"#;
-        assert!(!can_export(&inspect("docker"), classic));
-        assert!(can_export(&inspect("docker"), containerd));
-        assert!(can_export(&inspect("docker-container"), classic));
+        for (driver, store, docker) in [
+            ("docker", classic, None),
+            ("docker", containerd, Some(Engine::Docker)),
+            ("docker-container", classic, Some(Engine::DockerBuilder)),
+            ("docker-container", containerd, Some(Engine::Docker)),
+        ] {
+            assert_eq!(docker_of(&inspect(driver), store), docker, "{driver}, {store}");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ use clap::{Args, ValueHint};
 
 use self::{
     compile::Compiler,
-    engine::{Engine, can_export},
+    engine::{Engine, docker_of},
     missing::{Answer, ask},
     plan::Plan,
     services::{Name, Platform},
@@ -128,9 +128,9 @@ impl Containers {
             self.base
         );
         ensure!(
-            !(engine == Engine::Docker && self.pull && self.push) || pinned,
-            "docker builds again for each name that it pushes, and with --pull the base of a tag may be another one by then: \
-             give --base NAME@sha256:…, or pull the base first and push without --pull"
+            !(engine == Engine::DockerBuilder && self.pull && self.push) || pinned,
+            "a builder of buildx's own builds again for each name that is pushed, and with --pull the base of a tag may be another \
+             one by then: give --base NAME@sha256:…, or pull the base first and push without --pull"
         );
         let mut names = if self.only.is_empty() { Name::all() } else { self.only.clone() };
         names.sort();
@@ -195,17 +195,23 @@ impl Containers {
                 "there is no docker with buildx, no podman and no buildah here: install one of them",
             )?,
         };
-        if engine == Engine::Docker && !self.dry_run {
-            let [driver, store] = Engine::stores()
-                .map(|call| output_of(&call, here).with_context(|| format!("asking by {call}")));
-            ensure!(
-                can_export(&String::from_utf8_lossy(&driver?), &String::from_utf8_lossy(&store?)),
-                "docker's classic image store cannot put an image for several platforms into a file. Have it use \
-                 containerd's (\"features\": {{\"containerd-snapshotter\": true}} in /etc/docker/daemon.json), or give \
-                 buildx a builder of its own (docker buildx create --use), or build by --engine podman or buildah"
-            );
+        if engine != Engine::Docker {
+            return Ok(engine);
         }
-        Ok(engine)
+        let [driver, store] = Engine::stores()
+            .map(|call| output_of(&call, here).with_context(|| format!("asking by {call}")));
+        match (driver, store) {
+            (Ok(driver), Ok(store)) => {
+                docker_of(&String::from_utf8_lossy(&driver), &String::from_utf8_lossy(&store)).context(
+                    "docker's classic image store cannot put an image for several platforms into a file. Have it use \
+                     containerd's (\"features\": {\"containerd-snapshotter\": true} in /etc/docker/daemon.json), or give \
+                     buildx a builder of its own (docker buildx create --use), or build by --engine podman or buildah",
+                )
+            }
+            // What would be done by one that is not here.
+            _ if self.dry_run => Ok(engine),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        }
     }
 
     /// For `--dry-run`: what the registry answered, and the commands. It fails where the registry could not be asked, since

@@ -186,7 +186,8 @@ impl Work {
         self.call(&call, step)?;
         // The registry is asked: some releases of buildah leave the file with a pushed list's digest empty.
         let pushed = there()?;
-        if self.plan.engine != Engine::Docker && pushed != digest {
+        // A builder of buildx's own builds again to push, of a base that may be another one by now.
+        if self.plan.engine != Engine::DockerBuilder && pushed != digest {
             bail!("the registry has {pushed} under that name, and {digest} was pushed");
         }
         self.done.pushed.insert(reference.to_owned(), pushed);
