@@ -27,6 +27,10 @@ use crate::services::{buffers::Buffer, problem};
 /// uploader when it has heard nothing for longer.
 const RENEW_AFTER: Duration = Duration::from_secs(2);
 
+/// So many chunks more than there are workers are under way at once: while workers and client share the processors, chunks come
+/// and are sealed in bursts, and with one that waits a twelfth of the processors' time was idle.
+pub(super) const WAITING_MAX: usize = 3;
+
 /// What happened.
 enum Event {
     /// The body gave a piece, failed, or ended.
@@ -107,8 +111,7 @@ impl Cut {
 
     async fn next(&mut self, body: &mut BodyStream) -> Event {
         let reading = self.ended.is_none();
-        // One chunk more than there are workers, so that none of them waits for the body.
-        let room = self.sealing.len() <= self.parts.options.workers.get();
+        let room = self.sealing.len() < self.parts.options.workers.get() + WAITING_MAX;
         tokio::select! {
             biased;
             answer = async { self.acknowledging.as_mut().expect("asked for only then").await },

@@ -29,7 +29,11 @@ use lucid_api::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
-use self::{checked::Checks, compress::Compressors, cut::Cut};
+use self::{
+    checked::Checks,
+    compress::Compressors,
+    cut::{Cut, WAITING_MAX},
+};
 use super::{buffers::Budget, cpu::Pool, problem};
 
 /// How uploads are cut.
@@ -105,7 +109,7 @@ impl LocalChunker {
             sessions,
             encryptor,
             pool,
-            plain: Budget::new((workers + 2) * chunk_bytes),
+            plain: Budget::new((workers + WAITING_MAX + 1) * chunk_bytes),
             compressors: Compressors::new(workers, chunk_bytes),
             checks: Checks::default(),
             options,
@@ -147,7 +151,7 @@ impl Parts {
     /// since this process started flows too.
     fn fit(&self, chunk_bytes: usize) {
         let workers = self.options.workers.get();
-        self.plain.fit((workers + 2) * chunk_bytes);
+        self.plain.fit((workers + WAITING_MAX + 1) * chunk_bytes);
         self.compressors.fit(workers, chunk_bytes);
     }
 
