@@ -10,11 +10,15 @@ ask() { inside curl -sf --max-time 60 "$@"; }
 field() { sed -n "s/.*\"$1\":\"\\([^\"]*\\)\".*/\\1/p"; }
 
 sign_in() {  # sets auth, for a wallet in $work/wallet.key
-  [ -e "$work/wallet.key" ] || "$binary" auth new --key "$work/wallet.key" >/dev/null
+  local token
+  [ -e "$work/wallet.key" ] || "$binary" auth new --key "$work/wallet.key" >/dev/null || return 1
+  # Where it is asked again and again, errexit is off: nothing of before may pass for an answer.
+  rm -f "$work/tokens.json"
   ask "$api/auth/challenge" -H "$json" -d "{\"address\":\"$("$binary" auth address --key "$work/wallet.key")\"}" |
     "$binary" auth sign --key "$work/wallet.key" |
-    ask "$api/auth/login" -H "$json" -d @- -o "$work/tokens.json"
-  auth="Authorization: Bearer $(field access_token <"$work/tokens.json")"
+    ask "$api/auth/login" -H "$json" -d @- -o "$work/tokens.json" || return 1
+  token=$(field access_token <"$work/tokens.json") && [ -n "$token" ] || return 1
+  auth="Authorization: Bearer $token"
 }
 
 mint() { ask "$api/sessions" -H "$auth" -H "$json" -d '{"media_type":"application/octet-stream"}' | field session_id; }

@@ -63,10 +63,12 @@ start_engine() {
   setsid unshare -n -m --propagation private sh -c "ip link set lo up
     exec dockerd -H unix://$work/engine/docker.sock --data-root $work/engine/data --exec-root $work/engine/exec \
       --pidfile $work/engine/docker.pid $*" >"$work/engine/log" 2>&1 &
+  # Until it says its own, so that it is ended though it never comes up.
+  engine=$!
   export DOCKER_HOST=unix://$work/engine/docker.sock
   local _
   for _ in {1..300}; do
-    docker info >/dev/null 2>&1 && engine=$(cat "$work/engine/docker.pid") && return
+    docker info >/dev/null 2>&1 && engine=$(cat "$work/engine/docker.pid") && return 0
     sleep 0.1
   done
   tail -n 30 "$work/engine/log" >&2

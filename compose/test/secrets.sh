@@ -54,6 +54,23 @@ rm "$killed/secrets/master_encryption_key"
 ! "$killed/bootstrap" >"$work/said" 2>&1 || fail "a master key of a finished folder was replaced by one that a mark calls never made"
 grep -q 'Bring it back from the backup' "$work/said" && [ "$(made)" = 6 ] || fail "it says: $(cat "$work/said")"
 
+# A folder that was finished and is gone, such as one on a disk that is not mounted.
+mv "$killed/secrets" "$killed/elsewhere"
+status=0
+"$killed/bootstrap" >"$work/said" 2>&1 || status=$?
+[ $status = 74 ] && grep -q 'is something not mounted' "$work/said" && [ ! -e "$killed/secrets" ] || fail "it ends with $status and says: $(cat "$work/said")"
+# An .env that somebody wrote before is no such one.
+rm -rf "$killed/elsewhere"
+printf 'STACK_SECRETS=%s\n' "$killed/secrets" >"$killed/.env"
+"$killed/bootstrap" >/dev/null && whole_set && grep -q 'Written by' "$killed/.env" || fail "with a STACK_SECRETS of the operator's it makes none"
+(export CDPATH=/tmp && cd "$killed" && rm .env && rm -rf secrets && sh bootstrap >/dev/null) && whole_set || fail "CDPATH leads it astray"
+for path in 'a #b' 'a$b' "a'b"; do
+  rm -f "$killed/.env"
+  status=0
+  "$killed/bootstrap" --secrets "$killed/$path" >"$work/said" 2>&1 || status=$?
+  [ $status = 64 ] && [ ! -e "$killed/$path" ] || fail "$path: it ends with $status and says: $(cat "$work/said")"
+done
+
 tron_api_key() {
   local compose service profile
   printf 'the-key-of-a-provider\n' >"$stack/secrets/tron_api_key"

@@ -11,7 +11,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::ValueEnum;
 
 use super::services::Platform;
-use crate::{call::Call, clone};
+use crate::{
+    call::{Call, output_of},
+    clone,
+};
 
 /// What compiles for another machine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -61,6 +64,27 @@ impl Compiler {
         call
     }
 
+    /// That what it compiles here starts on the base, as far as that is known before: what is linked with this machine's C library
+    /// wants one as new.
+    ///
+    /// # Errors
+    /// Where it wants a newer one.
+    pub(super) fn check_host(self, base: &str, root: &Path) -> Result<()> {
+        if self != Self::Cargo || !base.contains("debian12") {
+            return Ok(());
+        }
+        // A machine whose C library is another one, or does not say, is found out by what it has linked.
+        let said = output_of(&Call::new("getconf", ["GNU_LIBC_VERSION"]), root).unwrap_or_default();
+        let here = host_glibc(&String::from_utf8_lossy(&said)).unwrap_or(0);
+        ensure!(
+            here <= DEBIAN_12_GLIBC,
+            "this machine has glibc 2.{here}, and the base {base} has 2.{DEBIAN_12_GLIBC}: what cargo links here would not start \
+             there. Give --compile-with cross, or a binary that was compiled on Debian 12 (--binary-amd64, --binary-arm64), or a \
+             --base with a newer one (gcr.io/distroless/cc-debian13:nonroot)"
+        );
+        Ok(())
+    }
+
     /// Where it puts the binary.
     pub(super) fn output(root: &Path, platform: Platform) -> PathBuf {
         clone::target(root).join(platform.target()).join("dist").join("lucid-node")
@@ -90,9 +114,18 @@ pub(super) fn take(binary: &Path, platform: Platform, base: &str, context: &Path
     let folder = context.join(platform.architecture());
     fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
     let to = folder.join("lucid-node");
+    // A binary that may not be written to has left one that may not be.
+    if to.exists() {
+        fs::remove_file(&to).with_context(|| format!("removing {}", to.display()))?;
+    }
     fs::copy(binary, &to)
         .with_context(|| format!("copying {} to {}", binary.display(), to.display()))?;
     Ok(())
+}
+
+/// The second number of glibc's version, as `getconf GNU_LIBC_VERSION` has it.
+fn host_glibc(said: &str) -> Option<u32> {
+    said.trim().strip_prefix("glibc 2.")?.split('.').next()?.parse().ok()
 }
 
 /// The second number of the newest version of glibc 2 that a program's symbols name; 0 where it names none.
@@ -186,6 +219,16 @@ mod tests {
         }
         let said = take(&binary, Platform::Amd64, "cc-debian12", &context).unwrap_err().to_string();
         assert!(said.contains("wants glibc 2.41"), "{said}");
+    }
+
+    #[test]
+    fn the_machines_c_library_is_read() {
+        for (said, number) in
+            [("glibc 2.36\n", Some(36)), ("glibc 2.41.1", Some(41)), ("musl 1.2", None), ("", None)]
+        {
+            assert_eq!(host_glibc(said), number, "{said:?}");
+        }
+        Compiler::Cross.check_host("cc-debian12", Path::new(".")).unwrap();
     }
 
     #[test]

@@ -142,6 +142,11 @@ impl Engine {
         Call::new(self.program(), ["tag", local, name])
     }
 
+    /// What takes the engine's own name from an image that has others, and removes one that has none.
+    pub(super) fn forget(self, local: &str) -> Call {
+        Call::new(self.program(), ["rmi", local])
+    }
+
     /// What pushes the image under a name, and puts the digest it has there into a file.
     pub(super) fn push(self, building: &Building<'_>, name: &str) -> Call {
         if self == Self::Docker {
@@ -163,6 +168,16 @@ impl Engine {
         let digest = building.digest.display().to_string();
         let words = ["manifest", "push", "--all", "--format", "oci", "--digestfile"];
         Call::new(self.program(), [&words[..], &[&digest, building.local, &to]].concat())
+    }
+
+    /// What asks the registry for the configuration of an image for one platform.
+    pub(super) fn configuration(self, name: &str) -> Call {
+        if self.is_docker() {
+            let words = ["buildx", "imagetools", "inspect", "--format", "{{json .Image}}", name];
+            return Call::new("docker", words);
+        }
+        let name = format!("docker://{name}");
+        Call::new("skopeo", ["inspect", "--config", "--raw", &name])
     }
 
     /// What asks the registry whether it has a name.
@@ -205,11 +220,17 @@ pub(super) fn docker_of(driver: &str, store: &str) -> Option<Engine> {
 pub(super) fn platforms_in(index: &[u8]) -> Vec<String> {
     let index: serde_json::Value = serde_json::from_slice(index).unwrap_or_default();
     let manifests = index["manifests"].as_array().cloned().unwrap_or_default();
-    let name = |manifest: &serde_json::Value| {
-        let part = |name: &str| Some(manifest["platform"][name].as_str()?.to_owned());
-        Some(format!("{}/{}", part("os")?, part("architecture")?))
-    };
-    manifests.iter().filter_map(name).collect()
+    manifests.iter().filter_map(|manifest| platform_in(&manifest["platform"])).collect()
+}
+
+/// The platform that an image's configuration is for.
+pub(super) fn platform_of(config: &[u8]) -> Option<String> {
+    platform_in(&serde_json::from_slice(config).ok()?)
+}
+
+fn platform_in(object: &serde_json::Value) -> Option<String> {
+    let part = |name: &str| object[name].as_str();
+    Some(format!("{}/{}", part("os")?, part("architecture")?))
 }
 
 #[cfg(test)]

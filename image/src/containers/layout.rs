@@ -27,6 +27,18 @@ pub(super) struct Layout {
     archived: Option<BTreeMap<String, (u64, u64)>>,
 }
 
+/// The digest of the one image or index that a layout is of.
+///
+/// # Errors
+/// A layout that is not there, cannot be read, or is of none or of several.
+pub(super) fn digest(path: &Path) -> Result<String> {
+    let index = json(&Layout::open(path)?.file("index.json")?, "index.json")?;
+    match index["manifests"].as_array().map(Vec::as_slice) {
+        Some([one]) => Ok(one["digest"].as_str().context("a descriptor has no digest")?.to_owned()),
+        _ => bail!("{} is not of one image", path.display()),
+    }
+}
+
 impl Layout {
     /// # Errors
     /// A layout that is not there; a file that is no archive.
@@ -226,6 +238,7 @@ pub(super) mod tests {
             layout(&at, &images, deep);
             fs::write(&file, archived(&at)).unwrap();
             for path in [&at, &file] {
+                assert_eq!(digest(path).is_ok(), deep, "of one image, or of two");
                 for platform in Platform::ALL {
                     let layers = all(path, platform).unwrap();
                     assert_eq!(layers, [first.clone(), second.clone()], "{deep} {platform}");
@@ -247,6 +260,8 @@ pub(super) mod tests {
         let zstd = at("zstd", vec![b"\x28\xb5\x2f\xfd....".to_vec()]);
         assert!(says(&zstd, Platform::Amd64).contains("packed with zstd"));
         assert!(says(&zstd, Platform::Arm64).contains("no image for linux/arm64"));
+        let one = json(&fs::read(zstd.join("index.json")).unwrap(), "").unwrap();
+        assert_eq!(digest(&zstd).unwrap(), one["manifests"][0]["digest"]);
         let cut = gzip(b"0123456789");
         let cut = at("cut", vec![cut[..cut.len() - 6].to_vec()]);
         assert!(says(&cut, Platform::Amd64).contains("unpacking a layer"));
@@ -259,5 +274,6 @@ pub(super) mod tests {
         }
         assert!(says(&plain, Platform::Amd64).contains("is damaged"));
         assert!(says(&folder.path().join("none"), Platform::Amd64).contains("reading"));
+        assert!(digest(&folder.path().join("none")).is_err());
     }
 }

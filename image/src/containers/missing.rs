@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 
 use super::{
-    engine::{Engine, platforms_in, says_missing},
+    engine::{Engine, platform_of, platforms_in, says_missing},
     services::{Name, Platform},
 };
 use crate::{
@@ -33,14 +33,30 @@ enum Found {
 
 /// Asks the registry for one name.
 pub(super) fn ask(engine: Engine, name: Name, reference: String, platforms: &[Platform]) -> Answer {
-    let found = judge(output_of(&engine.inspect(&reference), Path::new(".")), platforms);
+    let asked = |call| output_of(&call, Path::new("."));
+    let found = judge(asked(engine.inspect(&reference)), platforms, || {
+        asked(engine.configuration(&reference))
+    });
     Answer { name, reference, found }
 }
 
-fn judge(answer: Result<Vec<u8>>, platforms: &[Platform]) -> Found {
+/// What an answer means; `configuration` asks for that of an image without an index.
+fn judge(
+    answer: Result<Vec<u8>>,
+    platforms: &[Platform],
+    configuration: impl FnOnce() -> Result<Vec<u8>>,
+) -> Found {
     match answer {
         Ok(index) => {
-            let there = platforms_in(&index);
+            let mut there = platforms_in(&index);
+            if there.is_empty() {
+                match configuration() {
+                    Ok(configuration) => there.extend(platform_of(&configuration)),
+                    Err(error) => {
+                        return Found::Unknown(format!("the registry cannot be asked: {error:#}"));
+                    }
+                }
+            }
             let lacks = |platform: &&Platform| !there.contains(&platform.to_string());
             match platforms.iter().find(lacks) {
                 Some(platform) => Found::Missing(format!("the registry has none for {platform}")),
@@ -110,7 +126,8 @@ mod tests {
             let answer =
                 answer.map(|index| index.as_bytes().to_vec()).map_err(|why| anyhow!("{why}"));
             let name = Name::all()[0];
-            let found = judge(answer, platforms);
+            let found =
+                judge(answer, platforms, || Ok(br#"{"os":"linux","architecture":"amd64"}"#.into()));
             let answer = Answer { name, reference: "r.example/x:1".to_owned(), found };
             let (step, lines) = answer.shown(Engine::Buildah);
             assert_eq!(step, format!("look for {name}"));
@@ -121,6 +138,11 @@ mod tests {
         check(Ok(BOTH), &Platform::ALL, "the registry has it", false, true);
         check(Ok(ONE), &Platform::ALL, "none for linux/arm64: it would be built", true, false);
         check(Ok(ONE), &[Platform::Amd64], "the registry has it", false, true);
+        let alone = r#"{"config":{"digest":"sha256:0"},"layers":[]}"#;
+        check(Ok(alone), &[Platform::Amd64], "the registry has it", false, true);
+        check(Ok(alone), &Platform::ALL, "none for linux/arm64: it would be built", true, false);
+        let unasked = judge(Ok(alone.into()), &Platform::ALL, || Err(anyhow!("no route")));
+        assert_eq!(unasked, Found::Unknown("the registry cannot be asked: no route".to_owned()));
         check(
             Err("x: manifest unknown"),
             &Platform::ALL,

@@ -34,7 +34,7 @@ use self::{
     steps::Work,
 };
 use crate::{
-    call::output_of,
+    call::{Call, output_of},
     clone,
     report::{Row, is_whole, print_steps},
 };
@@ -119,8 +119,14 @@ impl Containers {
         let root = clone::root()?;
         let engine = self.engine()?;
         check_name(&self.images, "--images", "._-/:")?;
+        ensure!(
+            is_prefix(&self.images),
+            "--images {:?} is no registry and path: r.example/lucid, r.example:5000/a/b",
+            self.images
+        );
         check_name(&self.tag, "--tag", "._-")?;
-        let pinned = self.base.contains("@sha256:");
+        let pinned = is_pinned(&self.base);
+        ensure!(!self.base.is_empty(), "--base names no image");
         ensure!(
             !self.push || pinned || self.unpinned,
             "{} is a tag, and what is pushed is to be built from the same base tomorrow: give --base \
@@ -128,9 +134,10 @@ impl Containers {
             self.base
         );
         ensure!(
-            !(engine == Engine::DockerBuilder && self.pull && self.push) || pinned,
-            "a builder of buildx's own builds again for each name that is pushed, and with --pull the base of a tag may be another \
-             one by then: give --base NAME@sha256:…, or pull the base first and push without --pull"
+            !(engine == Engine::DockerBuilder && self.push) || pinned,
+            "a builder of buildx's own builds again for each name that is pushed, and asks the registry for the base each time, \
+             which may have another one by then: give --base NAME@sha256:…, or have docker keep its images in containerd's store \
+             (\"features\": {{\"containerd-snapshotter\": true}} in /etc/docker/daemon.json)"
         );
         let mut names = if self.only.is_empty() { Name::all() } else { self.only.clone() };
         names.sort();
@@ -149,6 +156,7 @@ impl Containers {
         // The engine runs in the clone's top folder, and this perhaps elsewhere.
         let output =
             absolute(&output).with_context(|| format!("looking at {}", output.display()))?;
+        check_output(engine, &output)?;
         let git = |words: &[&str]| clone::git(&root, words);
         // With "-dirty" after it where files differ from it.
         let revision = git(&["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]);
@@ -188,6 +196,8 @@ impl Containers {
     fn engine(&self) -> Result<Engine> {
         let here = Path::new(".");
         let there = |engine: &Engine| output_of(&engine.probe(), here).is_ok();
+        let asks = self.push || self.missing;
+        let skopeo = || output_of(&Call::new("skopeo", ["--version"]), here).is_ok();
         let engine = match self.engine {
             Some(engine) if self.dry_run || there(&engine) => engine,
             Some(engine) => bail!("{} cannot be used here: {} failed", engine.program(), engine.probe()),
@@ -196,6 +206,11 @@ impl Containers {
             )?,
         };
         if engine != Engine::Docker {
+            ensure!(
+                !asks || (self.dry_run && !self.missing) || skopeo(),
+                "skopeo is not here, by which {} has the registry asked: install it",
+                engine.program()
+            );
             return Ok(engine);
         }
         let [driver, store] = Engine::stores()
@@ -225,6 +240,30 @@ impl Containers {
     }
 }
 
+/// Whether a base is named by its digest.
+fn is_pinned(base: &str) -> bool {
+    let digest = base.split_once("@sha256:").map_or("", |(_, digest)| digest);
+    digest.len() == 64 && digest.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+/// What an engine's own arguments cannot name.
+fn check_output(engine: Engine, output: &Path) -> Result<()> {
+    // Buildx separates what it is told of an output by commas; the others a layout's name by a colon.
+    let (separators, why) = match engine.is_docker() {
+        true => (",\"", "a comma or a quotation mark"),
+        false if cfg!(windows) => ("", ""),
+        false => (":", "a colon"),
+    };
+    let sound = output.to_str().is_some_and(|text| !text.contains(|c| separators.contains(c)));
+    ensure!(
+        sound,
+        "--output {}: {} cannot write into a folder whose name has {why} in it, or is not UTF-8",
+        output.display(),
+        engine.program()
+    );
+    Ok(())
+}
+
 /// A part of an image's name: what registries take, and nothing that an engine could take for an option.
 fn check_name(text: &str, option: &str, more: &str) -> Result<()> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || more.contains(c);
@@ -234,6 +273,28 @@ fn check_name(text: &str, option: &str, more: &str) -> Result<()> {
         && text.chars().all(|c| allowed(c) || upper(c));
     ensure!(sound, "{option} {text:?} cannot be a part of an image's name");
     Ok(())
+}
+
+/// A registry, with its port or without, and a path in it; as the distribution's grammar has them.
+fn is_prefix(text: &str) -> bool {
+    let (first, path) = text.split_once('/').unwrap_or((text, ""));
+    let (host, port) =
+        first.split_once(':').map_or((first, None), |(host, port)| (host, Some(port)));
+    // Single dots, one or two underscores, or dashes are between letters and digits, and nowhere else.
+    let part = |part: &str| {
+        let ends = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+        ends(part.chars().next())
+            && ends(part.chars().last())
+            && ["..", "___", "._", "_.", "-_", "_-", ".-", "-."]
+                .iter()
+                .all(|bad| !part.contains(bad))
+            && !part.contains(':')
+    };
+    let numbered = |port: &str| port.parse::<u16>().is_ok_and(|port| port > 0);
+    part(host)
+        && port.is_none_or(|port| numbered(port) && !path.is_empty())
+        && path.is_empty() != text.contains('/')
+        && (path.is_empty() || path.split('/').all(part))
 }
 
 /// The address of a clone as everybody may read it in a label: of the web, and without the user, password or token that it can
@@ -272,12 +333,57 @@ mod tests {
     }
 
     #[test]
+    fn a_base_is_pinned_by_a_whole_digest() {
+        let digest = "0a".repeat(32);
+        assert!(is_pinned(&format!("r.example/x@sha256:{digest}")));
+        for loose in [
+            "r.example/x:1",
+            "r.example/x@sha256:",
+            &format!("r.example/x@sha256:{}", &digest[1..]),
+        ] {
+            assert!(!is_pinned(loose), "{loose}");
+        }
+    }
+
+    #[test]
+    fn outputs_are_those_that_the_engine_can_name() {
+        let sound = |engine, path: &str| check_output(engine, Path::new(path)).is_ok();
+        assert!(sound(Engine::Docker, "/a b:c") && sound(Engine::Buildah, "/a b,c"));
+        assert!(!sound(Engine::Docker, "/a,b") && !sound(Engine::DockerBuilder, "/a\"b"));
+        assert_eq!(sound(Engine::Podman, "/a:b"), cfg!(windows));
+    }
+
+    #[test]
     fn names_are_those_that_registries_take() {
         for good in ["localhost/lucid", "127.0.0.1:5000/lucid", "r.example/a_b/c-d"] {
             assert!(check_name(good, "--images", "._-/:").is_ok(), "{good}");
         }
         for bad in ["", "-x", "a b", "Upper/x", "a@b", "a\n", "/x", &"a".repeat(129)] {
             assert!(check_name(bad, "--images", "._-/:").is_err(), "{bad:?}");
+        }
+        for good in [
+            "localhost/lucid",
+            "127.0.0.1:5000/lucid",
+            "r.example/a__b/c--d",
+            "lucid",
+            "r.example/a/b",
+        ] {
+            assert!(is_prefix(good), "{good}");
+        }
+        for bad in [
+            "localhost/lucid:1",
+            "a//b",
+            "a/",
+            "a:b:c/d",
+            "a/../b",
+            "a/.hidden",
+            "a._b",
+            "a:5000",
+            "a:0/b",
+            "a/b-",
+            "a:/b",
+        ] {
+            assert!(!is_prefix(bad), "{bad}");
         }
         assert!(check_name("v1.0-RC", "--tag", "._-").is_ok());
         assert!(check_name("a/b", "--tag", "._-").is_err());

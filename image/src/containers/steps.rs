@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -12,7 +13,7 @@ use super::{
     base,
     compile::{Compiler, take},
     done::{Built, Done},
-    engine::Engine,
+    layout,
     plan::{Plan, Step},
     report::Report,
     sbom,
@@ -114,6 +115,7 @@ impl Work {
         let binary = match self.plan.binary(platform) {
             Some(given) => given.to_owned(),
             None => {
+                self.plan.compiler.check_host(&self.plan.base, &self.plan.root)?;
                 self.call(&self.plan.compiler.call(platform), &Step::Compile(platform))?;
                 Compiler::output(&self.plan.root, platform)
             }
@@ -138,33 +140,47 @@ impl Work {
         let input = self.input()?;
         let (engine, layout) = (self.plan.engine, self.plan.layout());
         let there = |built: &&Built| {
-            // A base of the same name may be another one.
+            // A base of the same name may be another one, and a layout another build's.
             !self.plan.pull
                 && built.input == input
-                && layout.exists()
+                && layout::digest(&layout).is_ok_and(|there| there == built.digest)
                 && output_of(&engine.has(&built.local), &self.plan.root).is_ok()
         };
         if let Some(built) = self.done.built.as_ref().filter(there) {
             self.local = Some(built.local.clone());
             return Ok(Said::Same("it is built from the same".to_owned()));
         }
-        self.done.built = None;
+        // Noted before anything of it is replaced: whoever is killed in between builds anew.
+        let former = self.done.built.take();
+        self.remember()?;
         // A name of its own: engines add to an image list of a name that is there, such as one that was cut short.
         let now =
             SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
         let local = format!("localhost/lucid-build:{}-{:x}", &input[..16], now.as_millis());
-        let removed = if layout.is_dir() { fs::remove_dir_all(&layout) } else { Ok(()) };
-        removed.with_context(|| format!("removing {}", layout.display()))?;
-        // They say what is in that image.
-        for sbom in Platform::ALL.map(|platform| self.plan.sbom(platform)) {
-            let removed = if sbom.exists() { fs::remove_file(&sbom) } else { Ok(()) };
-            removed.with_context(|| format!("removing {}", sbom.display()))?;
+        // A folder of podman's and buildah's, a file of docker's.
+        if layout.is_dir() && !layout.is_symlink() {
+            fs::remove_dir_all(&layout)
+                .with_context(|| format!("removing {}", layout.display()))?;
+        }
+        // The SBOMs say what is in that image.
+        let [first, second] = Platform::ALL.map(|platform| self.plan.sbom(platform));
+        for file in [layout, self.plan.digest_file(), first, second] {
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("removing {}", file.display()));
+                }
+                _ => (),
+            }
         }
         for call in self.plan.with_building(&local, |building| engine.build(building)) {
             self.call(&call, &Step::Build)?;
         }
         let built = Built { input, digest: self.digest()?, local: local.clone() };
         self.done.built = Some(built);
+        // Under the services' names it stays until they are given to this one. That it is gone already is as well.
+        if let Some(former) = former {
+            let _ = output_of(&engine.forget(&former.local), &self.plan.root);
+        }
         self.local = Some(local);
         Ok(Said::Done)
     }
@@ -186,9 +202,11 @@ impl Work {
         self.call(&call, step)?;
         // The registry is asked: some releases of buildah leave the file with a pushed list's digest empty.
         let pushed = there()?;
-        // A builder of buildx's own builds again to push, of a base that may be another one by now.
-        if self.plan.engine != Engine::DockerBuilder && pushed != digest {
-            bail!("the registry has {pushed} under that name, and {digest} was pushed");
+        if pushed != digest {
+            bail!(
+                "the registry has {pushed} under that name, and {digest} was built: another push came between, or the base is \
+                 another one by now (--base NAME@sha256:…)"
+            );
         }
         self.done.pushed.insert(reference.to_owned(), pushed);
         Ok(Said::Done)
