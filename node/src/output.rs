@@ -81,6 +81,12 @@ pub fn without_controls(text: &str) -> String {
     shown
 }
 
+/// The same, where nothing may look like another line.
+#[must_use]
+pub fn in_one_line(text: &str) -> String {
+    without_controls(text).replace('\n', "\\n")
+}
+
 /// A count of bytes for people, in binary units.
 #[must_use]
 pub fn human_bytes(bytes: u64) -> String {

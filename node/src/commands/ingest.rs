@@ -18,7 +18,7 @@ use super::session::{OpenSession, Recorded};
 use crate::{
     context::Context,
     failure::{Failure, Outcome},
-    output::notice,
+    output::{in_one_line, notice},
     policy,
     progress::Unit,
     source::{ChannelSource, PollSource, TarSource},
@@ -147,7 +147,7 @@ impl Ingest {
         let mut recorded: Recorded = session.seal(filled, true)?;
         if let Input::Folder(folder) = &input {
             for path in folder.skipped() {
-                notice(&format!("left out: {}", path.display()));
+                notice(&format!("left out: {}", in_one_line(&path.display().to_string())));
             }
             recorded.skipped = Some(folder.skipped().len());
         }
@@ -181,10 +181,12 @@ impl Ingest {
             Err(_) => format!("what was acknowledged of session {id} is kept"),
         };
         let path = self.path.display();
+        let data = session.data().display();
         let Failure { class, error } = failure;
         let message = format!(
-            "{error:#}\n{kept}; go on with: lucid-node ingest {path} --resume {id}\n\
-             or close it as incomplete with: lucid-node seal {id}"
+            "{error:#}\n{kept}; go on with: lucid-node ingest {path} --resume {id} --data \
+             {data}\n\
+             or close it as incomplete with: lucid-node seal {id} --data {data}"
         );
         Failure { class, error: anyhow::Error::msg(message) }
     }

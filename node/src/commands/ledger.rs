@@ -72,7 +72,7 @@ impl Locked {
         let secrets = folder.join("secrets");
         // The last of the secrets to be made.
         if !secrets.join("kek_id").exists() {
-            return Err(StoreError::Unfinished { path: folder.path().to_owned() });
+            return Err(folder.lacks("secrets/kek_id"));
         }
         let secrets = Secrets::load(&secrets, context.config.master_key.clone())?;
         Ok(Self { folder, secrets })

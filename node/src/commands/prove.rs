@@ -23,11 +23,7 @@ use lucid_pipeline::{open::ChunkOpener, ports::ChunkShelf, restore};
 use lucid_store::{LogReader, State, Store, StoreError};
 use serde::Serialize;
 
-use super::{
-    restore::{ByteRange, Target},
-    verify_anchor::AnchorReport,
-    verify_evidence,
-};
+use super::{restore::ByteRange, target::Target, verify_anchor::AnchorReport, verify_evidence};
 use crate::{
     cli::{OutputArg, SessionArg},
     context::Context,

@@ -1,15 +1,6 @@
 //! `restore`: gives back what was recorded, whole or a range of it.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::{self, IsTerminal, Write},
-    ops::Range,
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    str::FromStr,
-    time::Instant,
-};
+use std::{ops::Range, path::PathBuf, process::ExitCode, str::FromStr, time::Instant};
 
 use clap::Args;
 use lucid_core::{Hash, SessionId, counted};
@@ -17,6 +8,7 @@ use lucid_pipeline::restore::{self, RestoreContext};
 use lucid_store::State;
 use serde::Serialize;
 
+use super::target::Target;
 use crate::{
     cli::{OutputArg, SessionArg},
     context::Context,
@@ -144,115 +136,6 @@ impl Restore {
         })?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-/// Where a result goes: standard output, or a file that appears under its name only when it is whole.
-pub enum Target {
-    /// Standard output.
-    Stdout(io::Stdout),
-    /// A file in the making.
-    File {
-        /// The file under its temporary name.
-        file: File,
-        /// Its name for now; removed if it is never finished.
-        part: PartFile,
-        /// Its name when it is whole.
-        path: PathBuf,
-    },
-}
-
-/// A temporary file that is removed unless it was renamed.
-pub struct PartFile(Option<PathBuf>);
-
-impl Drop for PartFile {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // It is left behind only where it cannot be removed; its name says what it is.
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
-impl Target {
-    /// Opens the target. Files are made with mode 0600: what was private stays so.
-    ///
-    /// # Errors
-    /// Where the file is there already and may not be replaced, or lies in the data folder `data`;
-    /// the operating system's.
-    pub fn open(argument: &OutputArg, data: Option<&Path>) -> Outcome<Self> {
-        let Some(path) = argument.output.clone() else {
-            if io::stdout().is_terminal() {
-                return Err(Failure::usage(
-                    "standard output is a terminal: give a file with -o FILE, or pipe it",
-                ));
-            }
-            return Ok(Self::Stdout(io::stdout()));
-        };
-        if path.exists() && !argument.force {
-            let path = path.display();
-            return Err(Failure::usage(format!("{path} is there already; --force replaces it")));
-        }
-        refuse_inside(&path, data)?;
-        let part = part_name(&path);
-        let mut options = OpenOptions::new();
-        // A pipe of that name, which nobody reads, is an error and keeps nobody waiting.
-        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        options.write(true).create(true).truncate(true).mode(0o600).custom_flags(flags);
-        let file = options.open(&part);
-        let file = file.map_err(|error| {
-            Failure::io(format!("{} cannot be written: {error}", part.display()))
-        })?;
-        Ok(Self::File { file, part: PartFile(Some(part)), path })
-    }
-
-    /// What to write to.
-    pub fn writer(&mut self) -> &mut (dyn Write + Send) {
-        match self {
-            Self::Stdout(stdout) => stdout,
-            Self::File { file, .. } => file,
-        }
-    }
-
-    /// Everything was written: gives the file its name, which is `None` for standard output.
-    ///
-    /// # Errors
-    /// The operating system's.
-    pub fn finish(self) -> Outcome<Option<PathBuf>> {
-        match self {
-            Self::Stdout(mut stdout) => {
-                stdout.flush()?;
-                Ok(None)
-            }
-            Self::File { file, mut part, path } => {
-                file.sync_all()?;
-                std::fs::rename(part_name(&path), &path)?;
-                part.0 = None;
-                Ok(Some(path))
-            }
-        }
-    }
-}
-
-/// The node's own files are not to be overwritten, whatever the user insists on.
-fn refuse_inside(path: &Path, data: Option<&Path>) -> Outcome {
-    let Some(data) = data.and_then(|data| data.canonicalize().ok()) else { return Ok(()) };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    match folder.canonicalize() {
-        Ok(folder) if folder.starts_with(&data) => {
-            let path = path.display();
-            Err(Failure::usage(format!("{path} is in the data folder: choose a place outside it")))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn part_name(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".part");
-    PathBuf::from(name)
 }
 
 #[cfg(test)]

@@ -7,11 +7,11 @@ use lucid_core::{EntryIndex, SessionId, Timestamp, counted};
 use lucid_store::{State, StoreError};
 use serde::Serialize;
 
-use super::{erase::confirm, session};
+use super::{erase::confirm, session, verify_session::check_key_file};
 use crate::{
     cli::SessionArg,
     context::{Context, now},
-    failure::Outcome,
+    failure::{Failure, Outcome},
     output::table,
 };
 
@@ -70,12 +70,23 @@ impl Seal {
     /// Seals the session over what is acknowledged, as incomplete: its end mark never came.
     ///
     /// # Errors
-    /// Where there is none, or it is not open; the store's.
+    /// Where there is none, it is not open, or nobody could read it; the store's.
     pub fn run(&self, context: &Context) -> Outcome<ExitCode> {
         let started = Instant::now();
         let session = self.session.session;
         let store = context.open_store()?;
-        let media_type = store.session(session)?.media_type;
+        let row = store.session(session)?;
+        if row.state() == State::Open {
+            let mut findings = Vec::new();
+            check_key_file(&store, session, &mut findings)?;
+            if let Some(finding) = findings.first() {
+                return Err(Failure::check(format!(
+                    "{finding}. Sealed, session {session} would be in the log for good, and nobody could read it: put \
+                     keys/{session}.json back from a backup, or give it up with: lucid-node void {session}"
+                )));
+            }
+        }
+        let media_type = row.media_type;
         session::seal(&store, session, media_type, false, started)?.print(context)?;
         Ok(ExitCode::SUCCESS)
     }

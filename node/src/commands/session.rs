@@ -135,6 +135,12 @@ impl<'a> OpenSession<'a> {
         self.seal.session
     }
 
+    /// The data folder that it is in.
+    #[must_use]
+    pub fn data(&self) -> &std::path::Path {
+        self.store.path()
+    }
+
     /// Plaintext bytes that were acknowledged before it was taken up.
     #[must_use]
     pub fn plain_bytes(&self) -> u64 {

@@ -9,24 +9,26 @@ use std::{
 };
 
 use lucid_core::{
-    ChunkIndex, Hash,
+    ChunkIndex,
     chunk::PREFIX_BYTES,
-    counted,
     evidence::{ChunkEvidence, Claims, EVIDENCE_BYTES_MAX, Evidence},
     merkle,
     note::{TlogProof, VerifierKey},
     tron::anchor::AnchorPins,
 };
 use lucid_pipeline::open::{ChunkError, ChunkOpener};
-use serde::Serialize;
 
+pub use super::evidence_report::Report;
 use super::{
-    online::Online, restore::Target, verify_anchor::AnchorReport, verify_witness::WitnessReport,
+    evidence_report::{ChunkReport, is_known},
+    online::Online,
+    target::Target,
+    verify_anchor::AnchorReport,
+    verify_witness::WitnessReport,
 };
 use crate::{
     cli::OutputArg,
     failure::{Failure, Outcome},
-    output::table,
 };
 
 /// What is checked.
@@ -47,52 +49,6 @@ pub struct Request {
     pub anchor: AnchorPins,
     /// Who is asked whether TRON has the anchor.
     pub online: Option<Online>,
-}
-
-/// What the file proves.
-#[derive(Serialize, Debug)]
-pub struct Report {
-    /// True: what does not hold is an error.
-    pub verified: bool,
-    /// The key that signed the checkpoint.
-    pub key: String,
-    /// Whether that is the key the verifier gave.
-    pub key_pinned: bool,
-    /// Place of the entry in the log.
-    pub log_index: u64,
-    /// Size of the log at the checkpoint.
-    pub log_size: u64,
-    /// Root of the log at the checkpoint.
-    pub log_root: Hash,
-    /// The `session.sealed` entry, or whatever entry a `.tlog-proof` carries.
-    pub entry: serde_json::Value,
-    /// Whether the session had its owner's end mark, where the file says so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub complete: Option<bool>,
-    /// The chunks the file speaks of.
-    pub chunks: Vec<ChunkReport>,
-    /// Who cosigned the checkpoint.
-    pub witnesses: WitnessReport,
-    /// What its TRON part proves, where it has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub anchor: Option<AnchorReport>,
-    /// Plaintext bytes written by `--extract`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub extracted_bytes: Option<u64>,
-}
-
-/// What is proved of one chunk.
-#[derive(Serialize, Debug)]
-pub struct ChunkReport {
-    index: ChunkIndex,
-    plain_bytes: u32,
-    /// First and last plaintext byte, where the file says so.
-    plain_range: Option<(u64, u64)>,
-    /// Whether its key is in the file, and right.
-    disclosed: bool,
-    /// Whether its sealed bytes are in the file or were given beside it, and right.
-    content_checked: bool,
-    segments: Vec<u32>,
 }
 
 /// Checks the file.
@@ -191,6 +147,7 @@ fn verify_tlog_proof(text: &str, request: &Request) -> Outcome<Report> {
     })?;
     let checkpoint = proof.verify(merkle::leaf_hash(entry), key);
     let checkpoint = checkpoint.map_err(|e| named(&request.path, e.into()))?;
+    let known = is_known(entry);
     let entry = serde_json::from_slice(entry)
         .map_err(|error| Failure::check(format!("the proved entry is no JSON: {error}")))?;
     Ok(Report {
@@ -201,6 +158,7 @@ fn verify_tlog_proof(text: &str, request: &Request) -> Outcome<Report> {
         log_size: checkpoint.size,
         log_root: checkpoint.root,
         entry,
+        known,
         complete: None,
         chunks: Vec::new(),
         witnesses: witness_report(&proof, key, request)?,
@@ -239,6 +197,10 @@ fn extract(evidence: &Evidence, files: &[(ChunkIndex, PathBuf)], path: &Path) ->
         evidence.chunks.iter().filter(|chunk| chunk.disclosed.is_some()).collect();
     if disclosed.is_empty() {
         return Err(Failure::usage("the evidence discloses no key: there is nothing to extract"));
+    }
+    if path.symlink_metadata().is_ok() {
+        let path = path.display();
+        return Err(Failure::usage(format!("{path} is there already: give another name")));
     }
     let mut target =
         Target::open(&OutputArg { output: Some(path.to_owned()), force: false }, None)?;
@@ -302,6 +264,7 @@ fn report(
 ) -> Outcome<Report> {
     let entry = serde_json::from_slice(&evidence.entry)
         .map_err(|error| Failure::check(format!("the entry is no JSON: {error}")))?;
+    let known = is_known(&evidence.entry);
     let chunks = claims.chunks.iter().map(|claim| ChunkReport {
         index: claim.index,
         plain_bytes: claim.plain_bytes,
@@ -318,69 +281,11 @@ fn report(
         log_size: claims.checkpoint.size,
         log_root: claims.checkpoint.root,
         entry,
+        known,
         complete: claims.complete,
         chunks: chunks.collect(),
         witnesses,
         anchor: None,
         extracted_bytes: None,
     })
-}
-
-impl Report {
-    /// For people: what is proved, and what is not.
-    #[must_use]
-    pub fn text(&self) -> String {
-        let field = |name: &str| match &self.entry[name] {
-            serde_json::Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        let pinned = match self.key_pinned {
-            true => "the key you gave",
-            false => "NOT PINNED: this proves only what this key says; compare it with the node's",
-        };
-        let mut rows = vec![
-            ("result", "verified".to_owned()),
-            ("kind", field("kind")),
-            ("session", field("session_id")),
-            ("owner", field("owner")),
-            ("time", format!("{} by the node's clock", field("at"))),
-            ("bytes", field("plain_bytes")),
-            (
-                "complete",
-                match self.complete {
-                    Some(true) => "yes",
-                    Some(false) => "NO: the session was closed without its owner's end mark",
-                    None => "not stated: the file has no manifest",
-                }
-                .to_owned(),
-            ),
-            ("root", field("merkle_root")),
-            (
-                "log",
-                format!("entry {} of {}, root {}", self.log_index, self.log_size, self.log_root),
-            ),
-            ("key", self.key.clone()),
-            ("", pinned.to_owned()),
-        ];
-        rows.extend(self.witnesses.rows());
-        rows.extend(self.anchor.iter().flat_map(AnchorReport::rows));
-        for chunk in &self.chunks {
-            let range = chunk.plain_range.map_or(counted(chunk.plain_bytes, "byte"), |(a, b)| {
-                format!("plaintext bytes {a} to {b}")
-            });
-            let mut text = format!("{}: {range}, in the session", chunk.index);
-            if chunk.content_checked {
-                text.push_str(", sealed bytes checked");
-            }
-            if chunk.disclosed {
-                text.push_str(", key disclosed");
-            }
-            if !chunk.segments.is_empty() {
-                text.push_str(&format!(", segments {:?}", chunk.segments));
-            }
-            rows.push(("chunk", text));
-        }
-        rows.extend(self.extracted_bytes.map(|bytes| ("extracted", counted(bytes, "byte"))));
-        table(&rows)
-    }
 }

@@ -181,7 +181,10 @@ fn check_sealed(
 
 /// A session whose key is gone cannot be read any more, however whole its chunks are. Where the node
 /// has the master key, the wrap under it must open for this session.
-fn check_key_file(store: &Store, session: SessionId, findings: &mut Vec<String>) -> Outcome {
+///
+/// # Errors
+/// The disk's.
+pub fn check_key_file(store: &Store, session: SessionId, findings: &mut Vec<String>) -> Outcome {
     let Some(file) = found(store.local()?.keys().get(session), findings)? else { return Ok(()) };
     let under_kek = file.wraps.iter().any(|wrap| matches!(wrap, Wrap::Kek { .. }));
     if let (Ok(kek), true) = (store.local()?.master_key().kek(), under_kek)
@@ -281,6 +284,7 @@ fn check_open(
         chunks.push(ManifestChunk::from(&chunk));
         leaves.push(chunk.session_leaf());
     }
+    check_key_file(store, row.session, &mut report.findings)?;
     report.chunk_count = chunks.len();
     report.plain_bytes = chunks.iter().map(|chunk| u64::from(chunk.plain_bytes)).sum();
     let suite = store.opened(row.session)?.policy.suite;

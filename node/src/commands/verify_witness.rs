@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::failure::{Failure, Outcome};
 
 /// The cosignatures on a checkpoint.
-#[derive(Serialize, Debug)]
+#[derive(Default, Serialize, Debug)]
 pub struct WitnessReport {
     /// Witnesses that the verifier gave, and whose cosignatures hold.
     cosigned: Vec<Cosigned>,

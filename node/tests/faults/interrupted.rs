@@ -59,8 +59,8 @@ fn a_signal_stops_it_and_it_goes_on() {
         ran.ends(74).says(&[
             "interrupted",
             &format!("acknowledged and kept of session {id}: 150000 bytes in 3 chunks"),
-            &format!("go on with: lucid-node ingest - --resume {id}"),
-            &format!("close it as incomplete with: lucid-node seal {id}"),
+            &format!("go on with: lucid-node ingest - --resume {id} --data "),
+            &format!("close it as incomplete with: lucid-node seal {id} --data "),
         ]);
         let resumed = node.feed(&format!("{INGEST} --resume {id}"), &input).ok();
         let result = resumed.json();

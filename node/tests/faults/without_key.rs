@@ -114,6 +114,58 @@ fn a_write_only_node_cannot_go_on_with_a_session_but_close_it() {
 }
 
 #[test]
+fn an_open_session_that_nobody_could_read_is_not_verified_and_not_sealed() {
+    let node = Node::new();
+    let words = "ingest - --progress json --chunk-bytes 64KiB --flush-after 20ms";
+    let begun = || {
+        let mut live = crate::support::Live::start(node.command(words));
+        let id = live.opened();
+        live.write(b"so far");
+        live.acknowledged(6);
+        live.kill();
+        let key = node.data().join("keys").join(format!("{id}.json"));
+        (id, key)
+    };
+    let ((id, key), (_, other)) = (begun(), begun());
+    let kept = fs::read(&key).unwrap();
+    let refused = || {
+        let verified = node.run(&format!("verify {id} --json")).ends(1).json();
+        assert_eq!(verified["state"], "open");
+        assert_eq!(verified["verified"], false);
+        let ran = node.run(&format!("seal {id}")).ends(1);
+        ran.says(&[
+            "nobody could read it",
+            &format!("keys/{id}.json"),
+            &format!("lucid-node void {id}"),
+        ]);
+    };
+    fs::remove_file(&key).unwrap();
+    refused();
+    fs::copy(&other, &key).unwrap();
+    refused();
+    fs::write(&key, kept).unwrap();
+    node.run(&format!("verify {id}")).ok();
+    node.run(&format!("seal {id}")).ok();
+    assert_eq!(node.restore(&id), b"so far");
+}
+
+#[test]
+fn a_part_of_the_folder_that_is_lost_is_named_and_not_made_anew() {
+    let node = Node::new();
+    let id = node.ingest(b"kept");
+    for name in ["chunks", "keys", "sessions", "opening", "secrets/kek_id"] {
+        let (at, aside) = (node.data().join(name), node.path("aside"));
+        fs::rename(&at, &aside).unwrap();
+        node.run("list").ends(64).says(&[name, "put that back from a backup"]);
+        node.run("init").ends(64);
+        node.run("doctor").ends(1).prints(&[name]);
+        assert!(!at.exists(), "{name} was made anew");
+        fs::rename(&aside, &at).unwrap();
+    }
+    node.run(&format!("verify {id} --decrypt")).ok();
+}
+
+#[test]
 fn both_keepers_can_read() {
     let node = Node::new();
     let words = format!("ingest - --json --age-recipient {}", recipient());

@@ -132,6 +132,24 @@ impl fmt::Display for FolderKind {
     }
 }
 
+/// The first folder that is to be there and is not.
+fn lacking(path: &Path, kind: FolderKind) -> Option<&'static str> {
+    kind.subfolders().iter().find(|name| !path.join(name).is_dir()).copied()
+}
+
+/// The log's head is the last thing that a making writes.
+fn has_log(path: &Path) -> bool {
+    path.join("log").join("head").exists()
+}
+
+fn unfinished(path: &Path, name: &str) -> StoreError {
+    let path = path.to_owned();
+    match has_log(&path) {
+        true => StoreError::PartLost { path, name: name.to_owned() },
+        false => StoreError::Unfinished { path },
+    }
+}
+
 /// Below this much free space no chunk is taken, whatever the disk's size: room for the ledger to
 /// close what is open.
 const RESERVE_BYTES_MIN: u64 = 64 << 20;
@@ -175,7 +193,11 @@ impl DataFolder {
         brought: &[&str],
     ) -> Result<Self, StoreError> {
         match read_format(path, kind)? {
-            Mark::Ours => (),
+            // What a node had is not made anew as if nothing had been in it.
+            Mark::Ours => match lacking(path, kind) {
+                Some(name) if has_log(path) => return Err(unfinished(path, name)),
+                _ => (),
+            },
             Mark::None if is_vacant(path, kind, brought)? => {
                 fs::create_dir_all(parent(path)).doing("create", parent(path))?;
                 disk.make_folder(path).doing("create", path)?;
@@ -197,8 +219,8 @@ impl DataFolder {
     ///
     /// # Errors
     /// [`StoreError::NoFolder`], [`StoreError::NotADataFolder`], [`StoreError::OtherFolder`],
-    /// [`StoreError::NewerFormat`], [`StoreError::InUse`], [`StoreError::Unfinished`], the operating
-    /// system's.
+    /// [`StoreError::NewerFormat`], [`StoreError::InUse`], [`StoreError::Unfinished`],
+    /// [`StoreError::PartLost`], the operating system's.
     pub fn open(path: &Path, kind: FolderKind) -> Result<Self, StoreError> {
         match read_format(path, kind)? {
             Mark::Ours => (),
@@ -208,10 +230,16 @@ impl DataFolder {
             Mark::None => return Err(StoreError::NoFolder { path: path.to_owned() }),
         }
         let folder = Self { path: path.to_owned(), _lock: lock(path)? };
-        if kind.subfolders().iter().any(|name| !path.join(name).is_dir()) {
-            return Err(StoreError::Unfinished { path: path.to_owned() });
+        match lacking(path, kind) {
+            Some(name) => Err(unfinished(path, name)),
+            None => Ok(folder),
         }
-        Ok(folder)
+    }
+
+    /// What it means that `name` is not there: where a log was begun it is lost, else the making was cut short.
+    #[must_use]
+    pub fn lacks(&self, name: &str) -> StoreError {
+        unfinished(&self.path, name)
     }
 
     /// Where the folder is.

@@ -75,6 +75,16 @@ pub enum StoreError {
         /// The folder.
         path: PathBuf,
     },
+    /// A part of a node's folder is gone.
+    #[error(
+        "the data folder {path} has a log, and no {name}: put that back from a backup (an empty folder where nothing was in it)"
+    )]
+    PartLost {
+        /// The folder.
+        path: PathBuf,
+        /// What it lacks.
+        name: String,
+    },
     /// A node is already there.
     #[error("{path} is a node's data folder already")]
     AlreadyThere {

@@ -91,6 +91,9 @@ fn remedy_for(error: &StoreError) -> String {
             "use the version of lucid-node that made it, or a later one"
         }
         StoreError::Unfinished { .. } => "finish it: lucid-node init",
+        StoreError::PartLost { .. } => {
+            "put it back from a backup, before anything else is done with the folder"
+        }
         StoreError::Io { .. } => "see to the disk, and to who owns the folder",
         _ => "name the right one with --data, or make one with: lucid-node init --data DIR",
     }
@@ -144,8 +147,8 @@ fn modes(path: &Path) -> Line {
 fn inside(context: &Context, folder: DataFolder, lines: &mut Vec<Line>, examined: &mut Examined) {
     let secrets = folder.join("secrets");
     if !secrets.join("kek_id").exists() {
-        let error = StoreError::Unfinished { path: folder.path().to_owned() };
-        lines.push(Line::fail("keys", "they were not all made", remedy_for(&error)));
+        let error = folder.lacks("secrets/kek_id");
+        lines.push(Line::fail("keys", text(&error), remedy_for(&error)));
         return;
     }
     let secrets = match Secrets::load(&secrets, context.config.master_key.clone()) {
@@ -327,7 +330,10 @@ fn sessions(store: &Store, recovery: &Recovery) -> Line {
         Err(error) => {
             Line::fail(check, text(&error), "make the database anew: lucid-node ledger rebuild")
         }
-        Ok(open) if open.is_empty() => Line::ok(check, "none is damaged, none is open"),
+        Ok(open) if open.is_empty() => Line::ok(
+            check,
+            "none is open; whether the sealed ones are whole: lucid-node verify --all",
+        ),
         Ok(open) => {
             let ids: Vec<_> = open.iter().map(|row| row.session.to_string()).collect();
             let more = if ids.len() > NAMED_MAX { ", …" } else { "" };

@@ -110,3 +110,24 @@ fn an_interrupted_creation_is_finished() {
     drop(create(base.path()).unwrap());
     assert!(DataFolder::open(base.path(), FolderKind::Node).is_ok());
 }
+
+#[test]
+fn a_part_that_a_node_had_is_lost_and_not_made_anew() {
+    let base = tempfile::tempdir().unwrap();
+    drop(create(base.path()).unwrap());
+    fs::write(base.path().join("log").join("head"), "").unwrap();
+    for name in FolderKind::Node.subfolders().iter().filter(|name| **name != "log") {
+        let aside = base.path().join("aside");
+        fs::rename(base.path().join(name), &aside).unwrap();
+        for error in [refused(base.path()), create(base.path()).err().unwrap()] {
+            assert!(
+                matches!(&error, StoreError::PartLost { name: lost, .. } if lost == name),
+                "{error}"
+            );
+        }
+        assert!(!base.path().join(name).exists(), "{name} was made anew");
+        fs::rename(&aside, base.path().join(name)).unwrap();
+    }
+    let folder = DataFolder::open(base.path(), FolderKind::Node).unwrap();
+    assert!(matches!(folder.lacks("secrets/kek_id"), StoreError::PartLost { .. }));
+}

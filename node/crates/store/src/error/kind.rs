@@ -61,6 +61,7 @@ impl StoreError {
             | Self::VaultElsewhere { .. }
             | Self::Unfinished { .. }
             | Self::AlreadyThere { .. }
+            | Self::PartLost { .. }
             | Self::LogLost { .. }
             | Self::NewerFormat { .. }
             | Self::SecretMode { .. }

@@ -135,7 +135,7 @@ impl Store {
         let folder = Arc::new(DataFolder::open(path, FolderKind::Node)?);
         // The last of the secrets to be made; a log that was never begun says so itself.
         if !folder.join("secrets").join("kek_id").exists() {
-            return Err(StoreError::Unfinished { path: path.to_owned() });
+            return Err(folder.lacks("secrets/kek_id"));
         }
         let (master, node) = Secrets::load(&folder.join("secrets"), kek)?.split();
         let vault = VaultOptions { reserve_bytes, disk: disk.clone(), ciphers };
@@ -174,7 +174,7 @@ impl Store {
     ) -> Result<(Self, Recovery), StoreError> {
         let folder = Arc::new(DataFolder::open(path, FolderKind::Ledger)?);
         if !folder.join("secrets").join("node.key").exists() {
-            return Err(StoreError::Unfinished { path: path.to_owned() });
+            return Err(folder.lacks("secrets/node.key"));
         }
         let node = NodeKey::load(&folder.join("secrets"))?;
         Self::take_up(Purpose::GoOn, Parts { folder, node, vault, local: None }, options)
