@@ -201,8 +201,12 @@ async fn an_anchor_makes_sessions_anchored(reach: Reach, with_contract: bool) {
     assert_eq!(claims.transaction, anchor.entry.tx_id);
     let without = node.evidence(ProofRequest { anchored: false, ..request.clone() }).await;
     assert!(without.anchor.is_none() && without.proof.index() == evidence.proof.index());
-    // The entry is there a moment before the job is put away.
-    within_a_minute(async || anchoring.port.anchoring().await.unwrap().under_way.is_none()).await;
+    // The entry is there a moment before the job is put away, and that before what waits is counted anew.
+    within_a_minute(async || {
+        let now = anchoring.port.anchoring().await.unwrap();
+        now.under_way.is_none() && now.waiting_sessions == 0
+    })
+    .await;
     let nothing_new = code(anchoring.port.anchor_now().await);
     assert_eq!(nothing_new, Code::Conflict, "but the anchor itself");
 
