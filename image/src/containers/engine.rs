@@ -144,7 +144,11 @@ impl Engine {
 
     /// What takes the engine's own name from an image that has others, and removes one that has none.
     pub(super) fn forget(self, local: &str) -> Call {
-        Call::new(self.program(), ["rmi", local])
+        match self {
+            Self::Docker | Self::DockerBuilder => Call::new("docker", ["rmi", local]),
+            // What `rmi` looks for behind a list's name, buildah 1.28 does not find.
+            Self::Podman | Self::Buildah => Call::new(self.program(), ["manifest", "rm", local]),
+        }
     }
 
     /// What pushes the image under a name, and puts the digest it has there into a file.
