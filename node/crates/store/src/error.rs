@@ -77,7 +77,8 @@ pub enum StoreError {
     },
     /// A part of a node's folder is gone.
     #[error(
-        "the data folder {path} has a log, and no {name}: put that back from a backup (an empty folder where nothing was in it)"
+        "the data folder {path} has a log, and no {name}: put that back from a backup{}",
+        where_empty(name)
     )]
     PartLost {
         /// The folder.
@@ -357,4 +358,9 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// What more there is to do about a folder; a file is named with its folder.
+fn where_empty(name: &str) -> &'static str {
+    if name.contains('/') { "" } else { ", or make it again (mkdir) if nothing was in it" }
 }

@@ -94,7 +94,7 @@ impl Store {
     /// Makes a data folder and a node in it, or finishes what an interrupted making began.
     ///
     /// # Errors
-    /// [`StoreError::AlreadyThere`] where a node is there, those of [`DataFolder::create`] and
+    /// [`StoreError::AlreadyThere`] where a node is there, [`StoreError::PartLost`] where a part of it is not, those of [`DataFolder::create`] and
     /// [`Secrets::create`], the disk's.
     pub fn create(path: &Path, options: CreateOptions) -> Result<Self, StoreError> {
         let CreateOptions { kek, at, reserve_bytes, disk, ciphers } = options;
