@@ -87,6 +87,22 @@ stop_engine() {
 }
 
 # Runs a command where the engine's published ports are.
+inside() { nsenter -t "$engine" -n "$@"; }
 # The same in the background; $! is the command's own process.
 beside() { nsenter -t "$engine" -n "$@" >/dev/null 2>&1 </dev/null & }
-inside() { nsenter -t "$engine" -n "$@"; }
+
+# Takes a stack down by one generation of compose: down COMPOSE [-v]. After cuts and kills the engine can hold the end of a
+# container that is gone in a network, and then refuses to remove the network: that is the engine's, and is said and mended.
+down() {
+  local compose=$1 network end
+  shift
+  ! "$compose" down "$@" >"$work/said" 2>&1 || return 0
+  grep -q 'has active endpoints' "$work/said" || { cat "$work/said" >&2; fail "$compose down $*"; }
+  echo "!!! the engine keeps a network: $(grep -m 1 'has active endpoints' "$work/said" | cut -c1-400)"
+  for network in $(docker network ls -q --filter label=com.docker.compose.project); do
+    for end in $(docker network inspect -f '{{range .Containers}}{{.Name}} {{end}}' "$network"); do
+      docker network disconnect -f "$network" "$end" || true
+    done
+  done
+  "$compose" down "$@" >"$work/said" 2>&1 || grep -q 'has active endpoints' "$work/said" || { cat "$work/said" >&2; fail "$compose down $*"; }
+}

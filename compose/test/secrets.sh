@@ -90,5 +90,5 @@ tron_api_key() {
   done
   rm "$stack/secrets/tron_api_key"
   # The older one takes away what services of other profiles have, too.
-  old down -v >/dev/null 2>&1
+  down old -v
 }
