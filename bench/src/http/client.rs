@@ -131,17 +131,10 @@ impl<'a> Connection<'a> {
     pub(crate) fn upload(client: &'a Client, session: &str, plain: &Path) -> Result<f64> {
         let mut connection = Self::open(client)?;
         let file = File::open(plain)?;
-        let mut left = usize::try_from(file.metadata()?.len())?;
-        let head = patch(client, session, left as u64);
+        let head = patch(client, session, file.metadata()?.len());
         let start = Instant::now();
         connection.stream.get_mut().write_all(head.as_bytes())?;
-        // The client's share is the kernel's, and little: `io::copy` would read and send 8 KiB at a time, which
-        // took a quarter of both processors.
-        while left > 0 {
-            let sent = rustix::fs::sendfile(connection.stream.get_ref(), &file, None, left)?;
-            ensure!(sent > 0, "{}: it became shorter", plain.display());
-            left -= sent;
-        }
+        send(connection.stream.get_ref(), &file)?;
         let (status, answer) = connection.answer()?;
         ensure!(status == 204, "the upload: {status}: {}", String::from_utf8_lossy(&answer));
         Ok(start.elapsed().as_secs_f64())
@@ -170,6 +163,21 @@ impl<'a> Connection<'a> {
         self.stream.read_exact(&mut body)?;
         Ok((status, body))
     }
+}
+
+/// Sends a file. The sender's share is the kernel's, and little: `io::copy` would read and send 8 KiB at a time, which
+/// took a quarter of both processors.
+///
+/// # Errors
+/// Where the file becomes shorter, or the connection ends.
+pub(crate) fn send(stream: &TcpStream, file: &File) -> Result<()> {
+    let mut left = usize::try_from(file.metadata()?.len())?;
+    while left > 0 {
+        let sent = rustix::fs::sendfile(stream, file, None, left)?;
+        ensure!(sent > 0, "a file to be sent became shorter by {left} bytes");
+        left -= sent;
+    }
+    Ok(())
 }
 
 fn patch(client: &Client, session: &str, bytes: u64) -> String {

@@ -7,11 +7,11 @@ use lucid_core::{EntryIndex, SessionId, Timestamp, counted};
 use lucid_store::{State, StoreError};
 use serde::Serialize;
 
-use super::{erase::confirm, session, verify_session::check_key_file};
+use super::{erase::confirm, session};
 use crate::{
     cli::SessionArg,
     context::{Context, now},
-    failure::{Failure, Outcome},
+    failure::Outcome,
     output::table,
 };
 
@@ -75,18 +75,7 @@ impl Seal {
         let started = Instant::now();
         let session = self.session.session;
         let store = context.open_store()?;
-        let row = store.session(session)?;
-        if row.state() == State::Open {
-            let mut findings = Vec::new();
-            check_key_file(&store, session, &mut findings)?;
-            if let Some(finding) = findings.first() {
-                return Err(Failure::check(format!(
-                    "{finding}. Sealed, session {session} would be in the log for good, and nobody could read it: put \
-                     keys/{session}.json back from a backup, or give it up with: lucid-node void {session}"
-                )));
-            }
-        }
-        let media_type = row.media_type;
+        let media_type = store.session(session)?.media_type;
         session::seal(&store, session, media_type, false, started)?.print(context)?;
         Ok(ExitCode::SUCCESS)
     }

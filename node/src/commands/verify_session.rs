@@ -6,7 +6,6 @@ use std::{path::Path, time::Instant};
 use lucid_core::{
     Hash, SessionId, counted,
     entry::{Entry, SessionOpened, SessionSealed},
-    keys::Wrap,
     manifest::{Manifest, ManifestChunk},
     merkle,
 };
@@ -179,20 +178,12 @@ fn check_sealed(
     )
 }
 
-/// A session whose key is gone cannot be read any more, however whole its chunks are. Where the node
-/// has the master key, the wrap under it must open for this session.
+/// A session whose key is gone cannot be read any more, however whole its chunks are.
 ///
 /// # Errors
 /// The disk's.
-pub fn check_key_file(store: &Store, session: SessionId, findings: &mut Vec<String>) -> Outcome {
-    let Some(file) = found(store.local()?.keys().get(session), findings)? else { return Ok(()) };
-    let under_kek = file.wraps.iter().any(|wrap| matches!(wrap, Wrap::Kek { .. }));
-    if let (Ok(kek), true) = (store.local()?.master_key().kek(), under_kek)
-        && let Err(error) = file.unwrap_with(kek, &session)
-    {
-        findings.push(format!("key file: {error}"));
-    }
-    Ok(())
+fn check_key_file(store: &Store, session: SessionId, findings: &mut Vec<String>) -> Outcome {
+    found(store.vault().check_key(session), findings).map(drop)
 }
 
 /// The manifest repeats what session.opened said, and keeps to its policy.

@@ -30,6 +30,12 @@ pub fn of_store(error: StoreError) -> Problem {
             Code::Forbidden,
             "this node is write-only: it cannot read what it stored; restore with the age identity",
         ),
+        StoreError::Unreadable { .. } => {
+            tracing::error!(%error, "a session's key is lost");
+            let detail = "the session's key file is lost or another's, so nobody could read it: have it put back from a \
+                          backup, or void the session";
+            Problem::new(Code::Damaged, detail)
+        }
         StoreError::KeyFileMissing { .. } => {
             tracing::error!(%error, "a key file is missing");
             Problem::new(Code::Gone, "the session's key is gone")

@@ -3,6 +3,7 @@
 
 mod anchors;
 mod chain_api;
+mod endings;
 mod governance;
 mod hostile;
 mod log;
@@ -37,6 +38,10 @@ use self::{
         blocks_are_what_the_log_has, entries_are_found_by_kind_and_session,
         registrations_are_found_and_told_newest_first,
         the_node_says_who_it_is_and_why_a_transaction_failed,
+    },
+    endings::{
+        a_session_that_nobody_could_read_is_not_sealed,
+        the_completer_closes_what_rests_and_leaves_what_is_held,
     },
     governance::{
         another_chain_is_followed_from_its_beginning,
@@ -97,6 +102,7 @@ suite! {
     lengths_are_set_once_and_end_the_upload
     an_owner_has_few_open_sessions_and_sees_them_newest_first
     the_completer_closes_what_rests_and_leaves_what_is_held
+    a_session_that_nobody_could_read_is_not_sealed
     several_manifests_are_given_each_in_its_place
     events_tell_what_happens
     the_sync_hears_of_recordings
@@ -340,23 +346,6 @@ async fn an_owner_has_few_open_sessions_and_sees_them_newest_first(reach: Reach)
     assert_eq!(ids(list(Some(SessionState::Sealed), None, 10).await.unwrap()), minted[1..2]);
     assert_eq!(code(list(Some(SessionState::Sealing), None, 10).await), Code::InvalidRequest);
     node.sessions.mint(new(None)).await.unwrap();
-}
-
-async fn the_completer_closes_what_rests_and_leaves_what_is_held(reach: Reach) {
-    let node = Node::expiring(reach, Duration::ZERO).await;
-    let resting = node.sessions.mint(new(None)).await.unwrap().session_id;
-    node.upload(resting, 0, b"all there was").await.unwrap();
-    let held = node.sessions.mint(new(None)).await.unwrap().session_id;
-    node.sessions.begin_upload(held, 0).await.unwrap();
-    assert_eq!(node.orchestrator.complete_once().await.unwrap(), 1);
-    assert_eq!(node.sessions.session(resting).await.unwrap().state, SessionState::Sealed);
-    assert_eq!(node.sessions.session(held).await.unwrap().state, SessionState::Open);
-    let manifest = node.sessions.manifest(resting).await.unwrap();
-    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
-    assert_eq!((&manifest["complete"], &manifest["plain_bytes"]), (&false.into(), &13.into()));
-    let patient = Node::new(reach).await;
-    patient.sessions.mint(new(None)).await.unwrap();
-    assert_eq!(patient.orchestrator.complete_once().await.unwrap(), 0);
 }
 
 async fn events_tell_what_happens(reach: Reach) {

@@ -268,6 +268,17 @@ pub enum StoreError {
         /// The session.
         session: SessionId,
     },
+    /// A session that is not sealed, since it would be in the log for good and nobody could read it.
+    #[error(
+        "session {session} is not sealed, as nobody could read it: {reason}. Put keys/{session}.json back from a backup, or \
+         give the session up with: lucid-node void {session}"
+    )]
+    Unreadable {
+        /// The session.
+        session: SessionId,
+        /// What is wrong with its key file.
+        reason: String,
+    },
     /// A key file that cannot be read.
     #[error("the key file {path} cannot be used")]
     KeyFile {

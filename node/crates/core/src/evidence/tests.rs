@@ -55,6 +55,11 @@ fn chunk(index: u32) -> (ChunkSummary, Vec<u8>, Vec<Hash>) {
 }
 
 fn evidence(chunks: u32, with_manifest: bool) -> Evidence {
+    evidence_of(chunks, with_manifest, 1, 0)
+}
+
+/// Evidence of the chunks from `first` on, whose entry has `more` bytes than its chunks.
+fn evidence_of(chunks: u32, with_manifest: bool, first: usize, more: i64) -> Evidence {
     let all: Vec<_> = (0..chunks).map(chunk).collect();
     let tree = SessionTree::from_leaves(all.iter().map(|c| c.0.session_leaf()).collect());
     let mut plain_bytes = 0;
@@ -63,6 +68,7 @@ fn evidence(chunks: u32, with_manifest: bool) -> Evidence {
         plain_bytes += u64::from(summary.header.plain_bytes);
         stored_bytes += summary.layout().file_bytes();
     }
+    plain_bytes = plain_bytes.saturating_add_signed(more);
     let manifest: Manifest = Manifest {
         chunk_count: chunks,
         chunks: all.iter().map(|c| ManifestChunk::from(&c.0)).collect(),
@@ -117,7 +123,7 @@ fn evidence(chunks: u32, with_manifest: bool) -> Evidence {
             sealed: (index.0 == 1).then(|| sealed.clone()),
         }
     };
-    let chunks = all.iter().skip(1).map(speak_of).collect();
+    let chunks = all.iter().skip(first).map(speak_of).collect();
     let manifest = with_manifest.then_some(manifest);
     Evidence { key: key.verifier_key().clone(), entry, manifest, chunks, proof, anchor: None }
 }
@@ -346,6 +352,22 @@ fn false_claims_are_named() {
     let other = text.replace("\"plain_bytes\":65636", "\"plain_bytes\":65637");
     assert_ne!(text, other);
     check(&|e| e.entry = other.clone().into_bytes(), "log proof");
+}
+
+/// A node can sign an entry that is at odds with its own chunks: no proof without the manifest may hide it.
+#[test]
+fn lengths_that_cannot_be_are_no_proof() {
+    const CHUNK: i64 = 2 * 16_384 + 50;
+    let verify = |first, more| evidence_of(4, false, first, more).verify(None);
+    for (first, more) in [(0, 0), (1, 0), (1, 7), (1, 1 - CHUNK), (3, 3 - 3 * CHUNK), (4, 4 - 4 * CHUNK)] {
+        assert_eq!(verify(first, more).unwrap().chunks.len(), 4 - first, "{first} {more}");
+    }
+    for (first, more) in [(0, -1), (0, 1), (1, -CHUNK), (3, 2 - 3 * CHUNK), (4, 3 - 4 * CHUNK), (3, -4 * CHUNK)] {
+        let error = verify(first, more).unwrap_err();
+        assert!(matches!(error, EvidenceFinding::Lengths { .. }), "{first} {more}: {error}");
+    }
+    let none = evidence_of(0, false, 0, 0).verify(None).unwrap();
+    assert!(none.chunks.is_empty());
 }
 
 #[test]

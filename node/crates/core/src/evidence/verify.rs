@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use super::{ChunkEvidence, Evidence};
 use crate::{
-    ChunkIndex, Hash, NodeId, SegmentIndex,
+    ChunkIndex, Hash, NodeId, SegmentIndex, counted,
     chunk::{MessageKeys, SEALED_SEGMENT_BYTES, Suite},
     entry::{Entry, EntryError, SessionSealed},
     manifest::{Manifest, ManifestChunk, ManifestError},
@@ -56,6 +56,23 @@ pub enum EvidenceFinding {
     /// A chunk that the manifest lists differently.
     #[error("chunk {0} is not as the manifest lists it")]
     ChunkDiffers(ChunkIndex),
+    /// The chunks' lengths do not go with the entry's.
+    #[error(
+        "the session has {session} bytes by its entry, which is at odds with the {chunks} bytes of the {} that this speaks \
+         of, and {} more",
+        counted(*spoken, "chunk"),
+        counted(*others, "chunk")
+    )]
+    Lengths {
+        /// Plaintext bytes of the session, by its entry.
+        session: u64,
+        /// Plaintext bytes of the chunks that it speaks of.
+        chunks: u64,
+        /// Chunks that it speaks of.
+        spoken: u64,
+        /// Chunks that the session has besides, of at least one byte each.
+        others: u64,
+    },
     /// A segment is not in its chunk's tree.
     #[error("segment {segment} is not in chunk {index}: {error}")]
     Segment {
@@ -173,7 +190,8 @@ impl Evidence {
             .as_ref()
             .map(|manifest| Listed { suite: manifest.suite, placed: manifest.placed().collect() });
         let check = |chunk| check_chunk(chunk, &sealed, listed.as_ref());
-        let chunks = self.chunks.iter().map(check).collect::<Result<_, _>>()?;
+        let chunks = self.chunks.iter().map(check).collect::<Result<Vec<_>, _>>()?;
+        check_lengths(&chunks, &sealed)?;
         let complete = manifest.as_ref().map(|manifest| manifest.complete);
         let anchor = match &self.anchor {
             Some(anchor) => {
@@ -267,6 +285,19 @@ fn check_chunk(
         attached: chunk.sealed.is_some(),
         segments,
     })
+}
+
+/// What the manifest's rows show of lengths, where it is not there: no chunk is empty.
+fn check_lengths(chunks: &[ChunkClaim], sealed: &SessionSealed) -> Result<(), EvidenceFinding> {
+    let (session, spoken) = (sealed.plain_bytes, chunks.len() as u64);
+    // More than there are cannot be in the session's tree.
+    let others = u64::from(sealed.chunk_count).saturating_sub(spoken);
+    let bytes: u64 = chunks.iter().map(|chunk| u64::from(chunk.plain_bytes)).sum();
+    let fits = if others == 0 { bytes == session } else { bytes.saturating_add(others) <= session };
+    match fits {
+        true => Ok(()),
+        false => Err(EvidenceFinding::Lengths { session, chunks: bytes, spoken, others }),
+    }
 }
 
 fn plain_range(

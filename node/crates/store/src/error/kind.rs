@@ -72,6 +72,7 @@ impl StoreError {
             Self::ChunkMissing { .. }
             | Self::KeyFileMissing { .. }
             | Self::KeyFile { .. }
+            | Self::Unreadable { .. }
             | Self::Damaged { .. }
             | Self::Database { .. } => ErrorKind::Damaged,
             Self::DiskFull { .. } => ErrorKind::DiskFull,

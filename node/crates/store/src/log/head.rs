@@ -59,7 +59,7 @@ pub(super) struct Found {
     pub(super) text: String,
     /// Which block has it.
     block: usize,
-    /// Where copies are damaged that are not needed.
+    /// Where copies are damaged that are not needed; the file's length, where there is more behind them.
     damaged: Vec<usize>,
     /// The other block has none that is whole: it may have had a newer checkpoint.
     pub(super) other_lost: bool,
@@ -113,10 +113,14 @@ pub(super) fn read(dir: &Path, key: &VerifierKey) -> Result<Option<Found>, LogEr
 }
 
 fn newest(bytes: &[u8], key: &VerifierKey) -> Result<Found, NoteError> {
-    if bytes.len() != FILE_BYTES {
-        return Err(NoteError::NoteShape);
-    }
     let (mut found, mut damaged, mut refused) = ([None, None], Vec::new(), None);
+    if bytes.len() > FILE_BYTES {
+        damaged.push(FILE_BYTES);
+    }
+    // What is missing is damaged as if it were there: not blank, which would say that it was never written.
+    let mut all = bytes.to_vec();
+    all.resize(FILE_BYTES, 0xff);
+    let bytes = &all;
     for (place, copy) in bytes.chunks(COPY_BYTES).enumerate() {
         let block = place * COPY_BYTES / BLOCK_BYTES;
         if bytes[block * BLOCK_BYTES..][..BLOCK_BYTES].iter().all(|&byte| byte == 0) {
@@ -172,6 +176,10 @@ impl Found {
             // The whole block last: until then it is what counts.
             head.write(disk, &self.text)?;
             head.write(disk, &self.text)?;
+        }
+        if self.damaged.contains(&FILE_BYTES) {
+            let cut = disk.truncate(&head.file, &head.path, FILE_BYTES as u64);
+            cut.map_err(LogError::io("truncate", &head.path))?;
         }
         Ok(head)
     }

@@ -12,7 +12,7 @@ use lucid_core::{
 use super::{Live, Store};
 use crate::{
     db::State,
-    error::{StoreError, chain},
+    error::{ErrorKind, StoreError, chain},
     sessions::{self, IndexReader},
 };
 
@@ -53,11 +53,12 @@ impl Store {
     /// entry and checkpoint are durable.
     ///
     /// # Errors
-    /// [`StoreError::State`] unless it is open, [`StoreError::Damaged`] where its index is, the
-    /// log's, the disk's. It can be called again; until it succeeds the session takes no chunks, and
+    /// [`StoreError::State`] unless it is open, [`StoreError::Unreadable`] where its key file is lost or another's,
+    /// [`StoreError::Damaged`] where its index is damaged, the log's, the disk's. It can be called again; until it succeeds the session takes no chunks, and
     /// the next start may finish it.
     pub fn seal(&self, session: SessionId, request: &SealRequest) -> Result<Sealed, StoreError> {
         let sealed = self.with_open(session, |live| {
+            self.check_readable(session)?;
             live.closing = true;
             let (index, opened) = self.opened_index(session, live)?;
             let (totals, root) = (*index.totals(), index.root());
@@ -73,6 +74,14 @@ impl Store {
         self.forget(session);
         self.release(session);
         Ok(sealed)
+    }
+
+    /// Refuses a session that nobody could read: once it is sealed it is in the log for good.
+    fn check_readable(&self, session: SessionId) -> Result<(), StoreError> {
+        self.vault.check_key(session).map_err(|error| match error.kind() {
+            ErrorKind::Damaged => StoreError::Unreadable { session, reason: chain(&error) },
+            _ => error,
+        })
     }
 
     /// What is wrong with a session's index as it is on the disk, where anything is.

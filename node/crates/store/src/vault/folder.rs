@@ -9,7 +9,7 @@ use std::{
 use lucid_core::{
     ChunkIndex, SessionId,
     chunk::{LayoutError, MessageKeys},
-    keys::{Dek, Kek, KeyFile},
+    keys::{Dek, Kek, KeyFile, Wrap},
 };
 
 use super::{
@@ -240,6 +240,19 @@ impl Vault for FolderVault {
             key_file: there(self.keys.path(session))?,
             chunk_folder: there(self.chunks.folder(session))?,
         })
+    }
+
+    fn check_key(&self, session: SessionId) -> Result<(), StoreError> {
+        let file = self.keys.get(session)?;
+        let under_kek = file.wraps.iter().any(|wrap| matches!(wrap, Wrap::Kek { .. }));
+        match self.master.kek() {
+            Ok(kek) if under_kek => match file.unwrap_with(kek, &session) {
+                Ok(_) => Ok(()),
+                Err(source) => Err(StoreError::KeyFile { path: self.keys.path(session), source }),
+            },
+            // Only whoever has a recipient's identity can tell.
+            _ => Ok(()),
+        }
     }
 
     fn chunks(&self, session: SessionId) -> Result<Vec<ChunkIndex>, StoreError> {

@@ -91,6 +91,13 @@ pub trait Vault: Send + Sync {
     /// Where that cannot be found out.
     fn presence(&self, session: SessionId) -> Result<Presence, StoreError>;
 
+    /// Checks that a session can be read: that its key file is there, and, where the vault has the master key, that
+    /// the wrap under it opens for this session.
+    ///
+    /// # Errors
+    /// [`StoreError::KeyFileMissing`], [`StoreError::KeyFile`], the operating system's.
+    fn check_key(&self, session: SessionId) -> Result<(), StoreError>;
+
     /// The session's chunk files, ascending; none where it has no folder.
     ///
     /// # Errors

@@ -29,6 +29,11 @@ pub enum VaultCall {
         /// The session.
         session: SessionId,
     },
+    /// [`Vault::check_key`].
+    CheckKey {
+        /// The session.
+        session: SessionId,
+    },
     /// [`Vault::chunks`].
     Chunks {
         /// The session.
@@ -157,6 +162,7 @@ pub fn dispatch(vault: &dyn Vault, call: VaultCall) -> Result<VaultReply, StoreE
         VaultCall::CheckRoom => vault.check_room().map(done),
         VaultCall::Make { session, keys } => vault.make(session, keys.as_ref()).map(done),
         VaultCall::Presence { session } => vault.presence(session).map(VaultReply::Presence),
+        VaultCall::CheckKey { session } => vault.check_key(session).map(done),
         VaultCall::Chunks { session } => vault.chunks(session).map(VaultReply::Chunks),
         VaultCall::RemoveTemporary { session } => {
             vault.remove_temporary(session).map(VaultReply::Removed)
@@ -219,6 +225,10 @@ impl<T: Transport> Vault for RemoteVault<T> {
             VaultReply::Presence(presence) => Some(presence),
             _ => None,
         })
+    }
+
+    fn check_key(&self, session: SessionId) -> Result<(), StoreError> {
+        self.done(VaultCall::CheckKey { session })
     }
 
     fn chunks(&self, session: SessionId) -> Result<Vec<ChunkIndex>, StoreError> {

@@ -97,8 +97,37 @@ fn what_is_no_head_is_refused() {
     assert_eq!(refused(&[0; FILE_BYTES]), NoteError::NoteShape);
     let other = SigningKey::from_seed(key.name().clone(), &[8; 32]);
     assert_eq!(newest(&bytes, other.verifier_key()).map(drop), Err(NoteError::Untrusted));
-    for cut in [COPY_BYTES, BLOCK_BYTES + 1, FILE_BYTES - 1] {
-        assert_eq!(refused(&bytes[..cut]), NoteError::NoteShape, "{cut}");
+    // The one checkpoint that there was is in the second block.
+    for cut in [1, COPY_BYTES, BLOCK_BYTES, BLOCK_BYTES + COPY_HEAD_BYTES] {
+        let found = newest(&bytes[..cut], key.verifier_key()).map(|found| found.checkpoint.size);
+        assert_eq!(found.ok(), (cut >= COPY_BYTES).then_some(0), "{cut}");
     }
-    assert_eq!(refused(&[&bytes[..], b"\0"].concat()), NoteError::NoteShape);
+}
+
+/// Whoever cut the file, or wrote behind its end, took nothing of the copies that are left; what is missing may have been
+/// newer, which is said.
+#[test]
+fn a_file_of_another_length_loses_only_what_is_missing() {
+    let (folder, bytes) = file_of(&[1, 2]);
+    let longer = [&bytes[..], b"\0behind"].concat();
+    for (given, damaged) in (0..FILE_BYTES).map(|cut| (&bytes[..cut], cut)).chain([(&longer[..], FILE_BYTES)]) {
+        let Ok(found) = newest(given, key().verifier_key()) else {
+            assert!(damaged < COPY_BYTES, "{damaged}");
+            continue;
+        };
+        let copies: Vec<_> = (0..FILE_BYTES).step_by(COPY_BYTES).filter(|at| at + COPY_BYTES > damaged).collect();
+        let copies = if damaged == FILE_BYTES { vec![FILE_BYTES] } else { copies };
+        assert_eq!(found.damaged, copies, "{damaged}");
+        assert_eq!(found.checkpoint.size, 2, "{damaged}");
+        assert_eq!(found.other_lost, damaged < BLOCK_BYTES + COPY_BYTES, "{damaged}");
+        if damaged % 1000 == 192 {
+            let (dir, disk) = (folder.path(), Disk::default());
+            fs::write(path(dir), given).unwrap();
+            let mut head = found.to_write(dir, &disk).unwrap();
+            head.write(&disk, &signed(3)).unwrap();
+            let found = read(dir, key().verifier_key()).unwrap().unwrap();
+            assert_eq!((found.checkpoint.size, found.damaged.len()), (3, 0), "{damaged}");
+            assert_eq!(fs::read(path(dir)).unwrap().len(), FILE_BYTES);
+        }
+    }
 }

@@ -183,8 +183,11 @@ fn errors_keep_their_kind_and_text() {
     let cut = store.open_session(opened(2), None).unwrap_err();
     check(cut, ErrorKind::Unavailable, "cannot be reached");
     check(store.hold(session(1), Lease(4)).unwrap_err(), ErrorKind::Unavailable, "cut");
-    // A session that is whole is sealed without the vault, whose hold then stands.
+    // Nothing is sealed of which it is not known whether anybody can read it.
+    check(store.seal(session(1), &request()).unwrap_err(), ErrorKind::Unavailable, "cut");
+    is_cut.store(false, Ordering::SeqCst);
     store.seal(session(1), &request()).unwrap();
+    is_cut.store(true, Ordering::SeqCst);
     assert!(store.erase(session(1), at(5)).is_err());
     drop(store);
     let again = || Store::open_with(&folder.path().join("l"), remote(&vault, &is_cut), options());
@@ -265,4 +268,39 @@ fn what_is_no_call_and_no_reply_is_refused() {
     ] {
         assert_eq!(kind, ErrorKind::Unavailable);
     }
+}
+
+/// Sealed, it would be in the log for good.
+#[test]
+fn a_session_that_nobody_could_read_is_not_sealed() {
+    let folder = tempfile::tempdir().unwrap();
+    let split = create_split(folder.path());
+    split.begin(1, 1);
+    split.begin(2, 1);
+    let key = split.vault.keys().path(session(1));
+    let kept = fs::read(&key).unwrap();
+    let size = || split.store.with_log(|log| Ok(log.size())).unwrap();
+    let before = size();
+    let refused = |reason: &str| {
+        let error = split.store.seal(session(1), &request()).unwrap_err();
+        assert!(matches!(error, StoreError::Unreadable { .. }), "{error}");
+        let text = error.to_string();
+        assert!(text.contains(reason) && text.contains("lucid-node void"), "{text}");
+        assert_eq!(size(), before);
+    };
+    fs::remove_file(&key).unwrap();
+    refused("has no key file");
+    fs::copy(split.vault.keys().path(session(2)), &key).unwrap();
+    refused("another session's");
+    fs::write(&key, "{").unwrap();
+    refused("cannot be used");
+    fs::write(&key, kept).unwrap();
+    split.is_cut.store(true, Ordering::SeqCst);
+    let unknown = split.store.seal(session(1), &request()).unwrap_err();
+    assert_eq!(unknown.kind(), ErrorKind::Unavailable, "{unknown}");
+    split.is_cut.store(false, Ordering::SeqCst);
+    let (more, totals) = (split.put(1, 1), split.store.totals(session(1)).unwrap());
+    assert_eq!(totals.chunk_count, 1);
+    split.store.acknowledge(session(1), &[more]).unwrap();
+    assert_eq!(split.store.seal(session(1), &request()).unwrap().chunk_count, 2);
 }
