@@ -40,6 +40,7 @@ fn a_sound_node_has_nothing_failing() {
         "ledger log",
         "database",
         "sessions",
+        "sealed sessions",
         "disk space",
         "file system",
         "disk latency",
@@ -187,6 +188,40 @@ fn repairs_open_sessions_and_damaged_ones_are_told() {
     let (status, found, _) = line(&report, "sessions");
     assert_eq!(status, "fail");
     assert!(found.contains(&session) && found.contains("damaged"), "{report}");
+}
+
+#[test]
+fn sealed_sessions_that_nobody_can_read_are_told() {
+    let place = Place::with_node();
+    let ids = [b"one", b"two"].map(|bytes| place.ingest(bytes));
+    let empty = place.ingest(b"");
+    let (status, found, _) = line(&place.json(&["doctor"], 0), "sealed sessions");
+    assert!(status == "ok" && found.starts_with("3 sessions"), "{found}");
+    fs::remove_dir_all(place.data(&format!("chunks/{}", ids[1]))).unwrap();
+    fs::remove_dir_all(place.data(&format!("chunks/{empty}"))).unwrap();
+    let lacking = || {
+        let (status, found, remedy) = line(&place.json(&["doctor"], 1), "sealed sessions");
+        assert_eq!(status, "fail");
+        (found, remedy)
+    };
+    let (found, remedy) = lacking();
+    assert_eq!(
+        found,
+        format!("of 3, 1 without chunks: {}", ids[1]),
+        "one without chunks needs no folder"
+    );
+    assert!(remedy.contains("chunks import"), "{remedy}");
+    fs::remove_file(place.data(&format!("keys/{}.json", ids[0]))).unwrap();
+    let (found, remedy) = lacking();
+    let keyless = format!("1 without a key file, which nobody can read: {}", ids[0]);
+    assert!(found.contains(&keyless) && found.ends_with(&ids[1]), "{found}");
+    assert!(remedy.contains("keys/"), "{remedy}");
+    // Erased, they lack nothing.
+    for id in ids {
+        place.run(&["erase", &id, "--yes"], 0);
+    }
+    let (status, found, _) = line(&place.json(&["doctor"], 0), "sealed sessions");
+    assert!(status == "ok" && found.starts_with("1 session "), "{found}");
 }
 
 #[test]

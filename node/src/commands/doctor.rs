@@ -9,6 +9,7 @@ mod disk;
 mod folder;
 mod machine;
 mod services;
+mod sessions;
 mod tor;
 
 use std::{path::PathBuf, process::ExitCode};

@@ -208,6 +208,15 @@ impl ChunkFiles {
         Ok(ChunkPrefix { header, salt, commitment })
     }
 
+    /// The sessions that have a folder, in no order.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn sessions(&self) -> Result<impl Iterator<Item = SessionId>, StoreError> {
+        let id = |path: PathBuf| path.file_name()?.to_str()?.parse().ok();
+        Ok(names(&self.folder)?.into_iter().filter_map(id))
+    }
+
     /// What is in a session's folder; nothing where there is no folder.
     pub(crate) fn list(&self, session: SessionId) -> Result<Listing, StoreError> {
         let folder = self.folder(session);

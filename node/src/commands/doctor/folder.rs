@@ -14,18 +14,16 @@ use lucid_core::{
     merkle::TreeHead,
 };
 use lucid_store::{
-    DataFolder, Disk, FolderKind, LogReader, RESTORED, Recovery, Secrets, SessionFilter, State,
-    Store, StoreError, accounts,
+    DataFolder, Disk, FolderKind, LogReader, RESTORED, Recovery, Secrets, Store, StoreError,
+    accounts,
 };
 
-use super::Line;
+use super::{Line, sessions};
 use crate::{
     context::{Context, now},
     policy,
 };
 
-/// Sessions that are named where more wait.
-const NAMED_MAX: usize = 3;
 /// Changes of accounts that are read at once.
 const CHANGES_PAGE: usize = 1024;
 
@@ -100,7 +98,7 @@ fn remedy_for(error: &StoreError) -> String {
     .to_owned()
 }
 
-fn text(error: &dyn std::error::Error) -> String {
+pub(super) fn text(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -184,7 +182,8 @@ fn inside(context: &Context, folder: DataFolder, lines: &mut Vec<Line>, examined
             lines.extend(is_restored.then(restored));
             lines.extend(repairs(&recovery).filter(|_| !is_restored));
             lines.extend(unknown(&recovery));
-            lines.push(sessions(&store, &recovery));
+            lines.push(sessions::open(&store, &recovery));
+            lines.push(sessions::sealed(&store, is_restored));
             lines.extend(parameters(context, &store));
             lines.extend(accounts_line(&store, &log));
         }
@@ -314,34 +313,5 @@ fn accounts_line(store: &Store, log: &LogReader) -> Option<Line> {
             Some(Line::fail(check, format!("{}: {found}", folder.display()), remedy))
         }
         Err(error) => Some(Line::fail(check, text(&error), "see to the disk")),
-    }
-}
-
-fn sessions(store: &Store, recovery: &Recovery) -> Line {
-    let check = "sessions";
-    if !recovery.damaged.is_empty() {
-        let of = |(session, why): &(_, String)| format!("session {session} is damaged: {why}");
-        let found: Vec<_> = recovery.damaged.iter().map(of).collect();
-        let remedy = "put its files back from a backup, or give it up with: lucid-node void ID";
-        return Line::fail(check, found.join("; "), remedy);
-    }
-    let filter = SessionFilter { state: Some(State::Open), ..SessionFilter::default() };
-    match store.sessions(&filter, None, usize::MAX) {
-        Err(error) => {
-            Line::fail(check, text(&error), "make the database anew: lucid-node ledger rebuild")
-        }
-        Ok(open) if open.is_empty() => Line::ok(
-            check,
-            "none is open; whether the sealed ones are whole: lucid-node verify --all",
-        ),
-        Ok(open) => {
-            let ids: Vec<_> = open.iter().map(|row| row.session.to_string()).collect();
-            let more = if ids.len() > NAMED_MAX { ", …" } else { "" };
-            let named = ids[..ids.len().min(NAMED_MAX)].join(", ");
-            let found = format!("{} open, and nobody is recording: {named}{more}", ids.len());
-            let remedy = "go on with: lucid-node ingest PATH --resume ID, close as incomplete with: \
-                          lucid-node seal ID, or give up with: lucid-node void ID";
-            Line::warn(check, found, remedy)
-        }
     }
 }

@@ -359,10 +359,14 @@ fn false_claims_are_named() {
 fn lengths_that_cannot_be_are_no_proof() {
     const CHUNK: i64 = 2 * 16_384 + 50;
     let verify = |first, more| evidence_of(4, false, first, more).verify(None);
-    for (first, more) in [(0, 0), (1, 0), (1, 7), (1, 1 - CHUNK), (3, 3 - 3 * CHUNK), (4, 4 - 4 * CHUNK)] {
+    for (first, more) in
+        [(0, 0), (1, 0), (1, 7), (1, 1 - CHUNK), (3, 3 - 3 * CHUNK), (4, 4 - 4 * CHUNK)]
+    {
         assert_eq!(verify(first, more).unwrap().chunks.len(), 4 - first, "{first} {more}");
     }
-    for (first, more) in [(0, -1), (0, 1), (1, -CHUNK), (3, 2 - 3 * CHUNK), (4, 3 - 4 * CHUNK), (3, -4 * CHUNK)] {
+    for (first, more) in
+        [(0, -1), (0, 1), (1, -CHUNK), (3, 2 - 3 * CHUNK), (4, 3 - 4 * CHUNK), (3, -4 * CHUNK)]
+    {
         let error = verify(first, more).unwrap_err();
         assert!(matches!(error, EvidenceFinding::Lengths { .. }), "{first} {more}: {error}");
     }

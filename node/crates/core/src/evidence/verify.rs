@@ -4,8 +4,9 @@ use core::ops::Range;
 
 use super::{ChunkEvidence, Evidence};
 use crate::{
-    ChunkIndex, Hash, NodeId, SegmentIndex, counted,
+    ChunkIndex, Hash, NodeId, SegmentIndex,
     chunk::{MessageKeys, SEALED_SEGMENT_BYTES, Suite},
+    counted,
     entry::{Entry, EntryError, SessionSealed},
     manifest::{Manifest, ManifestChunk, ManifestError},
     merkle::{self, ProofError},

@@ -110,12 +110,15 @@ fn what_is_no_head_is_refused() {
 fn a_file_of_another_length_loses_only_what_is_missing() {
     let (folder, bytes) = file_of(&[1, 2]);
     let longer = [&bytes[..], b"\0behind"].concat();
-    for (given, damaged) in (0..FILE_BYTES).map(|cut| (&bytes[..cut], cut)).chain([(&longer[..], FILE_BYTES)]) {
+    for (given, damaged) in
+        (0..FILE_BYTES).map(|cut| (&bytes[..cut], cut)).chain([(&longer[..], FILE_BYTES)])
+    {
         let Ok(found) = newest(given, key().verifier_key()) else {
             assert!(damaged < COPY_BYTES, "{damaged}");
             continue;
         };
-        let copies: Vec<_> = (0..FILE_BYTES).step_by(COPY_BYTES).filter(|at| at + COPY_BYTES > damaged).collect();
+        let copies: Vec<_> =
+            (0..FILE_BYTES).step_by(COPY_BYTES).filter(|at| at + COPY_BYTES > damaged).collect();
         let copies = if damaged == FILE_BYTES { vec![FILE_BYTES] } else { copies };
         assert_eq!(found.damaged, copies, "{damaged}");
         assert_eq!(found.checkpoint.size, 2, "{damaged}");
