@@ -232,10 +232,16 @@ fn a_damaged_checkpoint_or_key_file_is_named() {
     let (folder, _) = folder();
     let checkpoint = folder.path().join("log").join("head");
     let whole = fs::read(&checkpoint).unwrap();
-    fs::write(&checkpoint, &whole[..whole.len() - 20]).unwrap();
+    // Not one copy is left of it.
+    fs::write(&checkpoint, &whole[..20]).unwrap();
     let error = open_with(folder.path(), Disk::default()).err().unwrap();
     assert!(error.to_string().contains("log/head is damaged"), "{error}");
-    fs::write(&checkpoint, whole).unwrap();
+    // One copy is not.
+    fs::write(&checkpoint, &whole[..whole.len() - 20]).unwrap();
+    let (store, recovery) = open(folder.path());
+    assert!(recovery.repairs[0].to_string().contains("copy of the checkpoint"), "{recovery:?}");
+    drop(store);
+    assert_eq!(fs::read(&checkpoint).unwrap().len(), whole.len());
     let key_file = folder.path().join(format!("keys/{}.json", session(2)));
     fs::write(&key_file, "{}").unwrap();
     let store = open_clean(folder.path());
