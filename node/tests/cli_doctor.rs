@@ -191,6 +191,17 @@ fn repairs_open_sessions_and_damaged_ones_are_told() {
 }
 
 #[test]
+fn an_open_session_that_nobody_could_read_is_told() {
+    let place = Place::with_node();
+    let (session, other) = (place.abandoned(), place.ingest(b"other"));
+    let key = |id: &str| place.data(&format!("keys/{id}.json"));
+    fs::copy(key(&other), key(&session)).unwrap();
+    let (status, found, remedy) = line(&place.json(&["doctor"], 1), "sessions");
+    assert!(status == "fail" && found.contains(&session), "{found}");
+    assert!(remedy.contains("keys/") && remedy.contains("lucid-node void"), "{remedy}");
+}
+
+#[test]
 fn sealed_sessions_that_nobody_can_read_are_told() {
     let place = Place::with_node();
     let ids = [b"one", b"two"].map(|bytes| place.ingest(bytes));

@@ -83,7 +83,7 @@ impl Parts {
             let file = self.vault.keys().get(session)?;
             Ok(file.unwrap_with(kek, &session))
         };
-        unwrapped().map_err(of_store)?.map_err(|error| problem::internal(&error))
+        unwrapped().map_err(of_store)?.map_err(|error| problem::damaged(&error))
     }
 
     fn seal(&self, job: &SealJob, payload: &Payload) -> Answer<Summary> {

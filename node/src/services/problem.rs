@@ -32,8 +32,14 @@ pub fn of_store(error: StoreError) -> Problem {
         ),
         StoreError::Unreadable { .. } => {
             tracing::error!(%error, "a session's key is lost");
-            let detail = "the session's key file is lost or another's, so nobody could read it: have it put back from a \
-                          backup, or void the session";
+            let detail = "the session's key file is lost or another's, or all of its chunks are lost, so nobody could read it: \
+                          have them put back from a backup, or void the session";
+            Problem::new(Code::Damaged, detail)
+        }
+        StoreError::NotWhole { .. } => {
+            tracing::error!(%error, "acknowledged chunks are lost");
+            let detail = "acknowledged chunks are lost: have them put back from a backup, or seal what there is with \
+                          {\"complete\": false}";
             Problem::new(Code::Damaged, detail)
         }
         StoreError::KeyFileMissing { .. } => {
@@ -82,7 +88,8 @@ fn disk_full(error: &StoreError) -> Problem {
     Problem::new(Code::DiskFull, "the node's disk is nearly full: it takes no more chunks")
 }
 
-fn damaged(error: &dyn std::error::Error) -> Problem {
+/// That what is stored is not what was written.
+pub fn damaged(error: &dyn std::error::Error) -> Problem {
     tracing::error!(error = chain(error), "what is stored is damaged");
     Problem::new(Code::Damaged, "what is stored is not what was written; verify the session")
 }

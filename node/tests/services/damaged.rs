@@ -70,6 +70,81 @@ fn damaged_chunks_and_indexes_are_named_as_such() {
     }
 }
 
+/// Keys and chunks that are lost, and nobody destroyed: nothing is said to be gone for good, or to be whole.
+#[test]
+fn what_is_lost_is_damage_until_it_is_put_back() {
+    for form in Form::BOTH {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = [("LUCID_CHUNK_BYTES", "64KiB")];
+        let server = Server::start_with(form, folder.path(), &settings);
+        let owner = server.client().sign_in(&Wallet::new(1));
+        let plain = vec![7; 2 * CHUNK];
+        let vault = |name: &str| below(form, folder.path(), "session-encryptor", name);
+        let aside = folder.path().join("aside");
+        let path = |session: &str, what: &str| format!("/api/v1/sessions/{session}/{what}");
+        let seal = |session: &str, complete: bool| {
+            owner.post(&path(session, "seal"), &json!({"complete": complete}))
+        };
+
+        let (open, sealed) = (upload(&owner, &plain, false), upload(&owner, &plain, true));
+        let key = |session: &str| vault("keys").join(format!("{session}.json"));
+        for (session, other) in [(&open, &sealed), (&sealed, &open)] {
+            let damaged = || match session == &open {
+                true => {
+                    owner
+                        .patch(session, 2 * CHUNK as u64, b"more")
+                        .unwrap()
+                        .problem(500, "damaged");
+                    seal(session, true).problem(500, "damaged");
+                    seal(session, false).problem(500, "damaged");
+                }
+                false => {
+                    owner.got(&path(session, "content")).problem(500, "damaged");
+                    owner.got(&path(session, "proof?range=0-3")).problem(500, "damaged");
+                }
+            };
+            fs::rename(key(session), &aside).unwrap();
+            damaged();
+            fs::copy(key(other), key(session)).unwrap();
+            damaged();
+            fs::rename(&aside, key(session)).unwrap();
+        }
+        assert_eq!(owner.got(&path(&sealed, "content")).body, plain);
+
+        let chunks = vault("chunks").join(&open);
+        fs::rename(chunks.join("00000001.lck"), &aside).unwrap();
+        seal(&open, true).problem(500, "damaged");
+        owner.post(&path(&open, "seal"), &json!({})).problem(500, "damaged");
+        fs::rename(&aside, chunks.join("00000001.lck")).unwrap();
+        assert_eq!(owner.patch(&open, 2 * CHUNK as u64, b"more").unwrap().status, 204);
+        seal(&open, true).expect(200);
+
+        // What is left of it can be kept, and is not called whole.
+        let part = upload(&owner, &plain, false);
+        fs::remove_file(vault("chunks").join(&part).join("00000000.lck")).unwrap();
+        seal(&part, true).problem(500, "damaged");
+        seal(&part, false).expect(200);
+        assert_eq!(owner.got(&path(&part, "manifest")).expect(200)["complete"], false);
+        // Nothing is left of it: it can be given up.
+        let none = upload(&owner, &plain, false);
+        fs::remove_dir_all(vault("chunks").join(&none)).unwrap();
+        owner.patch(&none, 2 * CHUNK as u64, b"more").unwrap().problem(500, "damaged");
+        seal(&none, false).problem(500, "damaged");
+        owner.post(&path(&none, "void"), &json!({})).expect(200);
+        owner.got(&path(&none, "content")).problem(410, "gone");
+
+        // One that is damaged keeps nobody from the others.
+        let index = below(form, folder.path(), "session-orchestrator", "sessions");
+        let lost = upload(&owner, &plain, false);
+        flip(&index.join(&lost).join("index"), 100);
+        let listed = owner.got("/api/v1/sessions?limit=2").expect(200);
+        let listed = listed["sessions"].as_array().unwrap().clone();
+        assert_eq!(listed.len(), 2);
+        assert_eq!((&listed[0]["session_id"], &listed[0]["state"]), (&json!(lost), &json!("open")));
+        server.stop();
+    }
+}
+
 #[test]
 fn content_is_what_the_caller_expects() {
     let folder = tempfile::tempdir().unwrap();

@@ -32,6 +32,7 @@ fn the_completer_closes_what_was_abandoned() {
         let head = owner.send("HEAD", &upload, &[("tus-resumable", "1.0.0")], &[]).unwrap();
         assert_eq!((head.status, head.header("upload-offset")), (410, None));
         assert_eq!(owner.patch(&session, 13, b"").unwrap().status, 410);
+        assert_eq!(owner.patch(&session, 13, b"more").unwrap().status, 410);
         let manifest = owner.got(&format!("{path}/manifest")).expect(200);
         assert_eq!(manifest["complete"], false);
         assert_eq!(owner.got(&format!("{path}/content")).body, b"all there was");

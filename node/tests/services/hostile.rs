@@ -133,6 +133,31 @@ fn who_is_slow_is_not_waited_for_and_holds_nobody_up() {
     server.stop();
 }
 
+/// Until a connection has said what it speaks, nothing but time ends it.
+#[test]
+fn who_says_nothing_is_let_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("LUCID_CONNECTIONS_MAX", "8"), ("LUCID_CONNECTIONS_PER_ADDRESS_MAX", "8")];
+    let server = Server::start_with(Form::One, folder.path(), &settings);
+    let address = server.client().address();
+    let started = Instant::now();
+    let quiet: Vec<_> = ["", "P", "PRI * HTTP/2.0\r\n", "G", "", "P", "", ""]
+        .map(|said| {
+            let mut stream = connect(address);
+            stream.write_all(said.as_bytes()).unwrap();
+            stream
+        })
+        .into_iter()
+        .collect();
+    for stream in quiet {
+        assert!(!rest(stream).contains(" 200 "));
+    }
+    let took = started.elapsed();
+    assert!(took > Duration::from_secs(10) && took < Duration::from_secs(25), "{took:?}");
+    assert_eq!(Client::new(address).got("/health").status, 200);
+    server.stop();
+}
+
 #[test]
 fn over_tls_and_no_other_way() {
     let folder = tempfile::tempdir().unwrap();

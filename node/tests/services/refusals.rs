@@ -36,6 +36,45 @@ fn a_stale_token_hinders_nobody_from_getting_a_new_one() {
     });
 }
 
+/// Only who recorded it knows whether it is whole, and nobody calls it so who said how long it will be and did not send it.
+#[test]
+fn only_its_owner_calls_a_recording_whole() {
+    let admin = Wallet::new(1);
+    in_both_forms(&[("LUCID_ADMINS", &admin.address)], |server| {
+        let (admin, owner) =
+            (server.client().sign_in(&admin), server.client().sign_in(&Wallet::new(2)));
+        let half = |length: Option<u32>| {
+            let id = owner.mint(&json!({"length": length}));
+            assert_eq!(owner.patch(&id, 0, b"half").unwrap().status, 204);
+            id
+        };
+        let seal = |who: &Client, id: &str, body: &str| {
+            let headers = [("content-type", "application/json")];
+            let path = format!("/api/v1/sessions/{id}/seal");
+            who.send("POST", &path, &headers, body.as_bytes()).unwrap()
+        };
+        let complete = |id: &str| {
+            let manifest = owner.got(&format!("/api/v1/sessions/{id}/manifest")).expect(200);
+            manifest["complete"].as_bool().unwrap()
+        };
+        for (length, body, is_whole) in
+            [(None, "{}", true), (Some(9), "{}", false), (None, r#"{"complete":false}"#, false)]
+        {
+            let id = half(length);
+            seal(&owner, &id, body).expect(200);
+            assert_eq!(complete(&id), is_whole, "{length:?} {body}");
+        }
+        let id = half(Some(9));
+        seal(&owner, &id, r#"{"complete":true}"#).problem(409, "session_state");
+        for length in [None, Some(9)] {
+            let id = half(length);
+            seal(&admin, &id, r#"{"complete":true}"#).problem(403, "forbidden");
+            seal(&admin, &id, "{}").expect(200);
+            assert!(!complete(&id), "{length:?}");
+        }
+    });
+}
+
 #[test]
 fn what_was_destroyed_is_gone_and_not_damaged() {
     in_both_forms(&[], |server| {
@@ -63,6 +102,13 @@ fn what_was_destroyed_is_gone_and_not_damaged() {
             }
         }
         owner.got(&format!("/api/v1/sessions/{voided}/proof")).problem(410, "gone");
+        // A range is of what its bytes say: it is never without the keys.
+        for query in
+            ["range=0-1&disclose=false", "range=0-1&chunk=0", "chunk=0&range=0-1&disclose=true"]
+        {
+            let path = format!("/api/v1/sessions/{erased}/proof?{query}");
+            owner.got(&path).problem(400, "invalid_request");
+        }
         // That it was there stays provable.
         for query in ["", "?chunk=0"] {
             let proof = owner.got(&format!("/api/v1/sessions/{erased}/proof{query}"));

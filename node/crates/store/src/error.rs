@@ -263,20 +263,33 @@ pub enum StoreError {
         text: String,
     },
     /// A key file is missing: destroyed, or lost.
-    #[error("session {session} has no key file; without it nobody can read the session")]
+    #[error(
+        "session {session} has no key file (keys/{session}.json); without it nobody can read the session"
+    )]
     KeyFileMissing {
         /// The session.
         session: SessionId,
     },
     /// A session that is not sealed, since it would be in the log for good and nobody could read it.
     #[error(
-        "session {session} is not sealed, as nobody could read it: {reason}. Put keys/{session}.json back from a backup, or \
-         give the session up with: lucid-node void {session}"
+        "session {session} is not sealed, as nobody could read it: {reason}. Put that back from a backup, or give the session \
+         up with: lucid-node void {session}"
     )]
     Unreadable {
         /// The session.
         session: SessionId,
-        /// What is wrong with its key file.
+        /// What is wrong with its key file or chunks.
+        reason: String,
+    },
+    /// A session that is not sealed as whole, since it is not.
+    #[error(
+        "session {session} is not sealed as whole: {reason}. Put that back from a backup, or seal what there is, as incomplete, \
+         with: lucid-node seal {session}"
+    )]
+    NotWhole {
+        /// The session.
+        session: SessionId,
+        /// Which chunk is lost.
         reason: String,
     },
     /// A key file that cannot be read.

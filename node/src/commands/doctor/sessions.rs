@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use lucid_core::{SessionId, counted};
-use lucid_store::{Recovery, SessionFilter, State, Store, StoreError};
+use lucid_store::{Recovery, SessionFilter, SessionRow, State, Store, StoreError};
 
 use super::{Line, folder::text};
 
@@ -31,6 +31,17 @@ pub(super) fn open(store: &Store, recovery: &Recovery) -> Line {
         }
         Ok(open) if open.is_empty() => Line::ok(check, "none is open"),
         Ok(open) => {
+            let wrong = |row: &SessionRow| store.vault().check_key(row.session).err();
+            let wrong: Vec<_> = open.iter().filter_map(wrong).map(|error| text(&error)).collect();
+            if !wrong.is_empty() {
+                let remedy =
+                    "put keys/ back from a backup, or give the session up with: lucid-node void ID";
+                return Line::fail(
+                    check,
+                    format!("nobody could read what is open: {}", named(&wrong)),
+                    remedy,
+                );
+            }
             let ids: Vec<_> = open.iter().map(|row| row.session.to_string()).collect();
             let found = format!("{} open, and nobody is recording: {}", ids.len(), named(&ids));
             let remedy = "go on with: lucid-node ingest PATH --resume ID, close as incomplete with: \

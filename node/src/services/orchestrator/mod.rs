@@ -248,12 +248,36 @@ impl Parts {
         }
     }
 
+    /// Seals it, as complete only where a length that was told is reached.
     fn seal(&self, session: SessionId, complete: bool) -> Answer<Session> {
+        let UploadState { offset, length, .. } = self.upload_state(session)?;
+        if let (true, Some(length)) = (complete, length.filter(|length| *length != offset)) {
+            let detail = format!(
+                "the upload has {offset} of {length} bytes: send the rest, or seal it with {{\"complete\": false}}"
+            );
+            return Err(Problem::new(Code::SessionState, detail));
+        }
         self.end(session, |parts| {
             let (at, software) = (now(), SOFTWARE.to_owned());
             let request = SealRequest { complete, at, software };
             parts.store.seal(session, &request).map(drop)
         })
+    }
+
+    /// Gives it up. Chunks that are lost keep nobody from that, nor what is wrong with its index.
+    fn void(&self, session: SessionId, reason: &str) -> Answer<Session> {
+        match self.upload_state(session) {
+            Err(problem) if problem.code != Code::Damaged => return Err(problem),
+            _ => {}
+        }
+        let lease = self.holds.take(session)?;
+        let ended = match self.begin_hold(session, lease) {
+            Err(problem) if problem.code != Code::Damaged => Err(problem),
+            _ => self.store.void(session, reason, now()).map_err(of_store),
+        };
+        self.holds.release(session, lease);
+        ended?;
+        self.changed(session)
     }
 
     /// Ends an open session, which nobody may be filling at the moment.
@@ -285,7 +309,7 @@ impl Parts {
         let filter = SessionFilter { owner: list.owner, state, anchored, order };
         let limit = usize::try_from(list.limit.min(PAGE_MAX)).unwrap_or_default();
         let rows = self.store.sessions(&filter, list.after, limit).map_err(of_store)?;
-        rows.into_iter().map(|row| self.view_of(row)).collect()
+        rows.into_iter().map(|row| self.listed(row)).collect()
     }
 }
 
@@ -347,8 +371,7 @@ impl Sessions for Orchestrator {
     }
 
     async fn void(&self, session: SessionId, reason: String) -> Answer<Session> {
-        self.run(move |parts| parts.end(session, |parts| parts.store.void(session, &reason, now())))
-            .await
+        self.run(move |parts| parts.void(session, &reason)).await
     }
 
     async fn erase(&self, session: SessionId) -> Answer<Session> {

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 /// What a page may send beside the simple headers: tokens, JSON, tus.
-const HEADERS: &str = "authorization, content-type, range, if-range, if-none-match, tus-resumable, \
+const HEADERS: &str = "authorization, content-type, range, if-range, if-match, if-none-match, tus-resumable, \
     upload-length, upload-defer-length, upload-offset, upload-metadata, upload-checksum, \
     x-http-method-override";
 /// What a page may see of an answer.
@@ -34,15 +34,17 @@ pub(super) fn preflight(request: &Request, origins: &[String]) -> Option<Respons
     answer.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
     answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static(HEADERS));
     answer.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
-    write(answer, Some(origin));
+    write(answer, Some(origin), origins);
     Some(response)
 }
 
-/// Tells a browser that the page may see the answer.
-pub(super) fn write(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
+/// Tells a browser that the page may see the answer, and a cache that another page may not.
+pub(super) fn write(headers: &mut HeaderMap, origin: Option<HeaderValue>, origins: &[String]) {
     if let Some(origin) = origin {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+    }
+    if !origins.is_empty() {
         headers.append(header::VARY, HeaderValue::from_static("origin"));
     }
 }

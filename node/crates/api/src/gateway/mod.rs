@@ -128,9 +128,9 @@ async fn layer(State(gateway): State<Arc<Gateway>>, mut request: Request, next: 
         crate::rest::resumable(&mut response);
     }
     if let Some(token) = token.filter(|_| is_event_stream(&response)) {
-        response = ends_with(response, gateway, token);
+        response = ends_with(response, Arc::clone(&gateway), token);
     }
-    cors::write(response.headers_mut(), origin);
+    cors::write(response.headers_mut(), origin, &gateway.options.cors_origins);
     response
 }
 

@@ -212,3 +212,21 @@ async fn pages_of_other_origins_may_not_call_unless_configured() {
         assert!(!answer.headers().contains_key("access-control-allow-credentials"));
     }
 }
+
+/// A cache that was asked by nobody's page, or another's, does not give that answer to the one that may see it.
+#[tokio::test]
+async fn answers_differ_by_origin_and_say_so() {
+    let gateway = gateway(1000);
+    for (origin, seen) in [
+        (None, false),
+        (Some("https://other.example"), false),
+        (Some("https://console.example"), true),
+    ] {
+        let headers: Vec<_> = origin.iter().map(|origin| ("origin", *origin)).collect();
+        let response = ask(&gateway, "1.2.3.4", "/api/v1/x", &headers).await;
+        let header =
+            |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        assert_eq!(header("vary"), Some("origin"), "{origin:?}");
+        assert_eq!(header("access-control-allow-origin"), origin.filter(|_| seen));
+    }
+}

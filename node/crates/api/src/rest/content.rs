@@ -91,12 +91,13 @@ pub(super) async fn content(
         None => (StatusCode::OK, 0..total),
     };
     let bytes = wanted.end - wanted.start;
-    let pieces = pieces(&api, id, wanted.clone()).await?;
+    let (pieces, opening) = (pieces(&api, id, wanted.clone()).await?, api.clone());
     // The first one is opened before anything is answered: what cannot be read at all is a problem, and
     // not an answer that breaks off.
-    let mut plain =
-        stream::iter(pieces).map(move |piece| open(api.clone(), id, piece)).buffered(READ_AHEAD);
-    let first = plain.next().await.transpose()?;
+    let mut plain = stream::iter(pieces)
+        .map(move |piece| open(opening.clone(), id, piece))
+        .buffered(READ_AHEAD);
+    let first = guard::lost_or_destroyed(&api, id, plain.next().await.transpose()).await?;
     // Where a later one cannot be read the answer breaks off, after what came before it.
     let body = passed_on(stream::iter(first.map(Ok::<_, Problem>)).chain(plain));
     let mut response = (status, body).into_response();

@@ -56,7 +56,8 @@ pub(super) async fn chunk(
     // Only what was acknowledged: a file beyond that is nothing yet.
     let known = api.sessions.chunks(id, index, 1).await?.into_iter().next();
     let missing = || Problem::new(Code::NotFound, format!("the session has no chunk {index}"));
-    let sealed = api.encryptor.sealed(id, known.ok_or_else(missing)?).await?;
+    let sealed = api.encryptor.sealed(id, known.ok_or_else(missing)?).await;
+    let sealed = guard::lost_or_destroyed(&api, id, sealed).await?;
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_LENGTH, sealed.bytes.to_string()),

@@ -169,6 +169,27 @@ pub(super) fn is_kept(session: &Session) -> Result<(), Problem> {
     }
 }
 
+/// The answer of who has keys and chunks, and does not know the session's state: what is gone of one that nobody ended was
+/// not destroyed, but is lost, and may come back from a backup.
+pub(super) async fn lost_or_destroyed<T>(
+    api: &Api,
+    id: SessionId,
+    answer: Result<T, Problem>,
+) -> Result<T, Problem> {
+    match answer {
+        Err(gone) if gone.code == Code::Gone => match api.sessions.session(id).await?.state {
+            SessionState::Voided | SessionState::Erased => Err(gone),
+            _ => {
+                tracing::error!(session = %id, "keys or chunks are lost of a session that was not ended");
+                let detail =
+                    "the session's key file or chunks are lost: have them put back from a backup";
+                Err(Problem::new(Code::Damaged, detail))
+            }
+        },
+        answer => answer,
+    }
+}
+
 fn forbidden(caller: &Principal) -> Problem {
     let role = caller.role;
     Problem::new(Code::Forbidden, format!("the role {role} does not allow this"))

@@ -51,6 +51,11 @@ pub(super) async fn proof(
 ) -> Result<Response, Problem> {
     let ProofParams { chunk, segment, range, disclose, attach, anchor } = params;
     let invalid = |detail| Err(Problem::new(Code::InvalidRequest, detail));
+    if range.is_some() && disclose == Some(false) {
+        return invalid(
+            "a range discloses the keys of its chunks: ask for a chunk, which need not",
+        );
+    }
     let (disclose, attach) = (disclose.unwrap_or(false), attach.unwrap_or(false));
     let (chunk, segment) = (chunk.map(ChunkIndex), segment.map(SegmentIndex));
     let subject = match (chunk, segment, range) {
@@ -72,7 +77,8 @@ pub(super) async fn proof(
     }
     let anchored = anchor.unwrap_or(true);
     let request = ProofRequest { session_id: id, subject, disclose, attach, anchored };
-    let proof = api.merkle_builder.prove(request).await.inspect_err(|problem| {
+    let proof = api.merkle_builder.prove(request).await;
+    let proof = guard::lost_or_destroyed(&api, id, proof).await.inspect_err(|problem| {
         if problem.code == Code::Damaged {
             api.metrics.proof_failure();
         }

@@ -78,14 +78,9 @@ pub(super) struct SessionPage {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SealRequest {
-    /// Whether the recording is whole, as its owner says.
-    #[serde(default = "yes")]
-    #[schema(default = true)]
-    complete: bool,
-}
-
-fn yes() -> bool {
-    true
+    /// Whether the recording is whole, as its owner says, who alone can say so. Where nothing is said: as it is, for the owner,
+    /// where the upload has no length or has reached it.
+    complete: Option<bool>,
 }
 
 /// Why a session is given up.
@@ -227,7 +222,18 @@ pub(super) async fn seal(
     Id(id): Id,
     Body(SealRequest { complete }): Body<SealRequest>,
 ) -> Result<Json<SessionView>, Problem> {
-    guard::session(&api, &caller, id, SessionAction::End).await?;
+    let session = guard::session(&api, &caller, id, SessionAction::End).await?;
+    let is_owner = caller.owner == session.owner;
+    if complete == Some(true) && !is_owner {
+        let detail =
+            "only its owner says that a recording is whole: seal it with {\"complete\": false}";
+        return Err(Problem::new(Code::Forbidden, detail));
+    }
+    let reached = session
+        .upload
+        .as_ref()
+        .is_none_or(|upload| upload.length.is_none_or(|length| length == upload.offset));
+    let complete = complete.unwrap_or(is_owner && reached);
     Ok(Json(api.sessions.seal(id, complete).await?.into()))
 }
 

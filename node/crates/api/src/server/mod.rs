@@ -5,6 +5,7 @@
 //! requests under way have a grace to finish in, then are cut; whoever is answered before it has said everything still
 //! reads the answer.
 
+mod begun;
 mod endless;
 mod linger;
 mod shares;
@@ -34,6 +35,7 @@ pub(crate) use shares::network;
 pub use tls::{Tls, TlsError};
 
 use self::{
+    begun::Begun,
     linger::Lingering,
     unread::{Answers, Watched},
 };
@@ -159,6 +161,16 @@ struct Served {
 
 async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, of: Served) {
     let Served { peer, router, watcher, time, stop } = of;
+    let begun = tokio::select! {
+        () = stop.cancelled() => return,
+        begun = tokio::time::timeout(HEAD_TIME, Begun::read(stream)) => begun,
+    };
+    let stream = match begun {
+        Ok(Ok(Some(stream))) => stream,
+        Ok(Ok(None)) => return,
+        Ok(Err(error)) => return tracing::debug!(%peer, %error, "a connection ended badly"),
+        Err(_) => return tracing::debug!(%peer, "a connection says nothing"),
+    };
     let answers = Answers::default();
     let paced = answers.clone();
     let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
@@ -194,6 +206,7 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: 
         .max_concurrent_streams(STREAMS_MAX)
         .max_header_list_size(HEAD_BYTES_MAX)
         .keep_alive_interval(Some(Duration::from_secs(30)));
+    let builder = if stream.is_http2 { builder.http2_only() } else { builder.http1_only() };
     let served = builder.serve_connection(TokioIo::new(stream), service);
     tokio::select! {
         served = watcher.watch(served.into_owned()) => if let Err(error) = served {

@@ -73,6 +73,7 @@ impl StoreError {
             | Self::KeyFileMissing { .. }
             | Self::KeyFile { .. }
             | Self::Unreadable { .. }
+            | Self::NotWhole { .. }
             | Self::Damaged { .. }
             | Self::Database { .. } => ErrorKind::Damaged,
             Self::DiskFull { .. } => ErrorKind::DiskFull,

@@ -3,8 +3,9 @@
 use std::io;
 
 use lucid_core::{
-    EntryIndex, Hash, SessionId, Timestamp,
+    ChunkIndex, EntryIndex, Hash, SessionId, Timestamp,
     chunk::SEGMENT_BYTES,
+    counted,
     entry::{Entry, SessionErased, SessionOpened, SessionSealed, SessionVoided},
     manifest::{Manifest, ManifestChunk, Streamed, Totals},
 };
@@ -14,7 +15,11 @@ use crate::{
     db::State,
     error::{ErrorKind, StoreError, chain},
     sessions::{self, IndexReader},
+    vault::CommittedChunk,
 };
+
+/// Chunks whose files are asked about at once.
+const CHECKED_AT_ONCE: usize = 512;
 
 /// What a sealing needs besides the session.
 #[derive(Clone, Debug)]
@@ -53,15 +58,17 @@ impl Store {
     /// entry and checkpoint are durable.
     ///
     /// # Errors
-    /// [`StoreError::State`] unless it is open, [`StoreError::Unreadable`] where its key file is lost or another's,
+    /// [`StoreError::State`] unless it is open, [`StoreError::Unreadable`] where its key file is lost or another's, or every
+    /// chunk is lost, [`StoreError::NotWhole`] where one is and it is to be complete,
     /// [`StoreError::Damaged`] where its index is damaged, the log's, the disk's. It can be called again; until it succeeds the session takes no chunks, and
     /// the next start may finish it.
     pub fn seal(&self, session: SessionId, request: &SealRequest) -> Result<Sealed, StoreError> {
         let sealed = self.with_open(session, |live| {
-            self.check_readable(session)?;
+            let totals = *self.opened_index(session, live)?.0.totals();
+            self.check_readable(session, totals.chunk_count, request.complete)?;
             live.closing = true;
             let (index, opened) = self.opened_index(session, live)?;
-            let (totals, root) = (*index.totals(), index.root());
+            let root = index.root();
             let manifest = self.manifest_of(opened, &totals, root, request)?;
             let path = self.sessions.manifest_path(session);
             let written = sessions::write(&path, &manifest, &self.disk);
@@ -76,12 +83,38 @@ impl Store {
         Ok(sealed)
     }
 
-    /// Refuses a session that nobody could read: once it is sealed it is in the log for good.
-    fn check_readable(&self, session: SessionId) -> Result<(), StoreError> {
+    /// Refuses a session that nobody could read, and as whole one of which chunks are lost: once it is sealed it is in the
+    /// log for good. As incomplete, what is left of it is worth a proof.
+    fn check_readable(
+        &self,
+        session: SessionId,
+        chunk_count: u32,
+        complete: bool,
+    ) -> Result<(), StoreError> {
         self.vault.check_key(session).map_err(|error| match error.kind() {
             ErrorKind::Damaged => StoreError::Unreadable { session, reason: chain(&error) },
             _ => error,
-        })
+        })?;
+        let acknowledged = |index: &ChunkIndex| index.0 < chunk_count;
+        if chunk_count > 0 && !self.vault.chunks(session)?.iter().any(acknowledged) {
+            let reason = format!("none of its {} is there", counted(chunk_count, "chunk"));
+            return Err(StoreError::Unreadable { session, reason });
+        }
+        if !complete {
+            return Ok(());
+        }
+        let mut chunks = self.index(session)?.map(|chunk| Ok(CommittedChunk::from(&chunk?)));
+        loop {
+            let page: Vec<_> =
+                chunks.by_ref().take(CHECKED_AT_ONCE).collect::<Result<_, StoreError>>()?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            self.vault.settle(session, &page).map_err(|error| match error.kind() {
+                ErrorKind::Damaged => StoreError::NotWhole { session, reason: chain(&error) },
+                _ => error,
+            })?;
+        }
     }
 
     /// What is wrong with a session's index as it is on the disk, where anything is.

@@ -303,7 +303,12 @@ impl Vault for FolderVault {
         let folder = self.chunks.folder(session);
         match fs::metadata(&folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(StoreError::UnknownSession(session));
+                return Err(match self.keys.exists(session) {
+                    true => {
+                        damaged(&folder, "it is missing, and with it every chunk of the session")
+                    }
+                    false => StoreError::UnknownSession(session),
+                });
             }
             found => found.doing("look for", &folder)?,
         };

@@ -149,7 +149,8 @@ pub trait Vault: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError::LeaseLost`] where a later hold was begun, [`StoreError::UnknownSession`] where there
-    /// is no folder for the session's chunks, the operating system's.
+    /// is neither a folder for the session's chunks nor a key file, [`StoreError::Damaged`] where only the folder is lost,
+    /// the operating system's.
     fn begin(&self, session: SessionId, lease: Lease, next: ChunkIndex) -> Result<(), StoreError>;
 
     /// Ends every hold on a session: it takes no more chunks until another is begun.

@@ -158,6 +158,9 @@ async fn fill(
             Uploaded { offset, session }
         }
         None => {
+            if matches!(session.state, SessionState::Sealed | SessionState::Anchored) {
+                whole(api, id).await?;
+            }
             if let Some(length) = length {
                 api.sessions.set_length(id, length).await?;
             }
@@ -189,7 +192,7 @@ pub(super) async fn upload(
     body: Body,
 ) -> Result<Uploaded, Problem> {
     let job = UploadJob { session_id, offset, body_bytes, checksum };
-    api.chunker.upload(job, pieces(body)).await
+    guard::lost_or_destroyed(api, session_id, api.chunker.upload(job, pieces(body)).await).await
 }
 
 /// A body as it comes. It ends with an error where the client goes away or falls silent.
