@@ -66,13 +66,16 @@ fn every_alteration_is_found_and_named() {
                     Remedy::Open
                 }
                 // A copy of the checkpoint is enough.
-                "head" if altered.as_ref().is_some_and(|bytes| bytes.len() == whole.len()) => {
+                "head" if altered.as_ref().is_some_and(|bytes| bytes.len() >= whole.len() - 1) => {
                     Remedy::Open
                 }
                 _ => Remedy::Restore,
             };
             let own = found.iter().filter(|(_, text)| named(text));
-            for (remedy, text) in own {
+            // With the newer checkpoint lost, its two copies are named by themselves as well.
+            let is_copy = |text: &str| name == "head" && text.contains("a copy of the checkpoint");
+            assert!(own.clone().any(|(remedy, _)| *remedy == want), "{shown}: {found:?}");
+            for (remedy, text) in own.filter(|(_, text)| !is_copy(text)) {
                 assert_eq!(*remedy, want, "{shown}: {text}");
             }
             // Opening finds what is wrong with what it reads: all but older bundles.
@@ -81,6 +84,7 @@ fn every_alteration_is_found_and_named() {
                 let read: Result<Vec<_>, _> =
                     log.entries(EntryIndex(0)..EntryIndex(log.size())).unwrap().collect();
                 assert!(want == Remedy::Open || read.is_err(), "{shown} was read as if whole");
+                assert!(read.is_err() || log.size() == 3 * 256 + 40, "{shown}: some are lost");
                 assert!(want != Remedy::RebuildTiles, "{shown} was opened: it is at the edge");
             }
             if want == Remedy::RebuildTiles {
