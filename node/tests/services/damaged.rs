@@ -76,7 +76,7 @@ fn what_is_lost_is_damage_until_it_is_put_back() {
     for form in Form::BOTH {
         let folder = tempfile::tempdir().unwrap();
         let settings = [("LUCID_CHUNK_BYTES", "64KiB")];
-        let server = Server::start_with(form, folder.path(), &settings);
+        let mut server = Server::start_with(form, folder.path(), &settings);
         let owner = server.client().sign_in(&Wallet::new(1));
         let plain = vec![7; 2 * CHUNK];
         let vault = |name: &str| below(form, folder.path(), "session-encryptor", name);
@@ -136,11 +136,18 @@ fn what_is_lost_is_damage_until_it_is_put_back() {
         // One that is damaged keeps nobody from the others.
         let index = below(form, folder.path(), "session-orchestrator", "sessions");
         let lost = upload(&owner, &plain, false);
-        flip(&index.join(&lost).join("index"), 100);
+        fs::remove_file(index.join(&lost).join("index")).unwrap();
+        // What a process has read of it, it knows without it.
+        server.kill_and_restart();
         let listed = owner.got("/api/v1/sessions?limit=2").expect(200);
         let listed = listed["sessions"].as_array().unwrap().clone();
         assert_eq!(listed.len(), 2);
         assert_eq!((&listed[0]["session_id"], &listed[0]["state"]), (&json!(lost), &json!("open")));
+        assert_eq!(listed[0]["upload"], json!(null));
+        let head = [("tus-resumable", "1.0.0")];
+        assert_eq!(owner.send("HEAD", &path(&lost, "upload"), &head, &[]).unwrap().status, 500);
+        seal(&lost, false).problem(500, "damaged");
+        owner.post(&path(&lost, "void"), &json!({})).expect(200);
         server.stop();
     }
 }

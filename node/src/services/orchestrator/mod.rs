@@ -12,6 +12,7 @@
 mod blocks;
 mod completer;
 mod dates;
+mod ending;
 mod holds;
 mod ledger;
 mod log;
@@ -35,7 +36,7 @@ use lucid_api::{
 use lucid_core::{
     ChunkIndex, Hash, Policy, SessionId, Upload, chunk::ChunkSummary, entry::SessionOpened,
 };
-use lucid_store::{Lease as StoreLease, Order, SealRequest, SessionFilter, Store};
+use lucid_store::{Lease as StoreLease, Order, SessionFilter, Store};
 use tokio::sync::broadcast;
 use tracing::Instrument;
 
@@ -43,7 +44,7 @@ use self::holds::Holds;
 pub(super) use self::view::{api_state, split, store_state};
 pub use self::{completer::complete_abandoned, dates::tell_of_the_clock};
 use super::{cpu::Pool, problem, problem::of_store};
-use crate::{SOFTWARE, commands::session::new_id, context::now, policy};
+use crate::{commands::session::new_id, context::now, policy};
 
 /// Events that a listener may be behind before it loses the oldest.
 const EVENTS_BEHIND_MAX: usize = 1024;
@@ -237,69 +238,6 @@ impl Parts {
         Ok(totals.plain_bytes)
     }
 
-    fn end_upload(&self, lease: LeaseId, session: SessionId) -> Answer<Session> {
-        if !self.holds.release(session, lease) {
-            return Err(problem::in_use());
-        }
-        let view = self.view(session)?;
-        match view.upload {
-            Some(upload) if upload.length == Some(upload.offset) => self.seal(session, true),
-            _ => Ok(view),
-        }
-    }
-
-    /// Seals it, as complete only where a length that was told is reached.
-    fn seal(&self, session: SessionId, complete: bool) -> Answer<Session> {
-        let UploadState { offset, length, .. } = self.upload_state(session)?;
-        if let (true, Some(length)) = (complete, length.filter(|length| *length != offset)) {
-            let detail = format!(
-                "the upload has {offset} of {length} bytes: send the rest, or seal it with {{\"complete\": false}}"
-            );
-            return Err(Problem::new(Code::SessionState, detail));
-        }
-        self.end(session, |parts| {
-            let (at, software) = (now(), SOFTWARE.to_owned());
-            let request = SealRequest { complete, at, software };
-            parts.store.seal(session, &request).map(drop)
-        })
-    }
-
-    /// Gives it up. Chunks that are lost keep nobody from that, nor what is wrong with its index.
-    fn void(&self, session: SessionId, reason: &str) -> Answer<Session> {
-        match self.upload_state(session) {
-            Err(problem) if problem.code != Code::Damaged => return Err(problem),
-            _ => {}
-        }
-        let lease = self.holds.take(session)?;
-        let ended = match self.begin_hold(session, lease) {
-            Err(problem) if problem.code != Code::Damaged => Err(problem),
-            _ => self.store.void(session, reason, now()).map_err(of_store),
-        };
-        self.holds.release(session, lease);
-        ended?;
-        self.changed(session)
-    }
-
-    /// Ends an open session, which nobody may be filling at the moment.
-    fn end(
-        &self,
-        session: SessionId,
-        work: impl FnOnce(&Self) -> Result<(), lucid_store::StoreError>,
-    ) -> Answer<Session> {
-        // The state is asked for first: what has ended is not held.
-        self.upload_state(session)?;
-        let lease = self.holds.take(session)?;
-        let ended = self.begin_hold(session, lease).and_then(|_| work(self).map_err(of_store));
-        self.holds.release(session, lease);
-        ended?;
-        self.changed(session)
-    }
-
-    fn erase(&self, session: SessionId) -> Answer<Session> {
-        self.store.erase(session, now()).map_err(of_store)?;
-        self.changed(session)
-    }
-
     fn list(&self, list: ListSessions) -> Answer<Vec<Session>> {
         let (state, anchored) = view::split(list.state.map(view::store_state).transpose()?);
         let order = match list.order {
@@ -309,7 +247,7 @@ impl Parts {
         let filter = SessionFilter { owner: list.owner, state, anchored, order };
         let limit = usize::try_from(list.limit.min(PAGE_MAX)).unwrap_or_default();
         let rows = self.store.sessions(&filter, list.after, limit).map_err(of_store)?;
-        rows.into_iter().map(|row| self.listed(row)).collect()
+        rows.into_iter().map(|row| self.view_of(row)).collect()
     }
 }
 

@@ -15,29 +15,17 @@ impl Parts {
         self.view_of(self.store.session(session).map_err(of_store)?)
     }
 
-    /// A session in a list, from its row. One whose index is damaged is listed without its upload: it keeps nobody from
-    /// the others.
-    pub(super) fn listed(&self, row: SessionRow) -> Answer<Session> {
-        let upload = match row.state() {
-            State::Open => self.upload_of(&row),
-            _ => Ok(None),
-        };
-        match upload {
-            Err(problem) if problem.code == Code::Damaged => Ok(self.with_upload(row, None)),
-            upload => Ok(self.with_upload(row, upload?)),
-        }
-    }
-
-    /// A session whose row was read.
+    /// A session whose row was read. An open one whose index is damaged is shown without its upload: it keeps nobody from
+    /// the others in a list, and can be given up.
     pub(super) fn view_of(&self, row: SessionRow) -> Answer<Session> {
         let upload = match row.state() {
             State::Open => self.upload_of(&row),
             _ => Ok(None),
         };
-        Ok(self.with_upload(row, upload?))
-    }
-
-    fn with_upload(&self, row: SessionRow, upload: Option<UploadState>) -> Session {
+        let upload = match upload {
+            Err(problem) if problem.code == Code::Damaged => None,
+            upload => upload?,
+        };
         let sealed = row.sealed.map(|facts| SealedSession {
             at: facts.at,
             chunk_count: facts.chunk_count,
@@ -46,7 +34,7 @@ impl Parts {
             manifest_hash: facts.manifest_hash,
             log_index: facts.entry.0,
         });
-        Session {
+        Ok(Session {
             session_id: row.session,
             state: api_state(&row, self.store.anchored_size()),
             media_type: row.media_type.clone(),
@@ -55,7 +43,7 @@ impl Parts {
             sealed,
             ended_at: row.ended.map(|(_, at)| at),
             owner: row.owner,
-        }
+        })
     }
 
     /// Where an open session's upload is.

@@ -110,7 +110,7 @@ impl Store {
             if page.is_empty() {
                 return Ok(());
             }
-            self.vault.settle(session, &page).map_err(|error| match error.kind() {
+            self.vault.check_chunks(session, &page).map_err(|error| match error.kind() {
                 ErrorKind::Damaged => StoreError::NotWhole { session, reason: chain(&error) },
                 _ => error,
             })?;

@@ -268,9 +268,11 @@ impl Vault for FolderVault {
         Ok(removed)
     }
 
-    fn settle(&self, session: SessionId, chunks: &[CommittedChunk]) -> Result<(), StoreError> {
-        let hold = self.holds().get(session);
-        let mut held = hold.as_ref().map(hold::lock);
+    fn check_chunks(
+        &self,
+        session: SessionId,
+        chunks: &[CommittedChunk],
+    ) -> Result<(), StoreError> {
         for &CommittedChunk { index, file_bytes: expected } in chunks {
             let found = self.chunks.file_bytes(session, index)?;
             if found != expected {
@@ -278,6 +280,13 @@ impl Vault for FolderVault {
                 return Err(damaged(&self.chunks.path(session, index), error));
             }
         }
+        Ok(())
+    }
+
+    fn settle(&self, session: SessionId, chunks: &[CommittedChunk]) -> Result<(), StoreError> {
+        let hold = self.holds().get(session);
+        let mut held = hold.as_ref().map(hold::lock);
+        self.check_chunks(session, chunks)?;
         if let (Some(held), Some(last)) = (&mut held, chunks.iter().map(|chunk| chunk.index).max())
         {
             held.settled(last.0.saturating_add(1));

@@ -111,6 +111,13 @@ pub trait Vault: Send + Sync {
     /// The operating system's.
     fn remove_temporary(&self, session: SessionId) -> Result<Vec<String>, StoreError>;
 
+    /// Checks that these chunks' files are there at their lengths.
+    ///
+    /// # Errors
+    /// [`StoreError::ChunkMissing`], [`StoreError::Damaged`], the operating system's.
+    fn check_chunks(&self, session: SessionId, chunks: &[CommittedChunk])
+    -> Result<(), StoreError>;
+
     /// Checks that these chunks' files are there at their lengths, and brings their names to the disk:
     /// when this returns, no power cut takes them away, and no writer under the present hold replaces
     /// them.

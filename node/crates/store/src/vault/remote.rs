@@ -44,6 +44,13 @@ pub enum VaultCall {
         /// The session.
         session: SessionId,
     },
+    /// [`Vault::check_chunks`].
+    CheckChunks {
+        /// The session.
+        session: SessionId,
+        /// What is acknowledged.
+        chunks: Vec<CommittedChunk>,
+    },
     /// [`Vault::settle`].
     Settle {
         /// The session.
@@ -167,6 +174,9 @@ pub fn dispatch(vault: &dyn Vault, call: VaultCall) -> Result<VaultReply, StoreE
         VaultCall::RemoveTemporary { session } => {
             vault.remove_temporary(session).map(VaultReply::Removed)
         }
+        VaultCall::CheckChunks { session, chunks } => {
+            vault.check_chunks(session, &chunks).map(done)
+        }
         VaultCall::Settle { session, chunks } => vault.settle(session, &chunks).map(done),
         VaultCall::Examine { session, chunk } => Ok(match vault.examine(session, chunk)? {
             Ok(summary) => VaultReply::Authentic(summary),
@@ -243,6 +253,14 @@ impl<T: Transport> Vault for RemoteVault<T> {
             VaultReply::Removed(names) => Some(names),
             _ => None,
         })
+    }
+
+    fn check_chunks(
+        &self,
+        session: SessionId,
+        chunks: &[CommittedChunk],
+    ) -> Result<(), StoreError> {
+        self.done(VaultCall::CheckChunks { session, chunks: chunks.to_vec() })
     }
 
     fn settle(&self, session: SessionId, chunks: &[CommittedChunk]) -> Result<(), StoreError> {

@@ -75,6 +75,10 @@ async fn look(
             whole(api, id).await?;
             (sealed.plain_bytes, Some(sealed.plain_bytes), None)
         }
+        (SessionState::Open, None, _) => {
+            let detail = "where the upload is cannot be read: its index is damaged";
+            return Err(Problem::new(Code::Damaged, detail));
+        }
         _ => return Err(gone()),
     };
     let mut response = StatusCode::OK.into_response();

@@ -304,3 +304,40 @@ fn a_session_that_nobody_could_read_is_not_sealed() {
     split.store.acknowledge(session(1), &[more]).unwrap();
     assert_eq!(split.store.seal(session(1), &request()).unwrap().chunk_count, 2);
 }
+
+/// What is left can be sealed, and is not called whole.
+#[test]
+fn what_lost_chunks_is_not_sealed_as_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let split = create_split(folder.path());
+    let file = |seed, index| chunk_file(&folder.path().join("v"), seed, index);
+    let seal =
+        |seed, complete| split.store.seal(session(seed), &SealRequest { complete, ..request() });
+    split.begin(1, 3);
+    let kept = fs::read(file(1, 1)).unwrap();
+    for harm in [None, Some(&kept[..kept.len() - 1])] {
+        match harm {
+            None => fs::remove_file(file(1, 1)).unwrap(),
+            Some(bytes) => fs::write(file(1, 1), bytes).unwrap(),
+        }
+        let error = seal(1, true).unwrap_err();
+        assert!(matches!(error, StoreError::NotWhole { .. }), "{error}");
+        assert!(error.to_string().contains("00000001.lck"), "{error}");
+    }
+    // Nothing was ended by what was refused, and what comes back is whole.
+    fs::write(file(1, 1), &kept).unwrap();
+    let more = split.put(1, 3);
+    split.store.acknowledge(session(1), &[more]).unwrap();
+    assert_eq!(seal(1, true).unwrap().chunk_count, 4);
+    split.begin(2, 2);
+    fs::remove_file(file(2, 0)).unwrap();
+    assert!(seal(2, true).is_err());
+    assert_eq!(seal(2, false).unwrap().chunk_count, 2);
+    split.begin(3, 2);
+    fs::remove_dir_all(file(3, 0).parent().unwrap()).unwrap();
+    for complete in [true, false] {
+        let error = seal(3, complete).unwrap_err();
+        assert!(matches!(error, StoreError::Unreadable { .. }), "{error}");
+    }
+    split.store.void(session(3), "its chunks are lost", at(7)).unwrap();
+}
