@@ -63,8 +63,16 @@ impl ReadAt for File {
         FileExt::read_exact_at(self, buffer, offset).map_err(|error| match error.kind() {
             io::ErrorKind::UnexpectedEof => shorter(),
             _ => error,
-        })
+        })?;
+        reaches(self, offset + buffer.len() as u64).map(drop)
     }
+}
+
+/// The length of a file of which something was just read; an error where that is before `end`, up to which it went. Of one that is cut in the middle of a read,
+/// the read has zeros where the system cleared pages after it had looked at the length, which it sets before.
+fn reaches(file: &File, end: u64) -> io::Result<u64> {
+    let bytes = file.metadata()?.len();
+    if bytes < end { Err(shorter()) } else { Ok(bytes) }
 }
 
 fn shorter() -> io::Error {
@@ -125,7 +133,11 @@ impl Source for FileSource {
             match self.file.read_at(&mut buffer[count..], self.at) {
                 Ok(0) if self.at < self.longest => return Err(shorter()),
                 Ok(0) => return Ok(Filled::End(count)),
-                Ok(more) => (count, self.at) = (count + more, self.at + more as u64),
+                Ok(more) => {
+                    (count, self.at) = (count + more, self.at + more as u64);
+                    // What grows has its new length, and what has none, as under /proc, has none to lose.
+                    self.longest = reaches(&self.file, self.longest)?;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }

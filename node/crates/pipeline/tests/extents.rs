@@ -237,3 +237,13 @@ fn an_end_that_comes_too_early_is_no_end() {
         assert!(error.to_string().contains("became shorter"), "{error}");
     }
 }
+
+/// A file of the kernel's has bytes and no length.
+#[test]
+fn what_has_no_length_is_read_to_its_end() {
+    let file = File::open("/proc/self/limits").unwrap();
+    assert_eq!(file.metadata().unwrap().len(), 0);
+    let (store, report) = record(&mut FileSource::new(file).unwrap(), SUITES[0], 1);
+    assert_eq!(report.outcome.unwrap(), End::Complete);
+    assert!(plain_of(&store, SUITES[0]).starts_with(b"Limit "));
+}
