@@ -191,6 +191,16 @@ fn every_refusal_is_a_problem_that_says_what_to_do() {
         ];
         let created = owner.send("POST", "/api/v1/uploads", &wrong, b"hello").unwrap();
         assert_eq!((created.status, created.header("upload-offset")), (201, Some("0")));
+
+        let sessions =
+            owner.got("/api/v1/sessions").expect(200)["sessions"].as_array().unwrap().len();
+        let longer = owner.send("POST", "/api/v1/uploads", &wrong[..3], b"hello!").unwrap();
+        longer.problem(413, "too_large");
+        let listed = owner.got("/api/v1/sessions").expect(200);
+        let listed = listed["sessions"].as_array().unwrap().len();
+        assert_eq!(listed, sessions, "nothing was created for what cannot be");
+        let octal = [wrong[0], ("upload-offset", "00"), wrong[2]];
+        owner.send("PATCH", &upload, &octal, b"x").unwrap().problem(400, "invalid_request");
     });
 }
 

@@ -70,7 +70,7 @@ fn counts(status: &Status, rates: Option<&Rates>) -> Vec<(&'static str, String)>
         ("uploads", status.uploads_active),
         ("waiting jobs", status.queue_depth),
         ("log entries", status.log_entries),
-        ("database lag", status.log_lag_entries),
+        ("local database lag", status.log_lag_entries),
         ("index lag", status.index_lag_entries.filter(|&lag| lag > 0)),
         ("witnessed entries", status.log_witnessed_entries),
         ("failed proofs", status.proof_failures),

@@ -12,7 +12,7 @@ use super::{
     headers, put, resource,
 };
 use crate::{
-    Problem,
+    Code, Problem,
     ports::NewSession,
     rest::{Api, extract::Caller, guard, openapi::TusCreating, views::upload_url},
 };
@@ -57,13 +57,19 @@ async fn run(
     let media_type = headers::media_type(&parts.headers)?;
     let checksum = headers::checksum(&parts.headers)?;
     let has_body = resource::is_upload(&parts.headers);
+    let bytes = headers::number(&parts.headers, &header::CONTENT_LENGTH)?;
+    if let (true, Some(length), Some(bytes)) = (has_body, length, bytes)
+        && bytes > length
+    {
+        let detail = format!("the body has {bytes} bytes, and Upload-Length says {length}");
+        return Err(Problem::new(Code::TooLarge, detail));
+    }
     let new = NewSession { owner: caller.owner, media_type, length };
     let mut session = api.sessions.mint(new).await?;
     let id = session.session_id;
     let mut offset = None;
     // An upload of no bytes is whole as it is.
     if has_body || length == Some(0) {
-        let bytes = headers::number(&parts.headers, &header::CONTENT_LENGTH)?;
         let uploaded = resource::upload(&api, id, 0, checksum, bytes, body).await;
         match uploaded {
             Ok(uploaded) => (session, offset) = (uploaded.session, Some(uploaded.offset)),

@@ -29,10 +29,11 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
     value.to_str().map(Some).map_err(|_| invalid(format!("{name} is no text")))
 }
 
-/// A header that is a number.
+/// A header that is a number, in its one form: one with zeros before it is another number to some who read it.
 pub(super) fn number(headers: &HeaderMap, name: &HeaderName) -> Result<Option<u64>, Problem> {
     let Some(text) = text(headers, name)? else { return Ok(None) };
-    let digits = !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+    let is_short = text == "0" || !text.starts_with('0');
+    let digits = is_short && !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
     let number = digits.then(|| text.parse().ok()).flatten();
     number.map(Some).ok_or_else(|| invalid(format!("{name} is a number of bytes")))
 }
@@ -138,6 +139,8 @@ mod tests {
             (&[("upload-length", "+1")], None),
             (&[("upload-length", "")], None),
             (&[("upload-length", "0x1")], None),
+            (&[("upload-length", "00")], None),
+            (&[("upload-length", "070000")], None),
             (&[("upload-length", "99999999999999999999")], None),
         ] {
             assert_eq!(new_length(&headers(pairs)).ok(), expected, "{pairs:?}");
