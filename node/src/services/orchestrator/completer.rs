@@ -37,13 +37,16 @@ pub async fn complete_abandoned(
     }
 }
 
+/// Sessions that cannot be closed, and why.
+type Wrong = Vec<(SessionId, Problem)>;
+
 /// What was logged of sessions that stay open, so that it is not logged again each time that it is tried.
 #[derive(Debug, Default)]
 pub struct Said(HashMap<SessionId, String>);
 
 impl Said {
     /// Takes up what is wrong now; gives what was not wrong before, or not in the same way.
-    fn news(&mut self, wrong: Vec<(SessionId, Problem)>) -> Vec<(SessionId, Problem)> {
+    fn news(&mut self, wrong: Wrong) -> Wrong {
         let of = |problem: &Problem| problem.to_string();
         let before = std::mem::take(&mut self.0);
         self.0 = wrong.iter().map(|(session, problem)| (*session, of(problem))).collect();
@@ -119,7 +122,7 @@ impl Orchestrator {
 
 impl super::Parts {
     /// Open sessions whose uploads have expired, and those of which that cannot be told.
-    fn abandoned(&self) -> Answer<(Vec<SessionId>, Vec<(SessionId, Problem)>)> {
+    fn abandoned(&self) -> Answer<(Vec<SessionId>, Wrong)> {
         let (mut abandoned, mut wrong) = (Vec::new(), Vec::new());
         for session in self.open()? {
             match self.upload_state(session) {

@@ -7,12 +7,16 @@
 //! whose cost grows with all sessions: half a million folders take 0.6 s and 21 MiB on a server's CPU.
 
 use std::{
+    collections::HashSet,
     ffi::OsStr,
     fmt, fs,
     path::{Path, PathBuf},
 };
 
-use lucid_core::{ChunkIndex, SessionId, Timestamp, counted};
+use lucid_core::{
+    ChunkIndex, EntryIndex, SessionId, Timestamp, counted,
+    entry::{Entry, NodeEvent},
+};
 
 use super::{Store, node_event};
 use crate::{
@@ -24,8 +28,15 @@ use crate::{
     vault::Presence,
 };
 
+/// The event that tells of damage.
+const DAMAGED: &str = "store.damaged";
+
 /// Repairs that get an entry of their own at one start; more than that share one.
 const ENTRIES_MAX: usize = 100;
+
+/// Damage stays until somebody mends it, and each start and each command finds it: it is not told again while it is
+/// among so many of the newest entries.
+const TOLD_WITHIN: u64 = 256;
 
 /// Sessions unknown to the log that are named: their names fit into an event's text.
 const UNKNOWN_NAMED: usize = 10;
@@ -37,7 +48,7 @@ pub struct Recovery {
     /// the data folder.
     pub repairs: Vec<Repair>,
     /// Sessions that are damaged in a way that nothing here may repair, and how. They are left as
-    /// they are; the others work. Each is a `store.damaged` event in the log.
+    /// they are; the others work. Each is a `store.damaged` event in the log, unless it is among the newest 256 entries.
     pub damaged: Vec<(SessionId, String)>,
     /// Sessions whose folders hold something, and that no entry of the log knows. They are left as they
     /// are. All together they are one `store.damaged` event in the log.
@@ -245,21 +256,45 @@ impl Store {
     fn tell(&self, recovery: &Recovery, at: Timestamp) -> Result<(), StoreError> {
         let Recovery { repairs, damaged, .. } = recovery;
         let repaired = repairs.iter().map(|repair| ("store.repaired", repair.to_string()));
-        let damaged = damaged
-            .iter()
-            .map(|(session, text)| ("store.damaged", format!("session {session}: {text}")));
-        let unknown = recovery.unknown_text().map(|text| ("store.damaged", text));
+        let damaged =
+            damaged.iter().map(|(session, text)| (DAMAGED, format!("session {session}: {text}")));
+        let unknown = recovery.unknown_text().map(|text| (DAMAGED, text));
         // It comes first, so that no number of repairs hides it.
-        let found: Vec<_> = unknown.into_iter().chain(repaired).chain(damaged).collect();
-        let mut entries: Vec<_> = found
-            .iter()
-            .take(ENTRIES_MAX)
-            .map(|(event, text)| node_event(event, within(self.path(), text), at))
-            .collect();
-        if let Some(more @ 1..) = found.len().checked_sub(ENTRIES_MAX) {
+        let found = unknown.into_iter().chain(repaired).chain(damaged);
+        let mut entries: Vec<_> =
+            found.map(|(event, text)| node_event(event, within(self.path(), &text), at)).collect();
+        if entries.iter().any(|entry| damage(entry).is_some()) {
+            let told = self.told()?;
+            entries.retain(|entry| damage(entry).is_none_or(|text| !told.contains(text)));
+        }
+        if let Some(more @ 1..) = entries.len().checked_sub(ENTRIES_MAX) {
+            entries.truncate(ENTRIES_MAX);
             entries.push(node_event("store.repaired", counted(more, "more repair"), at));
         }
         if entries.is_empty() { Ok(()) } else { self.append(&entries).map(|_| ()) }
+    }
+
+    /// The damage that the newest entries tell of.
+    fn told(&self) -> Result<HashSet<String>, StoreError> {
+        self.with_log(|log| {
+            let (from, to) = (log.size().saturating_sub(TOLD_WITHIN), log.size());
+            let mut told = HashSet::new();
+            for bytes in log.entries(EntryIndex(from)..EntryIndex(to))? {
+                // What is no entry tells of none: the log's own check names it.
+                if let Ok(entry) = Entry::parse(&bytes?) {
+                    told.extend(damage(&entry).map(str::to_owned));
+                }
+            }
+            Ok(told)
+        })
+    }
+}
+
+/// What an entry tells of damage, if it does.
+fn damage(entry: &Entry) -> Option<&str> {
+    match entry {
+        Entry::NodeEvent(NodeEvent { event, detail, .. }) if event == DAMAGED => Some(detail),
+        _ => None,
     }
 }
 

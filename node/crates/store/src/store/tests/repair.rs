@@ -37,6 +37,7 @@ fn check(change: impl FnOnce(&Path)) -> (tempfile::TempDir, Store, Vec<String>) 
     let (store, again) = open(folder.path());
     assert!(again.repairs.is_empty(), "needed once only: {again:?}");
     assert_eq!(again.damaged.len(), damaged, "damage stays");
+    assert_eq!(events(&store, "store.damaged").len(), damaged, "and is told once");
     let texts = texts.into_iter().chain(recovery.damaged.into_iter().map(|(_, text)| text));
     (folder, store, texts.collect())
 }
@@ -305,8 +306,15 @@ fn sessions_without_an_entry_are_named_and_left() {
     assert_eq!(events(&store, "store.damaged"), [text]);
     drop(store);
     assert_eq!(files(folder.path()), before, "nothing was touched");
-    let (_, again) = open(folder.path());
+    let (store, again) = open(folder.path());
     assert_eq!(again.unknown, [2, 3, 4].map(session), "it is said at every start");
+    assert_eq!(events(&store, "store.damaged").len(), 1, "and is in the log once");
+    for _ in 0..256 {
+        store.append_event("test", String::new(), Timestamp::default()).unwrap();
+    }
+    drop(store);
+    let (store, _) = open(folder.path());
+    assert_eq!(events(&store, "store.damaged").len(), 2, "until it would not be seen any more");
 }
 
 #[test]
