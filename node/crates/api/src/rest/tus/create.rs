@@ -56,9 +56,10 @@ async fn run(
     let length = headers::new_length(&parts.headers)?;
     let media_type = headers::media_type(&parts.headers)?;
     let checksum = headers::checksum(&parts.headers)?;
-    let has_body = resource::is_upload(&parts.headers);
+    // An upload of no bytes is whole as it is.
+    let fills = resource::is_upload(&parts.headers) || length == Some(0);
     let bytes = headers::number(&parts.headers, &header::CONTENT_LENGTH)?;
-    if let (true, Some(length), Some(bytes)) = (has_body, length, bytes)
+    if let (true, Some(length), Some(bytes)) = (fills, length, bytes)
         && bytes > length
     {
         let detail = format!("the body has {bytes} bytes, and Upload-Length says {length}");
@@ -68,8 +69,7 @@ async fn run(
     let mut session = api.sessions.mint(new).await?;
     let id = session.session_id;
     let mut offset = None;
-    // An upload of no bytes is whole as it is.
-    if has_body || length == Some(0) {
+    if fills {
         let uploaded = resource::upload(&api, id, 0, checksum, bytes, body).await;
         match uploaded {
             Ok(uploaded) => (session, offset) = (uploaded.session, Some(uploaded.offset)),
