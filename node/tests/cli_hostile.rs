@@ -37,7 +37,14 @@ fn what_a_link_points_to_is_not_destroyed() {
     fs::write(place.data(&format!("opening/{forged}")), "").unwrap();
     symlink(place.path("others"), place.data(&format!("sessions/{forged}"))).unwrap();
     assert_eq!(run(&place, &["list"]).0, Some(0));
-    assert_eq!(run(&place, &["erase", &id, "--yes"]).0, Some(0));
+    let erased = place.command(&["erase", &id, "--yes", "--json"]).output().unwrap();
+    assert!(erased.status.success());
+    let erased: Value = serde_json::from_slice(&erased.stdout).unwrap();
+    assert_eq!(
+        (&erased["destroyed"]["wraps"], &erased["destroyed"]["chunk_count"]),
+        (&1.into(), &0.into())
+    );
+    assert_eq!(erased["not_destroyed"], place.path("others").to_str().unwrap());
     assert_eq!(run(&place, &["list"]).0, Some(0), "and the node goes on");
     assert!(place.path("others/precious").exists());
     assert!(chunks.symlink_metadata().is_err(), "the link itself is gone");

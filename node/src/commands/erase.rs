@@ -14,7 +14,7 @@ use crate::{
     cli::SessionArg,
     context::{Context, now},
     failure::{Failure, Outcome},
-    output::table,
+    output::{in_one_line, table},
 };
 
 /// Arguments of `erase`.
@@ -35,15 +35,20 @@ struct Erased {
     at: Option<Timestamp>,
     log_index: Option<EntryIndex>,
     destroyed: Destroyed,
+    /// What the chunks' folder, where it was a link, led to: only the link is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_destroyed: Option<String>,
     kept: Kept,
 }
 
-/// What was destroyed, by the manifest.
+/// What was destroyed.
 #[derive(Serialize)]
 struct Destroyed {
     /// Ways to the session's key; 0 where an earlier erasure took them.
     wraps: usize,
+    /// Chunk files that were there.
     chunk_count: u32,
+    /// Bytes that nobody can read any more, by the manifest; 0 where they were erased before.
     plain_bytes: u64,
 }
 
@@ -75,7 +80,9 @@ impl Erase {
         );
         confirm(&question, self.yes)?;
         let before = row.state() == State::Erased;
-        let wraps = store.local()?.keys().get(session).map_or(0, |file| file.wraps.len());
+        let vault = store.local()?;
+        let wraps = vault.keys().get(session).map_or(0, |file| file.wraps.len());
+        let (chunk_count, link) = (vault.chunks().count(session)?, vault.chunks().link(session));
         store.erase(session, now())?;
         let ended = store.session(session)?.ended;
         let erased = Erased {
@@ -85,9 +92,10 @@ impl Erase {
             log_index: ended.map(|(entry, _)| entry),
             destroyed: Destroyed {
                 wraps,
-                chunk_count: if before { 0 } else { sealed.chunk_count },
+                chunk_count,
                 plain_bytes: if before { 0 } else { sealed.plain_bytes },
             },
+            not_destroyed: link.map(|link| link.display().to_string()),
             kept: Kept {
                 merkle_root: sealed.merkle_root,
                 manifest_hash: sealed.manifest_hash,
@@ -100,9 +108,9 @@ impl Erase {
 }
 
 fn text(erased: &Erased) -> String {
-    let Erased { session_id, destroyed, kept, .. } = erased;
+    let Erased { session_id, destroyed, not_destroyed, kept, .. } = erased;
     let Destroyed { wraps, chunk_count, plain_bytes } = destroyed;
-    table(&[
+    let mut rows = vec![
         ("erased", session_id.to_string()),
         (
             "destroyed",
@@ -119,7 +127,13 @@ fn text(erased: &Erased) -> String {
             "not reached",
             "backups of this folder, and keys and recordings given out before".to_owned(),
         ),
-    ])
+    ];
+    if let Some(link) = not_destroyed {
+        let link = in_one_line(link);
+        let left = format!("{link}, which the chunks' folder was a link to; it cannot be read");
+        rows.push(("not destroyed", left));
+    }
+    table(&rows)
 }
 
 /// Goes on with something that cannot be undone only where the user says so.

@@ -232,6 +232,27 @@ impl ChunkFiles {
         Ok(listing)
     }
 
+    /// How many chunk files a session has in this folder itself: what a link leads to is somewhere else's.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub fn count(&self, session: SessionId) -> Result<u32, StoreError> {
+        if self.link(session).is_some() {
+            return Ok(0);
+        }
+        let chunks = self.list(session)?.chunks.into_iter();
+        let is_file = |index: &ChunkIndex| {
+            fs::symlink_metadata(self.path(session, *index)).is_ok_and(|found| found.is_file())
+        };
+        Ok(u32::try_from(chunks.filter(is_file).count()).unwrap_or(u32::MAX))
+    }
+
+    /// Where a session's folder is a link: what it leads to.
+    #[must_use]
+    pub fn link(&self, session: SessionId) -> Option<PathBuf> {
+        fs::read_link(self.folder(session)).ok()
+    }
+
     /// The names in a session's folder that are not those of its first `count` chunks, sorted.
     ///
     /// # Errors
