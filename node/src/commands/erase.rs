@@ -82,7 +82,7 @@ impl Erase {
         let before = row.state() == State::Erased;
         let vault = store.local()?;
         let wraps = vault.keys().get(session).map_or(0, |file| file.wraps.len());
-        let (chunk_count, link) = (vault.chunks().count(session)?, vault.chunks().link(session));
+        let (chunk_count, link) = (vault.chunks().count(session), vault.chunks().link(session));
         store.erase(session, now())?;
         let ended = store.session(session)?.ended;
         let erased = Erased {
@@ -92,7 +92,8 @@ impl Erase {
             log_index: ended.map(|(entry, _)| entry),
             destroyed: Destroyed {
                 wraps,
-                chunk_count,
+                // What cannot be counted is erased all the same, or said to be left.
+                chunk_count: chunk_count?,
                 plain_bytes: if before { 0 } else { sealed.plain_bytes },
             },
             not_destroyed: link.map(|link| link.display().to_string()),

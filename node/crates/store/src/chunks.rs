@@ -240,11 +240,12 @@ impl ChunkFiles {
         if self.link(session).is_some() {
             return Ok(0);
         }
-        let chunks = self.list(session)?.chunks.into_iter();
-        let is_file = |index: &ChunkIndex| {
-            fs::symlink_metadata(self.path(session, *index)).is_ok_and(|found| found.is_file())
-        };
-        Ok(u32::try_from(chunks.filter(is_file).count()).unwrap_or(u32::MAX))
+        let mut count = 0;
+        for index in self.list(session)?.chunks {
+            let path = self.path(session, index);
+            count += u32::from(fs::symlink_metadata(&path).doing("read", &path)?.is_file());
+        }
+        Ok(count)
     }
 
     /// Where a session's folder is a link: what it leads to.

@@ -4,7 +4,11 @@
 //! A session that rests for longer than its upload expires after is sealed over what is acknowledged,
 //! as incomplete: never lost, never silently dropped.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use lucid_api::{Code, Problem, ports::Sessions};
 use lucid_core::SessionId;
@@ -14,15 +18,18 @@ use tokio_util::sync::CancellationToken;
 use super::{Answer, Orchestrator, PAGE_MAX, of_store};
 use crate::context::now;
 
+/// A damaged session is tried again after so long: whoever puts back what is lost can seal it at once, too.
+const DAMAGED_AGAIN: Duration = Duration::from_hours(1);
+
 /// Looks for abandoned sessions, and for those to erase, this often, until `stop` is cancelled.
 pub async fn complete_abandoned(
     orchestrator: Arc<Orchestrator>,
     every: Duration,
     stop: CancellationToken,
 ) {
-    let mut said = Said::default();
+    let mut alone = LeftAlone::default();
     while stop.run_until_cancelled(tokio::time::sleep(every)).await.is_some() {
-        match orchestrator.complete_once(&mut said).await {
+        match orchestrator.complete_once(&mut alone).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "closed sessions whose uploader vanished"),
             Err(problem) => tracing::error!(%problem, "the completer failed; it goes on later"),
@@ -37,22 +44,24 @@ pub async fn complete_abandoned(
     }
 }
 
-/// Sessions that cannot be closed, and why.
-type Wrong = Vec<(SessionId, Problem)>;
-
-/// What was logged of sessions that stay open, so that it is not logged again each time that it is tried.
+/// Sessions that are damaged, and until when each is left alone: that stays so until somebody puts back what is lost,
+/// and each try is a line in the log.
 #[derive(Debug, Default)]
-pub struct Said(HashMap<SessionId, String>);
+pub struct LeftAlone(HashMap<SessionId, Instant>);
 
-impl Said {
-    /// Takes up what is wrong now; gives what was not wrong before, or not in the same way.
-    fn news(&mut self, wrong: Wrong) -> Wrong {
-        let of = |problem: &Problem| problem.to_string();
-        let before = std::mem::take(&mut self.0);
-        self.0 = wrong.iter().map(|(session, problem)| (*session, of(problem))).collect();
-        let is_news =
-            |(session, problem): &(SessionId, Problem)| before.get(session) != Some(&of(problem));
-        wrong.into_iter().filter(is_news).collect()
+impl LeftAlone {
+    /// Those that are left alone now.
+    fn at(&mut self, now: Instant) -> HashSet<SessionId> {
+        self.0.retain(|_, until| *until > now);
+        self.0.keys().copied().collect()
+    }
+
+    /// Logs why a session stays open, and leaves it alone for a time where it is damaged.
+    fn add(&mut self, session: SessionId, problem: &Problem, now: Instant) {
+        tracing::error!(%session, %problem, "a session cannot be closed, and stays open");
+        if problem.code == Code::Damaged {
+            self.0.insert(session, now + DAMAGED_AGAIN);
+        }
     }
 }
 
@@ -60,12 +69,16 @@ impl Orchestrator {
     /// Closes what is abandoned now; gives how many.
     ///
     /// # Errors
-    /// The store's, where sessions cannot be listed. What fails with one session is logged, once, and does
+    /// The store's, where sessions cannot be listed. What fails with one session is logged, and does
     /// not stop the others.
-    pub async fn complete_once(&self, said: &mut Said) -> Answer<usize> {
-        let mut closed = 0;
-        let (abandoned, mut wrong) = self.run(super::Parts::abandoned).await?;
-        for session in abandoned {
+    pub async fn complete_once(&self, alone: &mut LeftAlone) -> Answer<usize> {
+        let (mut closed, at) = (0, Instant::now());
+        let left = alone.at(at);
+        let found = self.run(move |parts| parts.abandoned(&left)).await?;
+        for (session, problem) in &found.unreadable {
+            alone.add(*session, problem, at);
+        }
+        for session in found.abandoned {
             match self.seal(session, false).await {
                 Ok(_) => closed += 1,
                 // Somebody went on with it, or ended it, just now.
@@ -74,11 +87,8 @@ impl Orchestrator {
                         problem.code,
                         Code::UploadInUse | Code::SessionState | Code::Gone
                     ) => {}
-                Err(problem) => wrong.push((session, problem)),
+                Err(problem) => alone.add(session, &problem, at),
             }
-        }
-        for (session, problem) in said.news(wrong) {
-            tracing::error!(%session, %problem, "an abandoned session stays open");
         }
         Ok(closed)
     }
@@ -120,20 +130,27 @@ impl Orchestrator {
     }
 }
 
+/// What the completer finds.
+#[derive(Default)]
+struct Found {
+    abandoned: Vec<SessionId>,
+    unreadable: Vec<(SessionId, Problem)>,
+}
+
 impl super::Parts {
-    /// Open sessions whose uploads have expired, and those of which that cannot be told.
-    fn abandoned(&self) -> Answer<(Vec<SessionId>, Wrong)> {
-        let (mut abandoned, mut wrong) = (Vec::new(), Vec::new());
-        for session in self.open()? {
+    /// Open sessions but for `left`, whose uploads have expired, and those of which that cannot be told.
+    fn abandoned(&self, left: &HashSet<SessionId>) -> Answer<Found> {
+        let mut found = Found::default();
+        for session in self.open()?.into_iter().filter(|session| !left.contains(session)) {
             match self.upload_state(session) {
                 Ok(state) if state.expires_at.is_some_and(|at| at <= now()) => {
-                    abandoned.push(session);
+                    found.abandoned.push(session);
                 }
                 Ok(_) => {}
-                Err(problem) => wrong.push((session, problem)),
+                Err(problem) => found.unreadable.push((session, problem)),
             }
         }
-        Ok((abandoned, wrong))
+        Ok(found)
     }
 
     /// Open sessions.
@@ -155,18 +172,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_is_said_once_and_again_when_it_is_another_thing() {
+    fn what_is_damaged_is_tried_again_later_and_what_is_away_at_once() {
         let (one, other) = (SessionId::from_random([1; 16]), SessionId::from_random([2; 16]));
-        let problem = |detail: &str| Problem::new(Code::Damaged, detail);
-        let mut said = Said::default();
-        let mut news = |wrong: &[(SessionId, &str)]| {
-            let wrong = wrong.iter().map(|&(session, detail)| (session, problem(detail))).collect();
-            said.news(wrong).into_iter().map(|(session, _)| session).collect::<Vec<_>>()
-        };
-        assert_eq!(news(&[(one, "its key is lost")]), [one]);
-        assert_eq!(news(&[(one, "its key is lost"), (other, "its key is lost")]), [other]);
-        assert_eq!(news(&[(one, "its chunks are lost"), (other, "its key is lost")]), [one]);
-        assert_eq!(news(&[]), []);
-        assert_eq!(news(&[(one, "its chunks are lost")]), [one], "it was well in between");
+        let (begun, mut alone) = (Instant::now(), LeftAlone::default());
+        alone.add(one, &Problem::new(Code::Damaged, "its key is lost"), begun);
+        alone.add(other, &Problem::new(Code::Unavailable, "the encryptor is away"), begun);
+        let later = begun + DAMAGED_AGAIN;
+        assert_eq!(alone.at(begun), HashSet::from([one]));
+        assert_eq!(alone.at(begun + DAMAGED_AGAIN / 2), HashSet::from([one]));
+        assert_eq!(alone.at(later), HashSet::new());
     }
 }

@@ -43,7 +43,7 @@ use tracing::Instrument;
 use self::holds::Holds;
 pub(super) use self::view::{api_state, split, store_state};
 pub use self::{
-    completer::{Said, complete_abandoned},
+    completer::{LeftAlone, complete_abandoned},
     dates::tell_of_the_clock,
 };
 use super::{cpu::Pool, problem, problem::of_store};

@@ -8,7 +8,7 @@ use super::{
     code, new,
     node::{Node, Reach},
 };
-use crate::services::orchestrator::Said;
+use crate::services::orchestrator::LeftAlone;
 
 pub(super) async fn the_completer_closes_what_rests_and_leaves_what_is_held(reach: Reach) {
     let node = Node::expiring(reach, Duration::ZERO).await;
@@ -16,7 +16,7 @@ pub(super) async fn the_completer_closes_what_rests_and_leaves_what_is_held(reac
     node.upload(resting, 0, b"all there was").await.unwrap();
     let held = node.sessions.mint(new(None)).await.unwrap().session_id;
     node.sessions.begin_upload(held, 0).await.unwrap();
-    assert_eq!(node.orchestrator.complete_once(&mut Said::default()).await.unwrap(), 1);
+    assert_eq!(node.orchestrator.complete_once(&mut LeftAlone::default()).await.unwrap(), 1);
     assert_eq!(node.sessions.session(resting).await.unwrap().state, SessionState::Sealed);
     assert_eq!(node.sessions.session(held).await.unwrap().state, SessionState::Open);
     let manifest = node.sessions.manifest(resting).await.unwrap();
@@ -24,7 +24,7 @@ pub(super) async fn the_completer_closes_what_rests_and_leaves_what_is_held(reac
     assert_eq!((&manifest["complete"], &manifest["plain_bytes"]), (&false.into(), &13.into()));
     let patient = Node::new(reach).await;
     patient.sessions.mint(new(None)).await.unwrap();
-    assert_eq!(patient.orchestrator.complete_once(&mut Said::default()).await.unwrap(), 0);
+    assert_eq!(patient.orchestrator.complete_once(&mut LeftAlone::default()).await.unwrap(), 0);
 }
 
 /// Sealed, it would be in the log for good.
@@ -47,7 +47,7 @@ pub(super) async fn a_session_that_nobody_could_read_is_not_sealed(reach: Reach)
     fs::copy(key_of(other), &key).unwrap();
     refused().await;
     assert_eq!(
-        node.orchestrator.complete_once(&mut Said::default()).await.unwrap(),
+        node.orchestrator.complete_once(&mut LeftAlone::default()).await.unwrap(),
         1,
         "the other one"
     );

@@ -51,7 +51,7 @@ pub struct Recovery {
     /// they are; the others work. Each is a `store.damaged` event in the log, unless it is among the newest 256 entries.
     pub damaged: Vec<(SessionId, String)>,
     /// Sessions whose folders hold something, and that no entry of the log knows. They are left as they
-    /// are. All together they are one `store.damaged` event in the log.
+    /// are. All together they are one `store.damaged` event in the log, unless it is among those.
     pub unknown: Vec<SessionId>,
 }
 
@@ -274,18 +274,14 @@ impl Store {
         if entries.is_empty() { Ok(()) } else { self.append(&entries).map(|_| ()) }
     }
 
-    /// The damage that the newest entries tell of.
+    /// The damage that the newest entries tell of, up to one that cannot be read: that keeps no store from being opened,
+    /// and the log's own check names it.
     fn told(&self) -> Result<HashSet<String>, StoreError> {
         self.with_log(|log| {
-            let (from, to) = (log.size().saturating_sub(TOLD_WITHIN), log.size());
-            let mut told = HashSet::new();
-            for bytes in log.entries(EntryIndex(from)..EntryIndex(to))? {
-                // What is no entry tells of none: the log's own check names it.
-                if let Ok(entry) = Entry::parse(&bytes?) {
-                    told.extend(damage(&entry).map(str::to_owned));
-                }
-            }
-            Ok(told)
+            let from = EntryIndex(log.size().saturating_sub(TOLD_WITHIN));
+            let newest = log.entries(from..EntryIndex(log.size()))?.map_while(Result::ok);
+            let entries = newest.filter_map(|bytes| Entry::parse(&bytes).ok());
+            Ok(entries.filter_map(|entry| damage(&entry).map(str::to_owned)).collect())
         })
     }
 }

@@ -35,7 +35,9 @@ pub(super) fn number(headers: &HeaderMap, name: &HeaderName) -> Result<Option<u6
     let is_short = text == "0" || !text.starts_with('0');
     let digits = is_short && !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
     let number = digits.then(|| text.parse().ok()).flatten();
-    number.map(Some).ok_or_else(|| invalid(format!("{name} is a number of bytes")))
+    number
+        .map(Some)
+        .ok_or_else(|| invalid(format!("{name} is a number of bytes, with no zeros before it")))
 }
 
 /// The length of a new upload; nothing where it is deferred.

@@ -325,3 +325,20 @@ fn many_sessions_without_an_entry_fit_into_one_event() {
     assert!(text.len() <= 1024 && text.contains("and 246 more"), "{} {text}", text.len());
     assert_eq!(Recovery::default().unknown_text(), None);
 }
+
+#[test]
+fn damage_in_the_log_keeps_no_damaged_session_from_being_found() {
+    let (folder, _) = folder();
+    fs::remove_file(chunk_file(folder.path(), 2, 1)).unwrap();
+    let (store, recovery) = open(folder.path());
+    let damaged = recovery.damaged.len();
+    assert!(damaged > 0, "{recovery:?}");
+    // So many that the database has all of a bundle, and a start need not read it.
+    let event = node_event("test", String::new(), Timestamp::default());
+    store.append(&vec![event; 4096]).unwrap();
+    drop(store);
+    let bundle = folder.path().join("log/tile/entries/015");
+    flip(&bundle, fs::read(&bundle).unwrap().len() - 2);
+    let (_, again) = open(folder.path());
+    assert_eq!(again.damaged.len(), damaged);
+}
